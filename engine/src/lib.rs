@@ -1,0 +1,1 @@
+//! Runs a checked Longshore manifest: auth, polling, quotas, mapping, delivery.

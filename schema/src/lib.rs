@@ -1,0 +1,1 @@
+//! The Longshore manifest language: types, loader with source positions, published JSON Schema.

@@ -1,0 +1,1 @@
+//! Servers that play a SaaS app, for tests, demos and manifest authors.

@@ -1,0 +1,1 @@
+//! Rules and diagnostics for Longshore manifests.
