@@ -1,1 +1,3 @@
 //! Runs a checked Longshore manifest: auth, polling, quotas, mapping, delivery.
+
+pub mod error;
