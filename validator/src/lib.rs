@@ -1,1 +1,3 @@
 //! Rules and diagnostics for Longshore manifests.
+
+pub mod ocsf;
