@@ -1,0 +1,3 @@
+//! OAuth 2.0.
+mod tokens;
+pub use tokens::Tokens;

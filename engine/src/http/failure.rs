@@ -1,0 +1,160 @@
+//! Names the layer a request failed at: DNS, proxy, TCP, TLS, time, or the connection breaking.
+
+use std::error::Error as StdError;
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use rustls::CertificateError;
+use url::Url;
+
+use crate::error::{Code, Error, printable};
+
+/// A request without a response.
+#[derive(Debug, Clone)]
+pub struct Failure {
+    /// What happened.
+    pub error: Error,
+    /// True if the app may have received the request and acted on it; false if it certainly did
+    /// not. Decides whether a request that changes something may be sent again.
+    pub sent: bool,
+}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        failure.error
+    }
+}
+
+/// The system's resolver, with an error that can be told from all others.
+pub(super) struct Resolver;
+
+/// The resolver's error.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Unresolved(io::Error);
+
+impl Resolve for Resolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        Box::pin(async move {
+            let addresses: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0))
+                .await
+                .map_err(|error| Box::new(Unresolved(error)))?
+                .collect();
+            Ok(Box::new(addresses.into_iter()) as Addrs)
+        })
+    }
+}
+
+/// The failure of a request that got no response head.
+pub(super) fn head(error: &reqwest::Error, url: &Url, connect_timeout: Duration) -> Error {
+    let host = host_of(url);
+    let root = root_cause(error);
+    if find::<Unresolved>(error).is_some() {
+        return Error::new(Code::NetDns, format!("the name of {host} could not be resolved"))
+            .cause(root)
+            .fix("check the spelling of the host, and that this machine's DNS knows it");
+    }
+    if let Some(tls) = find::<rustls::Error>(error) {
+        return tls_failure(tls, &host);
+    }
+    if error.is_connect() && error.is_timeout() {
+        return timeout(url, "accepting a connection", connect_timeout);
+    }
+    if chain(error).any(|layer| layer.to_string().starts_with("tunnel error")) {
+        return Error::new(Code::NetProxy, format!("the proxy did not connect us to {host}"))
+            .cause(root)
+            .fix("check HTTPS_PROXY and NO_PROXY, and allow the host on the proxy");
+    }
+    let what = match find::<io::Error>(error).map(io::Error::kind) {
+        Some(ErrorKind::ConnectionRefused) => format!("{host} refused the connection"),
+        Some(ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted) => {
+            format!("the connection to {host} was reset before an answer")
+        }
+        _ if error.is_connect() => format!("no connection to {host}"),
+        _ => format!("{host} closed the connection before answering"),
+    };
+    Error::new(Code::NetUnreachable, what)
+        .cause(root)
+        .fix(format!("check that the firewall lets this machine reach {host} with https"))
+}
+
+/// The failure of a body after `received` bytes of it.
+pub(super) fn body(error: &reqwest::Error, url: &Url, received: u64) -> Error {
+    let host = host_of(url);
+    let reset = find::<io::Error>(error).is_some_and(|error| {
+        matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted)
+    });
+    let (code, what) = if reset {
+        (Code::NetUnreachable, "was reset")
+    } else {
+        (Code::DataIncomplete, "ended too early")
+    };
+    Error::new(code, format!("the response of {host} {what} after {received} bytes"))
+        .cause(root_cause(error))
+        .fix("nothing to do: the request is repeated and the part that came is not used")
+}
+
+/// The app was silent for longer than `limit` when it should have been `doing` something.
+pub(super) fn timeout(url: &Url, doing: &str, limit: Duration) -> Error {
+    let host = host_of(url);
+    Error::new(
+        Code::AppTimeout,
+        format!("{host} did not answer in {:.3} s", limit.as_secs_f64()),
+    )
+    .cause(format!("it was silent when it should have been {doing}"))
+    .fix("if this lasts, ask for less at once, or raise the timeout")
+}
+
+fn tls_failure(error: &rustls::Error, host: &str) -> Error {
+    let cause = printable(&error.to_string(), 300);
+    match error {
+        rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => Error::new(
+            Code::NetTlsIntercept,
+            format!("the certificate of {host} comes from an authority this machine does not know"),
+        )
+        .cause(cause)
+        .fix("if a proxy re-signs TLS traffic, add its authority to the system's trust store (or SSL_CERT_FILE)"),
+        _ => Error::new(Code::NetTls, format!("no secure connection to {host}"))
+            .cause(cause)
+            .fix("check this machine's clock, and that nothing between here and the host alters TLS"),
+    }
+}
+
+/// Host and port for a message.
+fn host_of(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+}
+
+/// The layers of an error below the outermost one, whose text contains the whole URL.
+fn chain<'e>(error: &'e reqwest::Error) -> impl Iterator<Item = &'e (dyn StdError + 'static)> {
+    let mut next = error.source();
+    // Bounded: an error that contains itself must not hang us.
+    std::iter::from_fn(move || {
+        let layer = next?;
+        next = source_of(layer);
+        Some(layer)
+    })
+    .take(16)
+}
+
+/// Like `source`, but an `io::Error` hides what it wraps.
+fn source_of<'e>(error: &'e (dyn StdError + 'static)) -> Option<&'e (dyn StdError + 'static)> {
+    match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        Some(inner) => Some(inner),
+        None => error.source(),
+    }
+}
+
+fn find<T: StdError + 'static>(error: &reqwest::Error) -> Option<&T> {
+    chain(error).find_map(|layer| layer.downcast_ref())
+}
+
+fn root_cause(error: &reqwest::Error) -> String {
+    chain(error).last().map_or_else(
+        || "the connection failed".to_owned(),
+        |root| printable(&root.to_string(), 300),
+    )
+}

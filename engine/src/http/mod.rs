@@ -1,0 +1,24 @@
+//! HTTP as a connection speaks it: only to declared hosts, bounded in time and size, with errors
+//! that name the layer that failed.
+//!
+//! A [`Transport`] is shared by the whole process. A [`Client`] is what one connection may do with
+//! it. Whether a failed request is tried again is decided elsewhere, with the [`retry`] policy:
+//! the answer depends on quotas and on the manifest.
+
+mod client;
+mod failure;
+mod hosts;
+mod request;
+mod response;
+pub mod retry;
+
+#[cfg(test)]
+mod tests;
+
+pub use client::{Client, Transport};
+pub use failure::Failure;
+pub use hosts::{Hosts, place_of};
+pub use request::{Credential, Request};
+pub use reqwest::header;
+pub use reqwest::{Method, StatusCode};
+pub use response::Response;
