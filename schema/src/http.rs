@@ -1,0 +1,152 @@
+//! How requests are sent, what the app lets us spend, and what its answers mean.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::scalar::{Duration, HeaderPattern, HostPattern, Percent, StatusPattern};
+use crate::{JsonPath, Literal, OneOrMany, Spanned, Table, Template};
+
+/// How all requests are sent.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Http {
+    /// What the paths of requests are appended to.
+    pub base_url: Spanned<Template>,
+    /// The hosts that may be called, next links and redirects included. Nothing else ever is.
+    pub hosts: Spanned<Vec<Spanned<HostPattern>>>,
+    /// How long to wait for the response to start, and for each further piece of it.
+    pub timeout: Option<Spanned<Duration>>,
+    /// Headers for every request.
+    #[serde(default)]
+    pub headers: Table<String, Spanned<Template>>,
+    /// What is tried again by itself.
+    #[serde(default)]
+    pub retry: Retry,
+}
+
+/// What is tried again.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Retry {
+    /// The statuses that are worth another attempt. `Retry-After` is obeyed (RFC 9110, 10.2.3).
+    #[serde(default = "Retry::default_on")]
+    pub on: Vec<Spanned<StatusPattern>>,
+    /// The most attempts after the first.
+    #[serde(default = "Retry::default_max")]
+    pub max: u32,
+}
+
+impl Retry {
+    fn default_on() -> Vec<Spanned<StatusPattern>> {
+        [StatusPattern::Code(408), StatusPattern::Code(429), StatusPattern::Class(5)]
+            .map(|status| Spanned::new(status, crate::Span::default()))
+            .into()
+    }
+
+    fn default_max() -> u32 {
+        5
+    }
+}
+
+impl Default for Retry {
+    fn default() -> Self {
+        Self { on: Self::default_on(), max: Self::default_max() }
+    }
+}
+
+/// What the app lets the connector spend.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Quota {
+    /// The response header that reports the quota.
+    pub header: Option<QuotaHeader>,
+    /// The limit, where no header reports it.
+    pub limit: Option<Spanned<u64>>,
+    /// The period that the limit is for.
+    pub period: Period,
+    /// The share that is always left for others.
+    pub reserve: Spanned<Percent>,
+    /// What is held against the limit; the stricter of two counts.
+    pub counts: Spanned<Vec<Spanned<Counted>>>,
+}
+
+/// A header that reports a quota.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct QuotaHeader {
+    /// The header's name.
+    pub name: Spanned<String>,
+    /// Where its numbers are.
+    pub pattern: Spanned<HeaderPattern>,
+}
+
+impl PartialEq for HeaderPattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.as_str() == other.0.as_str()
+    }
+}
+
+/// The period of a quota: one of these.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Period {
+    /// What was spent this long ago is free again.
+    Rolling(Spanned<Duration>),
+}
+
+/// What is held against a limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Counted {
+    /// Our own calls.
+    Own,
+    /// What the app reports, other clients' calls included.
+    Reported,
+}
+
+/// What a particular answer means.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ErrorRule {
+    /// The answer. All conditions must hold.
+    pub when: Condition,
+    /// What to do.
+    pub then: Spanned<Reaction>,
+    /// The stable code under which it is reported, such as `PERM_API_DISABLED_ORG`.
+    pub code: Option<Spanned<String>>,
+    /// What happened, in words for the admin.
+    pub message: Option<String>,
+    /// How to mend it, in words for the admin.
+    pub fix: Option<String>,
+}
+
+/// Conditions on an answer; at least one.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Condition {
+    /// The status is one of these.
+    pub status: Option<OneOrMany<StatusPattern>>,
+    /// Members of the JSON body have these values.
+    #[serde(default)]
+    pub body: Table<JsonPath, Literal>,
+}
+
+/// What to do about an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Reaction {
+    /// Refresh the access token and send the request once more.
+    Refresh,
+    /// Try again with growing delays.
+    Retry,
+    /// Stop the stream and report it: a person must mend it.
+    Stop,
+    /// Leave this listed item out, and report the gap.
+    Skip,
+    /// Fetch the window again in two halves.
+    SplitWindow,
+    /// Fetch the window again from its start.
+    RestartWindow,
+    /// The quota is spent: wait until it is not.
+    WaitForQuota,
+}

@@ -1,0 +1,290 @@
+//! What is read: requests, pages, windows and the records in them.
+
+use std::fmt;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::Deserialize;
+
+use crate::map::Map;
+use crate::scalar::{Duration, Name, Scalar, TimeFormat};
+use crate::{JsonPath, Literal, OneOrMany, Spanned, Table, Template};
+
+/// One kind of record.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Stream {
+    /// What the stream is, in a sentence for the admin.
+    pub description: Option<String>,
+    /// What the stream gives the security team.
+    pub provides: Spanned<Capability>,
+    /// How often it is polled.
+    pub every: Spanned<Duration>,
+    /// The time ranges in which it is read. A stream without is read whole every time.
+    pub window: Option<Spanned<Window>>,
+    /// The request for the records.
+    pub request: Option<Spanned<Request>>,
+    /// How the response is written.
+    #[serde(default)]
+    pub decode: Decode,
+    /// Where the records are in the response.
+    pub records: Option<Spanned<JsonPath>>,
+    /// How the next page is found. Without it there is one page.
+    pub pages: Option<Spanned<Pages>>,
+    /// What the response says of its own completeness. A promise not kept is an error.
+    pub promise: Option<Spanned<Promise>>,
+    /// For records that come in two steps: first list, then fetch each. In place of `request`,
+    /// `records` and `pages`.
+    #[serde(default)]
+    pub steps: Spanned<Table<Name, Step>>,
+    /// What tells one record from every other. `$` is the whole record.
+    pub key: Spanned<OneOrMany<Spanned<JsonPath>>>,
+    /// How long keys are remembered, to drop what the app hands out again. By default as long as
+    /// the window's overlap reaches back.
+    pub remember: Option<Spanned<Duration>>,
+    /// How a record becomes an event.
+    pub map: Spanned<Map>,
+    /// Members of a record that are of no use: neither mapped nor kept as `unmapped`.
+    #[serde(default)]
+    pub ignore: Vec<Spanned<String>>,
+    /// Whether each event carries the untouched source record in `raw_data`.
+    #[serde(default)]
+    pub raw: bool,
+}
+
+/// One step of a stream that lists first and fetches then.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Step {
+    /// The request.
+    pub request: Spanned<Request>,
+    /// How the response is written.
+    #[serde(default)]
+    pub decode: Decode,
+    /// Where the records are in a JSON response.
+    pub records: Option<Spanned<JsonPath>>,
+    /// How the next page is found.
+    pub pages: Option<Spanned<Pages>>,
+    /// What the response says of its own completeness.
+    pub promise: Option<Spanned<Promise>>,
+    /// For a listing step: what tells one version of an item from every other.
+    pub key: Option<Spanned<OneOrMany<Spanned<JsonPath>>>>,
+}
+
+/// What a stream gives the security team.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Capability {
+    /// Accounts and their status.
+    Users,
+    /// Groups and their members.
+    Groups,
+    /// Who may do what.
+    Privileges,
+    /// Who signed in, from where.
+    SignIns,
+    /// What administrators changed.
+    AdminActivity,
+    /// What users did.
+    UserActivity,
+    /// Files and how they are shared.
+    Files,
+    /// Third-party apps with access.
+    OauthApps,
+    /// Security settings.
+    Posture,
+}
+
+impl fmt::Display for Capability {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Users => "users",
+            Self::Groups => "groups",
+            Self::Privileges => "privileges",
+            Self::SignIns => "sign_ins",
+            Self::AdminActivity => "admin_activity",
+            Self::UserActivity => "user_activity",
+            Self::Files => "files",
+            Self::OauthApps => "oauth_apps",
+            Self::Posture => "posture",
+        })
+    }
+}
+
+/// One request; exactly one of `get` and `post`.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Request {
+    /// A GET request for this path below `http.base_url`, or for this whole URL.
+    pub get: Option<Spanned<Template>>,
+    /// A POST request to this path below `http.base_url`, or to this whole URL.
+    pub post: Option<Spanned<Template>>,
+    /// Query parameters, percent-encoded by the engine. One whose template has a reference
+    /// without a value is left out.
+    #[serde(default)]
+    pub query: Table<String, Spanned<Parameter>>,
+    /// Headers for this request.
+    #[serde(default)]
+    pub headers: Table<String, Spanned<Template>>,
+    /// Form fields of a POST body (`application/x-www-form-urlencoded`).
+    #[serde(default)]
+    pub form: Table<String, Spanned<Parameter>>,
+}
+
+/// A template, or a number or truth value written as such.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Parameter(pub Template);
+
+impl<'de> Deserialize<'de> for Parameter {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let literal = Literal::deserialize(deserializer)?;
+        Template::parse(&literal.to_string()).map(Self).map_err(serde::de::Error::custom)
+    }
+}
+
+impl JsonSchema for Parameter {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Parameter".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": ["string", "number", "boolean"], "format": Template::FORMAT })
+    }
+}
+
+/// How a response body is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Decode {
+    /// One JSON document (RFC 8259).
+    #[default]
+    Json,
+    /// Comma-separated values with a header row (RFC 4180). Each row is a record whose members
+    /// are named by the header.
+    Csv,
+}
+
+/// How the next page is found: one of these.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Pages {
+    /// The response holds the URL of the next page, absolute or relative; none on the last page.
+    NextUrl(Spanned<JsonPath>),
+    /// The response holds a cursor that the next request sends as `page.cursor`; none on the
+    /// last page.
+    Cursor(Spanned<JsonPath>),
+    /// A `Link` header names the next page by this relation, usually `next` (RFC 8288).
+    LinkHeader(Spanned<String>),
+    /// Pages are numbered; the request sends `page.number`.
+    Number(NumberedPages),
+    /// Records are skipped; the request sends `page.offset`.
+    Offset(OffsetPages),
+}
+
+/// Numbered pages.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NumberedPages {
+    /// The first page's number.
+    #[serde(default = "one")]
+    pub first: u64,
+    /// The most records on a page; also in scope as `page.size`. A page with fewer is the last.
+    pub size: Spanned<u64>,
+}
+
+fn one() -> u64 {
+    1
+}
+
+/// Pages by offset.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OffsetPages {
+    /// The most records on a page; also in scope as `page.size`. A page with fewer is the last.
+    pub size: Spanned<u64>,
+}
+
+/// What a response says of its own completeness.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Promise {
+    /// Members that have these values on the last page, and on no page before it.
+    #[serde(default)]
+    pub last_page: Table<JsonPath, Literal>,
+    /// The number of records on all pages together.
+    pub total: Option<Spanned<JsonPath>>,
+}
+
+/// The time ranges in which a stream is read.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Window {
+    /// The time of a record, by which the app filters.
+    pub on: Spanned<JsonPath>,
+    /// How that time is written.
+    #[serde(default)]
+    pub format: Spanned<TimeFormat>,
+    /// Which ends the app's filter includes. `[)` includes the start and not the end.
+    #[serde(default)]
+    pub bounds: Spanned<Bounds>,
+    /// The longest range that one request covers. Longer ranges are read piece by piece.
+    pub span: Option<Spanned<Duration>>,
+    /// How long the app may take to show a record: the newest window ends this long ago.
+    pub lag: Option<Spanned<Duration>>,
+    /// How far a window reaches back over the one before it, to catch what was late. What was
+    /// delivered already is dropped by its key.
+    pub overlap: Option<Spanned<Duration>>,
+    /// How far back the first poll reaches: a duration.
+    pub backfill: Spanned<Template>,
+    /// How long the app keeps records.
+    pub retention: Option<Spanned<Duration>>,
+    /// The finest difference between two times that the app tells apart.
+    pub resolution: Option<Spanned<Duration>>,
+    /// In which order the app returns the records of a window, if it is sure.
+    pub order: Option<Spanned<Order>>,
+}
+
+/// Which ends of a window a filter includes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+pub enum Bounds {
+    /// The start and not the end.
+    #[default]
+    #[serde(rename = "[)")]
+    StartOnly,
+    /// Both ends; what lies on a boundary is fetched twice and dropped once.
+    #[serde(rename = "[]")]
+    Both,
+    /// The end and not the start; the start is moved back by one resolution.
+    #[serde(rename = "(]")]
+    EndOnly,
+    /// Neither end; the start is moved back by one resolution.
+    #[serde(rename = "()")]
+    Neither,
+}
+
+/// The order of records in a window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Order {
+    /// Oldest first. A poll that is cut short goes on from the last record delivered.
+    Ascending,
+}
+
+/// A question about this tenant whose answer templates use.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Fact {
+    /// What is asked, in a sentence for the admin.
+    pub description: Option<String>,
+    /// The request.
+    pub request: Spanned<Request>,
+    /// What is looked for in the JSON response.
+    pub select: Spanned<JsonPath>,
+    /// The fact's value if something is found.
+    pub found: Spanned<Literal>,
+    /// The fact's value if nothing is found.
+    pub missing: Spanned<Literal>,
+}

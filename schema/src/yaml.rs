@@ -1,0 +1,570 @@
+//! The one YAML front end: text in, a tree out in which every key and value has its place.
+//!
+//! Scalars are resolved here, once, by the YAML 1.2 core schema narrowed to what cannot be
+//! misread: what YAML 1.1 and 1.2 readers disagree about (`no`, `0755`, `1_000`) is an error that
+//! asks for quotes. Aliases, tags and directives are refused; size, depth and node count are
+//! bounded. Whatever can be recovered from is collected, so that all mistakes show at once.
+
+use granit_parser::{ErrorKind, Event, Options, Parser, ScalarStyle};
+
+use crate::span::Span;
+
+/// Longest accepted manifest, in bytes (1 MiB).
+pub const MAX_SOURCE_BYTES: usize = 1 << 20;
+/// Deepest accepted nesting of sequences and mappings.
+pub const MAX_DEPTH: usize = 64;
+/// Most accepted scalars, sequences and mappings.
+pub const MAX_NODES: usize = 100_000;
+
+/// One node of a manifest.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Node {
+    /// Where the node stands. An empty value has an empty span just after its colon.
+    pub span: Span,
+    /// What it is.
+    pub content: Content,
+}
+
+/// What a node holds.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Content {
+    /// Nothing: `key:` or `null`.
+    Null,
+    /// `true` or `false`.
+    Bool(bool),
+    /// A decimal integer.
+    Integer(i64),
+    /// A decimal fraction, with or without an exponent.
+    Float(f64),
+    /// Text, quoted or not.
+    String(String),
+    /// A sequence.
+    Sequence(Vec<Node>),
+    /// A mapping, in source order, without duplicate keys.
+    Mapping(Vec<Entry>),
+}
+
+/// One key of a mapping with its value.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    /// The key, unquoted.
+    pub key: String,
+    /// Where the key stands.
+    pub key_span: Span,
+    /// The value.
+    pub value: Node,
+}
+
+/// A comment, without its `#`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Comment {
+    /// The text after `#`, untrimmed.
+    pub text: String,
+    /// Where it stands, `#` included.
+    pub span: Span,
+}
+
+/// A mistake found while reading the text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SyntaxError {
+    /// What kind of mistake.
+    pub kind: SyntaxErrorKind,
+    /// The place.
+    pub span: Span,
+    /// What is wrong, in a sentence without a full stop.
+    pub message: String,
+    /// How to mend it.
+    pub help: Option<String>,
+    /// A second place that belongs to the mistake, with what it shows there.
+    pub related: Option<(Span, String)>,
+}
+
+/// The kinds of mistakes that the front end tells apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SyntaxErrorKind {
+    /// The text is not YAML.
+    Yaml,
+    /// A value that starts with `{{` stands without quotes.
+    UnquotedTemplate,
+    /// The same key twice in one mapping.
+    DuplicateKey,
+    /// A scalar that YAML readers read differently.
+    AmbiguousScalar,
+    /// An anchor, alias, tag, directive or merge key.
+    Unsupported,
+    /// Too large, too deep or too many nodes.
+    Limit,
+    /// No content, or more than one document.
+    Document,
+}
+
+/// A manifest's text as a tree.
+#[derive(Clone, Debug)]
+pub struct Document {
+    /// The root node; a mapping in every useful manifest.
+    pub root: Node,
+    /// All comments in source order.
+    pub comments: Vec<Comment>,
+}
+
+/// Reads one YAML document.
+///
+/// # Errors
+/// All mistakes that could be found; never an empty list.
+pub fn parse(source: &str) -> Result<Document, Vec<SyntaxError>> {
+    if source.len() > MAX_SOURCE_BYTES {
+        return Err(vec![SyntaxError {
+            kind: SyntaxErrorKind::Limit,
+            span: Span::new(0, 0),
+            message: format!(
+                "the manifest is {} bytes long; at most {MAX_SOURCE_BYTES} are read",
+                source.len()
+            ),
+            help: Some("move long tables into fewer, shorter entries".to_owned()),
+            related: None,
+        }]);
+    }
+    let mut builder = Builder {
+        source,
+        errors: Vec::new(),
+        comments: Vec::new(),
+        open: Vec::new(),
+        root: None,
+        nodes: 0,
+        documents: 0,
+    };
+    builder.run();
+    let Builder { errors, comments, root, .. } = builder;
+    match root {
+        Some(root) if errors.is_empty() => Ok(Document { root, comments }),
+        None if errors.is_empty() => Err(vec![SyntaxError {
+            kind: SyntaxErrorKind::Document,
+            span: Span::new(0, 0),
+            message: "the manifest is empty".to_owned(),
+            help: Some("start with `manifest: longshore/v1`".to_owned()),
+            related: None,
+        }]),
+        _ => Err(errors),
+    }
+}
+
+/// A collection that is still being read.
+enum Open {
+    Sequence { span: Span, items: Vec<Node> },
+    Mapping { span: Span, entries: Vec<Entry>, key: Option<(String, Span)>, template: bool },
+}
+
+struct Builder<'s> {
+    source: &'s str,
+    errors: Vec<SyntaxError>,
+    comments: Vec<Comment>,
+    open: Vec<Open>,
+    root: Option<Node>,
+    nodes: usize,
+    documents: usize,
+}
+
+impl Builder<'_> {
+    fn run(&mut self) {
+        let mut options = Options::default();
+        options.set_emit_comments(true);
+        options.disallow_directives = true;
+        options.block_nesting_limit = MAX_DEPTH;
+        options.flow_nesting_limit = MAX_DEPTH;
+        let mut parser = Parser::new_from_str_with_options(self.source, options);
+        while let Some(next) = parser.next_event() {
+            let (event, span) = match next {
+                Ok((event, span)) => (event, self.span(&span)),
+                Err(error) => {
+                    self.scan_error(&error);
+                    return;
+                }
+            };
+            if !self.event(event, span) {
+                return;
+            }
+        }
+    }
+
+    fn span(&self, span: &granit_parser::Span) -> Span {
+        let range = span.byte_range().unwrap_or(0..0);
+        // A block collection ends where the next token starts; what lies between is blank.
+        let text = self.source.get(range.clone()).unwrap_or_default();
+        Span::new(range.start, range.start + text.trim_end().len())
+    }
+
+    fn error(&mut self, kind: SyntaxErrorKind, span: Span, message: String, help: &str) {
+        let help = (!help.is_empty()).then(|| help.to_owned());
+        self.errors.push(SyntaxError { kind, span, message, help, related: None });
+    }
+
+    /// Takes one event in; `false` ends the reading.
+    fn event(&mut self, event: Event<'_>, span: Span) -> bool {
+        match event {
+            Event::DocumentStart(..) => {
+                self.documents += 1;
+                if self.documents > 1 {
+                    self.error(
+                        SyntaxErrorKind::Document,
+                        span,
+                        "a second document starts here".to_owned(),
+                        "one file holds one manifest: remove the `---`, or move it to its own file",
+                    );
+                    return false;
+                }
+            }
+            Event::Comment(text, _) => {
+                self.comments.push(Comment { text: text.into_owned(), span });
+            }
+            Event::Alias(_) => {
+                self.error(
+                    SyntaxErrorKind::Unsupported,
+                    span,
+                    "aliases (`*name`) are not part of the manifest language".to_owned(),
+                    "repeat the value; values shared by all streams belong in `defaults`",
+                );
+                return self.add(Node { span, content: Content::Null });
+            }
+            Event::Scalar(text, style, anchor, tag) => {
+                self.refuse_properties(span, anchor, tag.is_some());
+                let plain = style == ScalarStyle::Plain;
+                let content = if plain {
+                    self.resolve(&text, span)
+                } else {
+                    Content::String(text.into_owned())
+                };
+                return self.scalar(span, content, plain);
+            }
+            Event::SequenceStart(_, anchor, tag) => {
+                self.refuse_properties(span, anchor, tag.is_some());
+                self.complex_key(span);
+                self.open.push(Open::Sequence { span, items: Vec::new() });
+            }
+            Event::MappingStart(_, anchor, tag) => {
+                self.refuse_properties(span, anchor, tag.is_some());
+                let template = self.unquoted_template(span);
+                if !template {
+                    self.complex_key(span);
+                }
+                self.open.push(Open::Mapping { span, entries: Vec::new(), key: None, template });
+            }
+            Event::SequenceEnd | Event::MappingEnd => {
+                let Some(open) = self.open.pop() else { return true };
+                let (start, content) = match open {
+                    Open::Sequence { span, items } => (span, Content::Sequence(items)),
+                    // What was misread as a mapping is taken for the text that it was meant to be.
+                    Open::Mapping { span, template: true, .. } => {
+                        (span, Content::String(String::new()))
+                    }
+                    Open::Mapping { span, entries, .. } => (span, Content::Mapping(entries)),
+                };
+                let end = span.end.max(start.end).max(last_end(&content));
+                return self.add(Node { span: Span { start: start.start, end }, content });
+            }
+            _ => {}
+        }
+        true
+    }
+
+    fn refuse_properties(&mut self, span: Span, anchor: usize, tag: bool) {
+        if anchor != 0 {
+            self.error(
+                SyntaxErrorKind::Unsupported,
+                span,
+                "anchors (`&name`) are not part of the manifest language".to_owned(),
+                "remove the anchor; values shared by all streams belong in `defaults`",
+            );
+        }
+        if tag {
+            self.error(
+                SyntaxErrorKind::Unsupported,
+                span,
+                "tags (`!name`) are not part of the manifest language".to_owned(),
+                "remove the tag; quote the value if it is meant as text",
+            );
+        }
+    }
+
+    /// Reports `{{...}}` read as a mapping, the most frequent mistake in manifests.
+    fn unquoted_template(&mut self, span: Span) -> bool {
+        let start = span.start as usize;
+        let rest = self.source.get(start..).unwrap_or_default();
+        let inside = matches!(self.open.last(), Some(Open::Mapping { template: true, .. }));
+        if !rest.starts_with("{{") {
+            return inside;
+        }
+        if !inside {
+            let line = rest.lines().next().unwrap_or_default();
+            let value = line.split(" #").next().unwrap_or_default().trim_end();
+            self.error(
+                SyntaxErrorKind::UnquotedTemplate,
+                Span::new(start, start + value.len()),
+                "a value that starts with a template must be quoted".to_owned(),
+                &format!(
+                    "write \"{value}\": without quotes YAML reads `{{` as the start of a mapping"
+                ),
+            );
+        }
+        true
+    }
+
+    /// A collection where a key is expected: `? [a]: b` or `{a: b}: c`.
+    fn complex_key(&mut self, span: Span) {
+        if let Some(Open::Mapping { key: None, template: false, .. }) = self.open.last() {
+            self.error(
+                SyntaxErrorKind::Unsupported,
+                span,
+                "a key must be plain text, not a collection".to_owned(),
+                "quote the key if it is meant as text",
+            );
+        }
+    }
+
+    fn scalar(&mut self, span: Span, content: Content, plain: bool) -> bool {
+        if let Some(Open::Mapping { key: key @ None, entries, template: false, .. }) =
+            self.open.last_mut()
+        {
+            // Keys are text whatever they look like: `on`, `401` and `no` are all fine names.
+            let text = match content {
+                Content::String(text) if !plain => text,
+                _ => self.source.get(span.range()).unwrap_or_default().to_owned(),
+            };
+            if plain {
+                // The value that a key resolved to does not matter, nor do complaints about it.
+                self.errors.retain(|error| {
+                    error.kind != SyntaxErrorKind::AmbiguousScalar || error.span != span
+                });
+            }
+            let first = entries.iter().find(|entry| entry.key == text).map(|entry| entry.key_span);
+            if let Some(first) = first {
+                self.errors.push(SyntaxError {
+                    kind: SyntaxErrorKind::DuplicateKey,
+                    span,
+                    message: format!("the key `{text}` is set twice"),
+                    help: Some("keep one of the two: readers disagree on which one counts".into()),
+                    related: Some((first, "first set here".to_owned())),
+                });
+            }
+            if text == "<<" {
+                self.errors.push(SyntaxError {
+                    kind: SyntaxErrorKind::Unsupported,
+                    span,
+                    message: "merge keys (`<<`) are not part of the manifest language".to_owned(),
+                    help: Some("repeat the values, or put shared ones in `defaults`".to_owned()),
+                    related: None,
+                });
+            }
+            *key = Some((text, span));
+            return true;
+        }
+        self.add(Node { span, content })
+    }
+
+    /// Puts a finished node where it belongs; `false` ends the reading.
+    fn add(&mut self, node: Node) -> bool {
+        self.nodes += 1;
+        if self.nodes > MAX_NODES {
+            let message = format!("the manifest has more than {MAX_NODES} values");
+            self.error(
+                SyntaxErrorKind::Limit,
+                node.span,
+                message,
+                "split it into several manifests",
+            );
+            return false;
+        }
+        match self.open.last_mut() {
+            None => self.root = Some(node),
+            Some(Open::Sequence { items, .. }) => items.push(node),
+            Some(Open::Mapping { entries, key, .. }) => {
+                // Without a key this was a complex key, already reported.
+                if let Some((key, key_span)) = key.take() {
+                    entries.push(Entry { key, key_span, value: node });
+                } else {
+                    *key = Some((String::new(), node.span));
+                }
+            }
+        }
+        true
+    }
+
+    /// The YAML 1.2 core schema (section 10.3.2), without what is easily misread.
+    fn resolve(&mut self, text: &str, span: Span) -> Content {
+        match text {
+            "" | "~" | "null" | "Null" | "NULL" => return Content::Null,
+            "true" | "True" | "TRUE" => return Content::Bool(true),
+            "false" | "False" | "FALSE" => return Content::Bool(false),
+            _ => {}
+        }
+        let lower = text.to_ascii_lowercase();
+        let reading = match lower.as_str() {
+            "yes" | "on" | "y" => Some("true in YAML 1.1 and text in YAML 1.2"),
+            "no" | "off" | "n" => Some("false in YAML 1.1 and text in YAML 1.2"),
+            ".inf" | "-.inf" | "+.inf" | ".nan" => Some("not a number that JSON has"),
+            _ => odd_number(text),
+        };
+        if let Some(reading) = reading {
+            let word = match lower.as_str() {
+                "yes" | "on" | "y" => "`true`, or ",
+                "no" | "off" | "n" => "`false`, or ",
+                _ => "",
+            };
+            self.error(
+                SyntaxErrorKind::AmbiguousScalar,
+                span,
+                format!("`{text}` is {reading}"),
+                &format!("write {word}\"{text}\" if it is meant as text"),
+            );
+            return Content::String(text.to_owned());
+        }
+        if let Ok(integer) = text.parse::<i64>() {
+            return Content::Integer(integer);
+        }
+        let numeric = text.bytes().any(|b| b.is_ascii_digit())
+            && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'.' | b'-' | b'+' | b'e' | b'E'))
+            && text.bytes().filter(|b| *b == b'.').count() <= 1;
+        match text.parse::<f64>() {
+            Ok(float) if numeric && float.is_finite() => Content::Float(float),
+            _ => Content::String(text.to_owned()),
+        }
+    }
+
+    fn scan_error(&mut self, error: &granit_parser::ScanError) {
+        let at = error.marker().byte_offset().unwrap_or(0).min(self.source.len());
+        // What follows a template that was read as a mapping is its consequence.
+        let line_start = self.source[..at].rfind('\n').map_or(0, |at| at + 1);
+        let explained = self.errors.iter().any(|known| {
+            known.kind == SyntaxErrorKind::UnquotedTemplate && known.span.end as usize >= line_start
+        });
+        if explained {
+            return;
+        }
+        let line = self.source[line_start..].lines().next().unwrap_or_default();
+        if self.template_on_line(line_start, line) {
+            return;
+        }
+        let end = at + self.source[at..].chars().next().map_or(0, char::len_utf8);
+        let first = self.source[at..].chars().next();
+        let help = match error.kind() {
+            ErrorKind::TabNotAllowed
+            | ErrorKind::TabInBlockIndentation
+            | ErrorKind::TabInIndentation => "indent with spaces: YAML does not allow tabs here",
+            ErrorKind::RecursionLimitExceeded => "a manifest never needs nesting this deep",
+            ErrorKind::DirectiveDisallowed => "remove the `%` directive line",
+            _ => match first {
+                Some('@' | '`' | '%') => {
+                    "quote the value: it starts with a character YAML reserves"
+                }
+                Some('\t') => "indent with spaces: YAML does not allow tabs here",
+                _ => "check the indentation, colons and quotes on this line and the one before",
+            },
+        };
+        let kind = match error.kind() {
+            ErrorKind::RecursionLimitExceeded => SyntaxErrorKind::Limit,
+            ErrorKind::DirectiveDisallowed => SyntaxErrorKind::Unsupported,
+            _ => SyntaxErrorKind::Yaml,
+        };
+        let message = format!("not valid YAML: {}", error.info().trim_end_matches('.'));
+        self.error(kind, Span::new(at, end), message, help);
+    }
+
+    /// Reports `key: {{x}}/y` when the scanner stopped before the mapping was seen as one.
+    fn template_on_line(&mut self, line_start: usize, line: &str) -> bool {
+        let Some(colon) = line.find(": {{").or_else(|| line.find("- {{")) else { return false };
+        let start = line_start + colon + 2;
+        self.unquoted_template(Span::new(start, start))
+    }
+}
+
+/// Why a plain scalar that looks like a number is not read as one; `None` if it may be.
+fn odd_number(text: &str) -> Option<&'static str> {
+    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let all = |allowed: fn(u8) -> bool| digits.bytes().all(allowed);
+    if !digits.starts_with(|c: char| c.is_ascii_digit()) {
+        return None;
+    }
+    if digits.contains('_') && all(|b| b.is_ascii_digit() || b == b'_' || b == b'.') {
+        return Some("one number in YAML 1.1 and text in YAML 1.2");
+    }
+    if digits.len() > 1 && digits.starts_with('0') && all(|b| b.is_ascii_digit()) {
+        return Some("octal in YAML 1.1 and decimal in YAML 1.2");
+    }
+    if digits.len() > 2 && (digits.starts_with("0x") || digits.starts_with("0o")) {
+        return Some("a number to some readers and text to others");
+    }
+    if text.starts_with('+') && all(|b| b.is_ascii_digit()) {
+        return Some("a number to some readers and text to others");
+    }
+    if all(|b| b.is_ascii_digit()) && text.parse::<i64>().is_err() {
+        return Some("too large for a 64-bit integer");
+    }
+    None
+}
+
+fn last_end(content: &Content) -> u32 {
+    match content {
+        Content::Sequence(items) => items.last().map_or(0, |node| node.span.end),
+        Content::Mapping(entries) => entries.last().map_or(0, |entry| entry.value.span.end),
+        _ => 0,
+    }
+}
+
+impl Node {
+    /// The node as JSON, for checks against the JSON Schema.
+    #[must_use]
+    pub fn to_json(&self) -> serde_json::Value {
+        use serde_json::Value;
+        match &self.content {
+            Content::Null => Value::Null,
+            Content::Bool(value) => Value::Bool(*value),
+            Content::Integer(value) => Value::from(*value),
+            Content::Float(value) => Value::from(*value),
+            Content::String(value) => Value::from(value.as_str()),
+            Content::Sequence(items) => items.iter().map(Self::to_json).collect(),
+            Content::Mapping(entries) => Value::Object(
+                entries.iter().map(|entry| (entry.key.clone(), entry.value.to_json())).collect(),
+            ),
+        }
+    }
+
+    /// The entry with this key, if the node is a mapping that has it.
+    #[must_use]
+    pub fn entry(&self, key: &str) -> Option<&Entry> {
+        match &self.content {
+            Content::Mapping(entries) => entries.iter().find(|entry| entry.key == key),
+            _ => None,
+        }
+    }
+
+    /// The node's entries; none if it is not a mapping.
+    #[must_use]
+    pub fn entries(&self) -> &[Entry] {
+        match &self.content {
+            Content::Mapping(entries) => entries,
+            _ => &[],
+        }
+    }
+
+    /// The node at a JSON pointer (RFC 6901), with the span of the key that leads to it.
+    #[must_use]
+    pub fn pointer(&self, pointer: &str) -> Option<(Option<Span>, &Node)> {
+        let mut node = self;
+        let mut key_span = None;
+        for token in pointer.split('/').skip(1) {
+            let token = token.replace("~1", "/").replace("~0", "~");
+            match &node.content {
+                Content::Mapping(entries) => {
+                    let entry = entries.iter().find(|entry| entry.key == token)?;
+                    key_span = Some(entry.key_span);
+                    node = &entry.value;
+                }
+                Content::Sequence(items) => {
+                    node = items.get(token.parse::<usize>().ok()?)?;
+                    key_span = None;
+                }
+                _ => return None,
+            }
+        }
+        Some((key_span, node))
+    }
+}
