@@ -1,0 +1,44 @@
+//! Where a stream stands.
+
+use jiff::Timestamp;
+use rusqlite::Transaction;
+use serde::{Deserialize, Serialize};
+
+use super::{Failure, StreamId};
+use crate::error::{Code, Error};
+
+/// Where a stream stands. Stored as one JSON document; fields that are missing are `None`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Cursor {
+    /// Everything before this time is durably delivered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub watermark: Option<Timestamp>,
+    /// The half-open window `[start, end)` in progress, so that a restart works on the same one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub window: Option<(Timestamp, Timestamp)>,
+    /// The source's own position, for sources that hand out an opaque one instead of times.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub position: Option<String>,
+    /// When the stream last came to the end of what the source had.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub completed_at: Option<Timestamp>,
+}
+
+impl Cursor {
+    /// Stores the cursor as a part of `transaction`.
+    pub(crate) fn store(
+        &self,
+        transaction: &Transaction<'_>,
+        stream: StreamId,
+    ) -> Result<(), Failure> {
+        let document = serde_json::to_string(self).map_err(|error| {
+            Error::new(Code::Internal, "a cursor could not be written as JSON")
+                .cause(error.to_string())
+        })?;
+        transaction
+            .prepare_cached("INSERT OR REPLACE INTO cursors (stream, document) VALUES (?1, ?2)")?
+            .execute((stream.0, document))?;
+        Ok(())
+    }
+}

@@ -1,0 +1,114 @@
+//! Which records a stream has seen, and which items it has finished.
+
+use jiff::Timestamp;
+use rusqlite::{CachedStatement, Transaction, params};
+
+use super::{Failure, StreamId, milliseconds};
+
+/// Fewer new keys than this are not worth a pass over all keys of a stream.
+const PRUNE_AT_LEAST: i64 = 1000;
+
+/// Whether a key was new.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Inserted {
+    /// It was not known and is now.
+    New,
+    /// It was known; its time is now the later of the two.
+    Known,
+}
+
+/// Looks up and stores keys of one stream within one transaction.
+pub(crate) struct KeyWriter<'a> {
+    insert: CachedStatement<'a>,
+    refresh: CachedStatement<'a>,
+    count: CachedStatement<'a>,
+    stream: StreamId,
+    added: i64,
+}
+
+impl<'a> KeyWriter<'a> {
+    pub(crate) fn new(transaction: &'a Transaction<'_>, stream: StreamId) -> Result<Self, Failure> {
+        Ok(Self {
+            insert: transaction.prepare_cached(
+                "INSERT OR IGNORE INTO seen_keys (stream, key, time) VALUES (?1, ?2, ?3)",
+            )?,
+            refresh: transaction.prepare_cached(
+                "UPDATE seen_keys SET time = ?3 WHERE stream = ?1 AND key = ?2 AND time < ?3",
+            )?,
+            count: transaction
+                .prepare_cached("UPDATE streams SET keys_added = keys_added + ?2 WHERE id = ?1")?,
+            stream,
+            added: 0,
+        })
+    }
+
+    /// Stores `key`, seen at `time` (milliseconds since 1970).
+    pub(crate) fn insert(&mut self, key: &[u8; 16], time: i64) -> Result<Inserted, Failure> {
+        if self.insert.execute(params![self.stream.0, key, time])? == 1 {
+            self.added += 1;
+            return Ok(Inserted::New);
+        }
+        self.refresh.execute(params![self.stream.0, key, time])?;
+        Ok(Inserted::Known)
+    }
+
+    /// Counts what was added, so that pruning knows when it is due.
+    pub(crate) fn finish(mut self) -> Result<(), Failure> {
+        if self.added > 0 {
+            self.count.execute(params![self.stream.0, self.added])?;
+        }
+        Ok(())
+    }
+}
+
+/// Forgets keys last seen before `before`, when enough keys were added since the last time.
+///
+/// A pass reads all keys of the stream. It waits until their number has doubled, so that it costs a
+/// constant share of every insertion and needs no index by time, which would double the cost of
+/// every insertion. Keeping a key for longer is harmless.
+pub(crate) fn forget_keys(
+    transaction: &Transaction<'_>,
+    stream: StreamId,
+    before: Timestamp,
+) -> Result<(), Failure> {
+    let (kept, added): (i64, i64) = transaction
+        .prepare_cached("SELECT keys_kept, keys_added FROM streams WHERE id = ?1")?
+        .query_row([stream.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    if added < kept.max(PRUNE_AT_LEAST) {
+        return Ok(());
+    }
+    let forgotten = transaction
+        .prepare_cached("DELETE FROM seen_keys WHERE stream = ?1 AND time < ?2")?
+        .execute(params![stream.0, milliseconds(before)])?;
+    transaction
+        .prepare_cached("UPDATE streams SET keys_kept = ?2, keys_added = 0 WHERE id = ?1")?
+        .execute(params![stream.0, (kept + added).saturating_sub_unsigned(forgotten as u64)])?;
+    Ok(())
+}
+
+/// Notes that an item was delivered whole.
+pub(crate) fn finish_item(
+    transaction: &Transaction<'_>,
+    stream: StreamId,
+    item: &str,
+    time: Timestamp,
+) -> Result<(), Failure> {
+    transaction
+        .prepare_cached(
+            "INSERT OR REPLACE INTO finished_items (stream, item, time) VALUES (?1, ?2, ?3)",
+        )?
+        .execute(params![stream.0, item, milliseconds(time)])?;
+    Ok(())
+}
+
+/// Forgets finished items whose time is before `before`.
+pub(crate) fn forget_finished(
+    transaction: &Transaction<'_>,
+    stream: StreamId,
+    before: Timestamp,
+) -> Result<(), Failure> {
+    transaction
+        .prepare_cached("DELETE FROM finished_items WHERE stream = ?1 AND time < ?2")?
+        .execute(params![stream.0, milliseconds(before)])?;
+    Ok(())
+}

@@ -1,0 +1,106 @@
+//! What was spent of each quota, so that a restart does not forget it.
+
+use rusqlite::{OptionalExtension, params};
+use serde::{Deserialize, Serialize};
+
+use super::{Store, failure};
+use crate::error::Result;
+
+/// Calls that ended in the same short span of time; times in milliseconds since 1970.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct QuotaBucket {
+    /// No call of the bucket ended after this time; identifies the bucket.
+    pub(crate) ends: i64,
+    /// No call of the bucket started before this time.
+    pub(crate) earliest: i64,
+    /// How many calls.
+    pub(crate) calls: u64,
+}
+
+/// What is known about a quota besides its buckets; times in milliseconds since 1970.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct QuotaSnapshot {
+    /// Calls that may have been sent and are not in a bucket yet.
+    pub(crate) unsettled: u64,
+    /// Limit last reported.
+    pub(crate) limit: Option<u64>,
+    /// Usage last reported: the figure, and start and end of the call that brought it.
+    pub(crate) reported: Option<(u64, i64, i64)>,
+    /// Calls not contained in the report: end (milliseconds) and how many.
+    pub(crate) unreported: Vec<(i64, u64)>,
+}
+
+impl Store {
+    /// What was stored about a quota: the snapshot and the buckets that end after `after`.
+    pub(crate) fn quota(
+        &self,
+        connection: &str,
+        quota: &str,
+        after: i64,
+    ) -> Result<(QuotaSnapshot, Vec<QuotaBucket>)> {
+        let (document, buckets) = self.read("reading a quota", |database| {
+            let document: Option<String> = database
+                .prepare_cached(
+                    "SELECT document FROM quota_states WHERE connection = ?1 AND quota = ?2",
+                )?
+                .query_row([connection, quota], |row| row.get(0))
+                .optional()?;
+            let mut statement = database.prepare_cached(
+                "SELECT ends, earliest, calls FROM quota_buckets
+                 WHERE connection = ?1 AND quota = ?2 AND ends > ?3 ORDER BY ends",
+            )?;
+            let buckets = statement.query_map(params![connection, quota, after], |row| {
+                Ok(QuotaBucket {
+                    ends: row.get(0)?,
+                    earliest: row.get(1)?,
+                    calls: row.get::<_, i64>(2)?.max(0) as u64,
+                })
+            })?;
+            Ok((document, buckets.collect::<rusqlite::Result<_>>()?))
+        })?;
+        let snapshot = document
+            .map(|document| serde_json::from_str(&document))
+            .transpose()
+            .map_err(|error| failure::corrupt(&self.path, format!("a quota: {error}")))?;
+        Ok((snapshot.unwrap_or_default(), buckets))
+    }
+
+    /// Stores a snapshot and the buckets that changed, and drops buckets that end at or before
+    /// `until`.
+    pub(crate) fn store_quota(
+        &self,
+        connection: &str,
+        quota: &str,
+        snapshot: &QuotaSnapshot,
+        changed: &[QuotaBucket],
+        until: i64,
+    ) -> Result<()> {
+        self.write("storing a quota", |transaction| {
+            let document = serde_json::to_string(snapshot).map_err(|error| {
+                crate::error::Error::new(crate::error::Code::Internal, "a quota is not JSON")
+                    .cause(error.to_string())
+            })?;
+            transaction
+                .prepare_cached(
+                    "INSERT OR REPLACE INTO quota_states (connection, quota, document)
+                     VALUES (?1, ?2, ?3)",
+                )?
+                .execute([connection, quota, &document])?;
+            let mut insert = transaction.prepare_cached(
+                "INSERT OR REPLACE INTO quota_buckets (connection, quota, ends, earliest, calls)
+                 VALUES (?1, ?2, ?3, ?4, ?5)",
+            )?;
+            for bucket in changed {
+                let calls = i64::try_from(bucket.calls).unwrap_or(i64::MAX);
+                insert.execute(params![connection, quota, bucket.ends, bucket.earliest, calls])?;
+            }
+            transaction
+                .prepare_cached(
+                    "DELETE FROM quota_buckets WHERE connection = ?1 AND quota = ?2 AND ends <= ?3",
+                )?
+                .execute(params![connection, quota, until])?;
+            Ok(())
+        })
+    }
+}
