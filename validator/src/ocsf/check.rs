@@ -28,8 +28,8 @@ const MIN_EVENT_TIME: i64 = 100_000_000_000;
 /// The id of "Other" in every OCSF enum that has one: its caption is the source's own word.
 const OTHER: i64 = 99;
 
-/// Everything that is wrong with an event of any class of the table, in the order of the event's
-/// attributes; empty for a valid event.
+/// Everything that is wrong with an event of any class of the table, sorted by path and rule; empty
+/// for a valid event.
 ///
 /// Checked are what <https://schema.ocsf.io/1.8.0> states (attributes, requirements, types, enums,
 /// constraints) and what it says in words: that `type_uid` is `class_uid` * 100 + `activity_id`, and
@@ -57,6 +57,7 @@ pub fn check_event(event: &Value) -> Vec<Violation> {
     check.read_profiles(event);
     check.container(&class.attributes, &class.constraints, event, &format!("class {}", class.name));
     check.classification(class, event);
+    check.violations.sort_by(|a, b| (&a.path, a.rule).cmp(&(&b.path, b.rule)));
     check.violations
 }
 
@@ -400,3 +401,6 @@ fn kind(value: &Value) -> &'static str {
         Value::Object(_) => "an object",
     }
 }
+
+#[cfg(test)]
+mod tests;

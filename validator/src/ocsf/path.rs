@@ -18,7 +18,6 @@ impl Class {
         let mut walk = Walk { path, owner: Owner::Class(self), segments: Vec::new() };
         let mut offset = 0;
         for text in path.split('.') {
-            walk.check_index_before(offset)?;
             if matches!(walk.owner, Owner::FreeForm) {
                 return walk.finish_free_form(offset);
             }
@@ -41,6 +40,7 @@ pub struct Resolved<'a> {
 impl<'a> Resolved<'a> {
     /// The last attribute of the path that the table knows.
     #[must_use]
+    #[expect(clippy::missing_panics_doc, reason = "a path without a segment is an error")]
     pub fn last(&self) -> &Segment<'a> {
         self.segments.last().expect("every path has a segment")
     }
@@ -82,11 +82,11 @@ pub struct Segment<'a> {
     pub offset: usize,
 }
 
-/// Why a path leads nowhere.
+/// Why a path leads nowhere. Its text says what to write instead.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{problem}{}", Suggestions(.suggestions))]
 pub struct PathError {
-    /// The segment that fails, or the brackets of it that do.
+    /// The segment that fails; for [`PathProblem::NotAnArray`] and [`PathProblem::BadIndex`] the
+    /// brackets alone.
     pub segment: String,
     /// Where it starts in the path, in bytes.
     pub offset: usize,
@@ -94,62 +94,59 @@ pub struct PathError {
     pub owner: String,
     /// What is wrong with it.
     pub problem: PathProblem,
-    /// Attributes of the same class or object that may have been meant, best first, at most three.
+    /// For [`PathProblem::UnknownAttribute`]: attributes of the same class or object that may have
+    /// been meant, best first, at most three.
     pub suggestions: Vec<String>,
 }
 
 /// What is wrong with a segment of a path.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PathProblem {
     /// The path, or what stands between two dots, is empty.
-    #[error("the path has an empty segment; write attribute names with one dot between two")]
     Empty,
     /// The class or object has no such attribute.
-    #[error("{owner} has no attribute `{name}`")]
-    UnknownAttribute {
-        /// The class or object.
-        owner: String,
-        /// The name that it does not have.
-        name: String,
-    },
-    /// The path goes on below an attribute that holds a single value.
-    #[error("`{name}` holds a single value ({primitive}) and has nothing below it; end the path there", primitive = .primitive.name())]
-    IntoScalar {
-        /// The attribute that holds the value.
-        name: String,
-        /// Its type.
-        primitive: Primitive,
-    },
+    UnknownAttribute,
+    /// The path goes on below an attribute that holds a single value of this type.
+    IntoScalar(Primitive),
     /// The path goes on below an array without saying which element.
-    #[error("`{name}` is an array; say which element, `{name}[0]`")]
-    MissingIndex {
-        /// The array.
-        name: String,
-    },
+    MissingIndex,
     /// The path names an element of what is no array.
-    #[error("`{name}` is not an array; leave out `{brackets}`")]
-    NotAnArray {
-        /// The attribute.
-        name: String,
-        /// The brackets as written.
-        brackets: String,
-    },
+    NotAnArray,
     /// The brackets hold something other than a number up to [`MAX_INDEX`].
-    #[error("`{brackets}` is not an index; write `[]` or a number from `[0]` to `[{MAX_INDEX}]`")]
-    BadIndex {
-        /// The brackets as written.
-        brackets: String,
-    },
+    BadIndex,
 }
 
-struct Suggestions<'a>(&'a [String]);
-
-impl fmt::Display for Suggestions<'_> {
+impl fmt::Display for PathError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (n, suggestion) in self.0.iter().enumerate() {
-            write!(f, "{}`{suggestion}`", if n == 0 { "; did you mean " } else { " or " })?;
+        let Self { segment, owner, .. } = self;
+        match self.problem {
+            PathProblem::Empty => f.write_str(
+                "the path has an empty segment; write attribute names with one dot between two",
+            ),
+            PathProblem::UnknownAttribute => {
+                write!(f, "{owner} has no attribute `{segment}`")?;
+                for (n, suggestion) in self.suggestions.iter().enumerate() {
+                    let lead = if n == 0 { "; did you mean" } else { " or" };
+                    write!(f, "{lead} `{suggestion}`")?;
+                }
+                f.write_str(if self.suggestions.is_empty() { "" } else { "?" })
+            }
+            PathProblem::IntoScalar(primitive) => write!(
+                f,
+                "{owner} holds a single value ({}) and has nothing below it; end the path there",
+                primitive.name()
+            ),
+            PathProblem::MissingIndex => {
+                write!(f, "`{segment}` is an array; say which element, `{segment}[0]`")
+            }
+            PathProblem::NotAnArray => {
+                write!(f, "{owner} is not an array; leave out `{segment}`")
+            }
+            PathProblem::BadIndex => write!(
+                f,
+                "`{segment}` is not an index; write `[]` or a number from `[0]` to `[{MAX_INDEX}]`"
+            ),
         }
-        f.write_str(if self.0.is_empty() { "" } else { "?" })
     }
 }
 
@@ -202,18 +199,6 @@ impl<'a> Walk<'a, '_> {
         }
     }
 
-    /// Fails if the segment that ends before `offset` is an array and the path goes on.
-    fn check_index_before(&self, offset: usize) -> Result<(), PathError> {
-        match self.segments.last() {
-            Some(last) if last.attribute.is_array && last.index.is_none() => {
-                let text = &self.path[last.offset..offset - 1];
-                let problem = PathProblem::MissingIndex { name: text.to_owned() };
-                Err(self.error(text, last.offset, problem))
-            }
-            _ => Ok(()),
-        }
-    }
-
     fn step(&mut self, text: &str, offset: usize) -> Result<(), PathError> {
         let (name, brackets) = text.split_at(text.find('[').unwrap_or(text.len()));
         if name.is_empty() {
@@ -222,37 +207,32 @@ impl<'a> Walk<'a, '_> {
         let owner = match &self.owner {
             Owner::Class(class) => &class.attributes,
             Owner::Object(object) => &object.attributes,
-            Owner::Scalar(name, primitive) => {
-                let name = (*name).to_owned();
-                let problem = PathProblem::IntoScalar { name, primitive: *primitive };
-                return Err(self.error(text, offset, problem));
+            Owner::Scalar(_, primitive) => {
+                return Err(self.error(text, offset, PathProblem::IntoScalar(*primitive)));
             }
             Owner::FreeForm => return Ok(()),
         };
-        let Some((known, attribute)) = owner.get_key_value(name) else {
-            let problem = PathProblem::UnknownAttribute {
-                owner: self.owner.to_string(),
-                name: name.to_owned(),
-            };
+        let Some((name, attribute)) = owner.get_key_value(name) else {
             let suggestions = similar(name, owner);
-            return Err(PathError { suggestions, ..self.error(name, offset, problem) });
+            let error = self.error(name, offset, PathProblem::UnknownAttribute);
+            return Err(PathError { suggestions, ..error });
         };
-        let index = match brackets {
-            "" => None,
-            _ if !attribute.is_array => {
-                let problem = PathProblem::NotAnArray {
-                    name: name.to_owned(),
-                    brackets: brackets.to_owned(),
-                };
-                return Err(self.error(brackets, offset + name.len(), problem));
+
+        let is_last = offset + text.len() == self.path.len();
+        let bracket_error = |problem| PathError {
+            owner: format!("attribute `{name}`"),
+            ..self.error(brackets, offset + name.len(), problem)
+        };
+        let index = match (attribute.is_array, brackets) {
+            (true, "") if !is_last => {
+                return Err(self.error(name, offset, PathProblem::MissingIndex));
             }
-            _ => Some(index(brackets).ok_or_else(|| {
-                let problem = PathProblem::BadIndex { brackets: brackets.to_owned() };
-                self.error(brackets, offset + name.len(), problem)
-            })?),
+            (_, "") => None,
+            (false, _) => return Err(bracket_error(PathProblem::NotAnArray)),
+            (true, _) => Some(index(brackets).ok_or_else(|| bracket_error(PathProblem::BadIndex))?),
         };
-        self.segments.push(Segment { name: known, attribute, owner, index, offset });
-        self.owner = Owner::below(known, attribute);
+        self.segments.push(Segment { name, attribute, owner, index, offset });
+        self.owner = Owner::below(name, attribute);
         Ok(())
     }
 
@@ -301,3 +281,6 @@ pub(super) fn similar(name: &str, attributes: &Attributes) -> Vec<String> {
     ranked.sort_unstable();
     ranked.into_iter().take(3).map(|(_, _, known)| known.to_owned()).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,6 +11,7 @@ const SOURCE: &str = include_str!("../../ocsf/ocsf-1.8.0.json");
 
 /// The OCSF 1.8.0 table, parsed on first use (about a millisecond) and kept.
 #[must_use]
+#[expect(clippy::missing_panics_doc, reason = "the table is part of the program")]
 pub fn table() -> &'static Table {
     static TABLE: OnceLock<Table> = OnceLock::new();
     TABLE.get_or_init(|| parse(SOURCE).expect("the embedded OCSF table is well-formed"))
@@ -456,3 +457,6 @@ impl fmt::Display for EnumId {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -21,7 +21,7 @@ impl fmt::Display for Violation {
 }
 
 /// The rules of [`check_event`](super::check_event).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Rule {
     /// The event is not a JSON object.
     NotAnObject,
