@@ -112,7 +112,7 @@ impl Check {
     ) {
         for (name, value) in value {
             self.at(name, |check| match attributes.get(name) {
-                Some(attribute) => check.attribute(attribute, name, value),
+                Some(attribute) => check.attribute(attribute, value),
                 None => check.unknown(attributes, name, value, owner),
             });
         }
@@ -166,27 +166,26 @@ impl Check {
         self.report(Rule::UnknownAttribute, message);
     }
 
-    fn attribute(&mut self, attribute: &Attribute, name: &str, value: &Value) {
+    fn attribute(&mut self, attribute: &Attribute, value: &Value) {
         if !attribute.is_array {
-            return self.value(attribute, name, value);
+            return self.value(attribute, value);
         }
         let Some(values) = value.as_array() else {
             return self.wrong_type("an array", value);
         };
         for (n, value) in values.iter().enumerate() {
-            self.at(&format!("[{n}]"), |check| check.value(attribute, name, value));
+            self.at(&format!("[{n}]"), |check| check.value(attribute, value));
         }
     }
 
-    fn value(&mut self, attribute: &Attribute, name: &str, value: &Value) {
+    fn value(&mut self, attribute: &Attribute, value: &Value) {
         match attribute.type_ {
             Type::Primitive(primitive) => {
                 let is_valid = self.primitive(primitive, value);
                 if let (true, Some(ids)) = (is_valid, &attribute.enum_) {
                     self.enum_value(ids, value);
                 }
-                if name == "time"
-                    && self.path == "time"
+                if self.path == "time"
                     && value.as_i64().is_some_and(|time| (0..MIN_EVENT_TIME).contains(&time))
                 {
                     let message = "lies before 1973-03-03; a timestamp is in milliseconds";

@@ -31,13 +31,23 @@ impl Class {
 /// Where a path leads.
 #[derive(Clone, Debug)]
 pub struct Resolved<'a> {
-    /// The attributes on the way, at least one.
-    pub segments: Vec<Segment<'a>>,
-    /// The keys below a free-form attribute; empty where the path ends at an attribute of its own.
-    pub free_form: Vec<String>,
+    segments: Vec<Segment<'a>>,
+    free_form: Vec<String>,
 }
 
 impl<'a> Resolved<'a> {
+    /// The attributes on the way, at least one.
+    #[must_use]
+    pub fn segments(&self) -> &[Segment<'a>] {
+        &self.segments
+    }
+
+    /// The keys below a free-form attribute; empty where the path ends at an attribute of its own.
+    #[must_use]
+    pub fn free_form(&self) -> &[String] {
+        &self.free_form
+    }
+
     /// The last attribute of the path that the table knows.
     #[must_use]
     #[expect(clippy::missing_panics_doc, reason = "a path without a segment is an error")]
