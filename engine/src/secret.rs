@@ -143,12 +143,7 @@ impl SecretStore {
         }
     }
 
-    fn unseal<'c>(
-        &self,
-        connection: &str,
-        path: &Path,
-        content: &'c mut [u8],
-    ) -> Result<&'c [u8]> {
+    fn unseal<'c>(&self, connection: &str, path: &Path, content: &'c mut [u8]) -> Result<&'c [u8]> {
         let rest = content
             .split_first_chunk_mut()
             .filter(|(magic, _)| *magic == MAGIC)

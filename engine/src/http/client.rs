@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use reqwest::header::{
-    ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, COOKIE,
-    HOST, HeaderMap, HeaderValue, LOCATION, PROXY_AUTHORIZATION, TRANSFER_ENCODING,
+    ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST,
+    HeaderMap, HeaderValue, LOCATION, PROXY_AUTHORIZATION, TRANSFER_ENCODING,
 };
 use reqwest::{Method, StatusCode, redirect};
 use url::{Position, Url};
@@ -167,7 +167,10 @@ impl Client {
                     && url.set_port(Some(address.port())).is_ok()
             });
             let host = rewritten.ok_or_else(|| {
-                Error::new(Code::Internal, format!("{} cannot be sent to {address}", hop.url.scheme()))
+                Error::new(
+                    Code::Internal,
+                    format!("{} cannot be sent to {address}", hop.url.scheme()),
+                )
             })?;
             headers.insert(HOST, host);
         }
@@ -229,7 +232,10 @@ impl Hop {
                     Code::NetHostBlocked,
                     format!("the app wants the request sent again to {}", place_of(&next)),
                 )
-                .cause(format!("its body may hold what only {} may see", printable(&place_of(&self.url), 300)))
+                .cause(format!(
+                    "its body may hold what only {} may see",
+                    printable(&place_of(&self.url), 300)
+                ))
                 .fix("call that host directly, if it is the app's"));
             }
             for header in [AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION] {

@@ -99,12 +99,9 @@ pub(super) fn body(error: &reqwest::Error, url: &Url, received: u64) -> Error {
 /// The app was silent for longer than `limit` when it should have been `doing` something.
 pub(super) fn timeout(url: &Url, doing: &str, limit: Duration) -> Error {
     let host = host_of(url);
-    Error::new(
-        Code::AppTimeout,
-        format!("{host} did not answer in {:.3} s", limit.as_secs_f64()),
-    )
-    .cause(format!("it was silent when it should have been {doing}"))
-    .fix("if this lasts, ask for less at once, or raise the timeout")
+    Error::new(Code::AppTimeout, format!("{host} did not answer in {:.3} s", limit.as_secs_f64()))
+        .cause(format!("it was silent when it should have been {doing}"))
+        .fix("if this lasts, ask for less at once, or raise the timeout")
 }
 
 fn tls_failure(error: &rustls::Error, host: &str) -> Error {

@@ -79,8 +79,9 @@ impl Response {
         let chunk = match answer {
             Err(_) => return Err(self.too_slow(self.timeout)),
             Ok(Err(error)) => {
-                return Err(failure::body(&error, &self.url, self.received)
-                    .in_request(self.place.clone()));
+                return Err(
+                    failure::body(&error, &self.url, self.received).in_request(self.place.clone())
+                );
             }
             Ok(Ok(None)) => return Ok(None),
             Ok(Ok(Some(chunk))) => chunk,

@@ -178,11 +178,7 @@ mod tests {
     }
 
     fn outcomes() -> impl Strategy<Value = Outcome> {
-        prop_oneof![
-            Just(Outcome::Transient),
-            Just(Outcome::Throttled),
-            Just(Outcome::Permanent)
-        ]
+        prop_oneof![Just(Outcome::Transient), Just(Outcome::Throttled), Just(Outcome::Permanent)]
     }
 
     fn durations() -> impl Strategy<Value = Duration> {

@@ -1,0 +1,243 @@
+//! Reads what token endpoints answer, in whatever shape apps give it.
+
+use std::time::Duration;
+
+use reqwest::StatusCode;
+use reqwest::header::{ACCEPT_ENCODING, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER};
+use serde_json::{Map, Value, json};
+
+use crate::auth::endpoint::Endpoint;
+use crate::auth::refusal::{self, Asked};
+use crate::error::{Code, Error, Result, Retry, printable};
+use crate::http::Request;
+use crate::http::retry::{self, Outcome};
+use crate::secret::Secret;
+
+/// Longest wait for an answer.
+const TIMEOUT: Duration = Duration::from_secs(30);
+/// Largest answer, in bytes; tokens are a few kilobytes.
+const MAX_ANSWER: u64 = 64 << 10;
+/// A signed assertion is refused for its times; if the clocks differ by more than this (seconds),
+/// they are why.
+const MAX_CLOCK_SKEW: i64 = 30;
+
+/// An attempt without tokens.
+#[derive(Debug, thiserror::Error)]
+#[error("{error}")]
+pub(super) struct Trouble {
+    pub(super) error: Error,
+    pub(super) outcome: Outcome,
+    pub(super) retry_after: Option<Duration>,
+    /// True if the app may have done what we asked without our learning the result.
+    pub(super) lost: bool,
+}
+
+impl Trouble {
+    pub(super) fn permanent(error: Error) -> Self {
+        Self { error, outcome: Outcome::Permanent, retry_after: None, lost: false }
+    }
+
+    pub(super) fn lost(error: Error) -> Self {
+        Self { error, outcome: Outcome::Transient, retry_after: None, lost: true }
+    }
+}
+
+impl Endpoint<'_> {
+    /// What RFC 6749, section 5.1, prescribes, made from what apps send: members as strings or
+    /// numbers, no `token_type`, a refusal with status 200.
+    pub(super) async fn canonical(
+        &self,
+        request: Request,
+        asked: Asked,
+        secrets: &[Option<&Secret>],
+    ) -> Result<Value, Trouble> {
+        let (members, place) = self.post(request, asked, secrets).await?;
+        let Some(access) = members.get("access_token").and_then(text) else {
+            if members.contains_key("error") {
+                return Err(self.refused(&members, asked, secrets, None, &place));
+            }
+            return Err(Trouble::lost(
+                invalid("the answer contains no access_token").in_request(place),
+            ));
+        };
+        let mut body = json!({
+            "access_token": access,
+            "token_type": "bearer",
+            "members": members,
+        });
+        if let Some(refresh) = members.get("refresh_token").and_then(text) {
+            body["refresh_token"] = refresh.into();
+        }
+        if let Some(seconds) = members.get("expires_in").and_then(seconds) {
+            body["expires_in"] = seconds.into();
+        }
+        Ok(body)
+    }
+
+    /// Sends a request to the authorization server; the members of a good answer, and its place.
+    pub(super) async fn post(
+        &self,
+        mut request: Request,
+        asked: Asked,
+        secrets: &[Option<&Secret>],
+    ) -> Result<(Map<String, Value>, String), Trouble> {
+        request.headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        request.timeout = TIMEOUT;
+        request.max_body = MAX_ANSWER;
+        // The body holds credentials: it goes where the manifest says and nowhere else.
+        request.follow_redirects = false;
+        let mut response = self.http.send(request).await.map_err(|failure| {
+            let outcome =
+                if failure.error.is_permanent() { Outcome::Permanent } else { Outcome::Transient };
+            Trouble { error: failure.error, outcome, retry_after: None, lost: failure.sent }
+        })?;
+        let body = response.bytes().await.map_err(Trouble::lost)?;
+        let place = response.place().to_owned();
+        let members = match serde_json::from_slice(&body) {
+            Ok(Value::Object(members)) => Some(members),
+            _ => None,
+        };
+        match (response.status, members) {
+            (status, members) if status.is_success() => match members {
+                Some(members) => Ok((members, place)),
+                None if asked == Asked::Revocation => Ok((Map::new(), place)),
+                None => {
+                    let error = invalid(&not_json(&response.headers, &body)).in_request(place);
+                    Err(Trouble::lost(error))
+                }
+            },
+            (status, Some(members))
+                if !status.is_server_error() && members.contains_key("error") =>
+            {
+                Err(self.refused(&members, asked, secrets, Some(&response.headers), &place))
+            }
+            (status, _) => Err(self.failed(status, &response.headers, &body, &place)),
+        }
+    }
+
+    /// The trouble behind an error object (RFC 6749, section 5.2).
+    fn refused(
+        &self,
+        members: &Map<String, Value>,
+        asked: Asked,
+        secrets: &[Option<&Secret>],
+        headers: Option<&HeaderMap>,
+        place: &str,
+    ) -> Trouble {
+        let name = members.get("error").and_then(text).unwrap_or_default();
+        let description = members.get("error_description").and_then(text);
+        let mut error =
+            refusal::refused(self.config, asked, &name, description.as_deref(), secrets);
+        if asked == Asked::Assertion
+            && error.code == Code::AuthClientInvalid
+            && let Some(skew) = headers.and_then(|headers| self.clock_skew(headers))
+        {
+            error = skewed(skew);
+        }
+        let outcome = match error.code {
+            Code::AuthLoginRate => Outcome::Throttled,
+            Code::AppError | Code::AppMaintenance => Outcome::Transient,
+            _ => Outcome::Permanent,
+        };
+        let retry_after = headers.and_then(|headers| self.retry_after(headers));
+        Trouble { error: error.in_request(place), outcome, retry_after, lost: false }
+    }
+
+    /// The trouble behind a status without a readable error object.
+    fn failed(&self, status: StatusCode, headers: &HeaderMap, body: &[u8], place: &str) -> Trouble {
+        let evidence = format!("HTTP {}; {}", status.as_u16(), not_json(headers, body));
+        let host = self.config.token_url.host_str().unwrap_or_default();
+        let (outcome, error) = match status.as_u16() {
+            429 => (
+                Outcome::Throttled,
+                Error::new(Code::AuthLoginRate, "too many token requests")
+                    .fix("nothing to do; it is tried again"),
+            ),
+            408 | 500.. => (
+                Outcome::Transient,
+                Error::new(Code::AppError, "the authorization server had an internal error").fix(
+                    "nothing to do; it is tried again. If it lasts, see the app's status page",
+                ),
+            ),
+            404 | 410 => (
+                Outcome::Permanent,
+                Error::new(Code::AppEndpointGone, "there is no token endpoint at this address")
+                    .fix(format!("check that {host} is the login host of the app")),
+            ),
+            401 => (
+                Outcome::Permanent,
+                Error::new(Code::AuthClientInvalid, "the client id or secret is not recognized")
+                    .fix("check client id and secret, and how the app wants to receive them"),
+            ),
+            _ => (
+                Outcome::Permanent,
+                invalid("")
+                    .retry(Retry::Never)
+                    .fix(format!("check that {host} is the login host of the app")),
+            ),
+        };
+        // A gateway that lost its upstream does not know whether the request was carried out.
+        let lost = matches!(status.as_u16(), 408 | 502 | 504);
+        let retry_after = self.retry_after(headers);
+        Trouble { error: error.cause(evidence).in_request(place), outcome, retry_after, lost }
+    }
+
+    fn retry_after(&self, headers: &HeaderMap) -> Option<Duration> {
+        retry::retry_after(headers.get(RETRY_AFTER)?.to_str().ok()?, self.clock.now())
+    }
+
+    /// Seconds by which our clock is ahead of the app's (negative: behind), if that matters.
+    fn clock_skew(&self, headers: &HeaderMap) -> Option<i64> {
+        let theirs = retry::http_date(headers.get(DATE)?.to_str().ok()?)?;
+        let skew = self.clock.now().as_second() - theirs.as_second();
+        (skew.abs() > MAX_CLOCK_SKEW).then_some(skew)
+    }
+}
+
+/// A member as text: a non-empty string, a number or a boolean.
+pub(super) fn text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) if !text.is_empty() => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(flag) => Some(flag.to_string()),
+        _ => None,
+    }
+}
+
+/// A positive number of seconds, as a number or in a string. Zero means "not said": taken at its
+/// word it would make every request ask for a new token.
+fn seconds(value: &Value) -> Option<u64> {
+    let seconds = match value {
+        Value::Number(number) => number.as_u64().or_else(|| number.as_f64().map(|s| s as u64)),
+        Value::String(text) => text.trim().parse().ok(),
+        _ => None,
+    };
+    seconds.filter(|seconds| *seconds > 0)
+}
+
+pub(super) fn invalid(cause: &str) -> Error {
+    Error::new(Code::AuthResponseInvalid, "the token endpoint did not answer with a token")
+        .cause(cause)
+        .fix(
+            "check that the token URL leads to the app, and that no proxy or portal answers for it",
+        )
+}
+
+/// What came instead of a JSON object, without showing any of it.
+fn not_json(headers: &HeaderMap, body: &[u8]) -> String {
+    if body.is_empty() {
+        return "the body is empty".to_owned();
+    }
+    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or("none");
+    format!("a body of {} bytes, Content-Type {}", body.len(), printable(kind, 60))
+}
+
+fn skewed(seconds: i64) -> Error {
+    let direction = if seconds > 0 { "ahead of" } else { "behind" };
+    Error::new(
+        Code::AuthClockSkew,
+        format!("this machine's clock is {} s {direction} the app's", seconds.abs()),
+    )
+    .cause("the app refused our signed assertion, which is valid for some minutes only")
+    .fix("synchronize the clock of this machine (NTP)")
+}

@@ -1,0 +1,340 @@
+//! One per connection: hands out tokens, and renews them once however many ask.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use jiff::{SignedDuration, Timestamp};
+use oauth2::{AccessToken, RefreshToken, StandardRevocableToken};
+use tokio::sync::Mutex;
+use url::Url;
+
+use crate::auth::authorize::AuthorizationRequest;
+use crate::auth::config::{Grant, OAuthConfig};
+use crate::auth::endpoint::{Answer, Ask, Endpoint};
+use crate::auth::tokens::Tokens;
+use crate::clock::Clock;
+use crate::error::{Code, Error, Result};
+use crate::http::Client;
+use crate::secret::SecretStore;
+
+/// A token this close to its end is renewed before it is used; or closer, for a short life.
+const SKEW: SignedDuration = SignedDuration::from_secs(60);
+
+/// The tokens of one connection. Cheap to clone; clones share everything.
+#[derive(Clone)]
+pub struct Authenticator(Arc<Inner>);
+
+struct Inner {
+    connection: String,
+    config: OAuthConfig,
+    http: Client,
+    store: SecretStore,
+    clock: Clock,
+    /// What everybody uses; on disk before it is here.
+    current: RwLock<Option<Arc<Tokens>>>,
+    /// Finished attempts to renew, so that those who waited for one share its failure.
+    attempts: AtomicU64,
+    /// Held by whoever renews.
+    work: Mutex<Work>,
+}
+
+#[derive(Default)]
+struct Work {
+    /// Tokens that the app gave us and the disk did not take.
+    unsaved: Option<Tokens>,
+    failed: Option<Failed>,
+}
+
+/// The last attempt to renew, if it failed.
+struct Failed {
+    attempt: u64,
+    stale_generation: u64,
+    error: Error,
+}
+
+impl Authenticator {
+    /// The authenticator of `connection`. Its `http` client must be allowed to call the hosts of
+    /// the OAuth endpoints. Nothing is read or sent yet.
+    #[must_use]
+    pub fn new(
+        connection: impl Into<String>,
+        config: OAuthConfig,
+        http: Client,
+        store: SecretStore,
+        clock: Clock,
+    ) -> Self {
+        Self(Arc::new(Inner {
+            connection: connection.into(),
+            config,
+            http,
+            store,
+            clock,
+            current: RwLock::default(),
+            attempts: AtomicU64::new(0),
+            work: Mutex::default(),
+        }))
+    }
+
+    /// Tokens to use now: the current ones, or new ones if there are none or they are about to
+    /// expire.
+    ///
+    /// # Errors
+    /// [`Code::AuthRequired`] if nobody connected yet, `AUTH_*` if the app refuses, `NET_*` and
+    /// `APP_*` if it cannot be reached.
+    pub async fn token(&self) -> Result<Arc<Tokens>> {
+        match self.0.current() {
+            Some(tokens) if self.0.is_fresh(&tokens) => Ok(tokens),
+            Some(tokens) => self.renew(tokens.generation).await,
+            None => self.renew(0).await,
+        }
+    }
+
+    /// Tokens newer than those of `stale_generation`, which the app just refused. All callers with
+    /// the same stale generation cause one request and share its result; a caller who comes late
+    /// gets what is already there.
+    ///
+    /// # Errors
+    /// As [`token`](Self::token). After [`Code::AuthRefreshLost`] every call fails the same way
+    /// until somebody connects again.
+    pub async fn refresh(&self, stale_generation: u64) -> Result<Arc<Tokens>> {
+        match self.0.current() {
+            Some(tokens) if tokens.generation > stale_generation => Ok(tokens),
+            _ => self.renew(stale_generation).await,
+        }
+    }
+
+    /// Begins a sign-in. Keep the request until the browser comes back, then
+    /// [`exchange`](Self::exchange) it.
+    ///
+    /// # Errors
+    /// [`Code::InputInvalid`] if this connection is not made by signing in.
+    pub fn authorization_request(&self) -> Result<AuthorizationRequest> {
+        AuthorizationRequest::new(&self.0.config, self.0.clock.now())
+            .map_err(|error| error.in_connection(&self.0.connection))
+    }
+
+    /// Completes a sign-in with the URL the browser called back, and replaces whatever tokens the
+    /// connection had.
+    ///
+    /// # Errors
+    /// [`Code::AuthStateMismatch`] if the callback does not belong to the request, and what the app
+    /// refused, e.g. [`Code::AuthDenied`].
+    pub async fn exchange(
+        &self,
+        request: AuthorizationRequest,
+        callback: &Url,
+    ) -> Result<Arc<Tokens>> {
+        let inner = Arc::clone(&self.0);
+        let code = request.code(&inner.config, callback, inner.clock.now());
+        let code = code.map_err(|error| error.in_connection(&inner.connection))?;
+        self.detached(async move {
+            let mut work = inner.work.lock().await;
+            let ask = Ask::Code { code: &code, verifier: request.verifier.as_ref() };
+            let answer = inner.endpoint().obtain(ask).await?;
+            // A store that cannot be read must not stop the sign-in that repairs it.
+            let known = inner.load().await.unwrap_or_default().map(Arc::new);
+            let generation = [inner.current(), known]
+                .into_iter()
+                .flatten()
+                .map(|tokens| tokens.generation)
+                .max()
+                .unwrap_or_default();
+            let tokens = inner.tokens(answer, None, generation + 1);
+            work.failed = None;
+            inner.keep(&mut work, tokens).await
+        })
+        .await
+    }
+
+    /// Revokes the tokens at the app, if it can do that, and forgets them.
+    ///
+    /// # Errors
+    /// If the app cannot be reached or refuses; then the tokens are kept.
+    pub async fn revoke(&self) -> Result<()> {
+        let inner = Arc::clone(&self.0);
+        self.detached(async move {
+            let mut work = inner.work.lock().await;
+            let tokens = match inner.current() {
+                Some(tokens) => Some(tokens),
+                None => inner.load().await?.map(Arc::new),
+            };
+            if let (Some(url), Some(tokens)) = (&inner.config.revoke_url, &tokens) {
+                let token = match &tokens.refresh {
+                    Some(refresh) => StandardRevocableToken::RefreshToken(RefreshToken::new(
+                        refresh.expose().to_owned(),
+                    )),
+                    None => StandardRevocableToken::AccessToken(AccessToken::new(
+                        tokens.access.expose().to_owned(),
+                    )),
+                };
+                inner.endpoint().revoke(url, token).await?;
+            }
+            *work = Work::default();
+            *inner.current.write().unwrap_or_else(PoisonError::into_inner) = None;
+            let here = Arc::clone(&inner);
+            blocking(move || here.store.remove(&here.connection)).await
+        })
+        .await
+    }
+
+    async fn renew(&self, stale_generation: u64) -> Result<Arc<Tokens>> {
+        let seen = self.0.attempts.load(Ordering::Acquire);
+        let inner = Arc::clone(&self.0);
+        self.detached(async move { inner.renew(stale_generation, seen).await }).await
+    }
+
+    /// Runs in a task of its own: a caller who goes away in the middle of a refresh must not take
+    /// the only copy of the new refresh token along.
+    async fn detached<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T>> + Send + 'static,
+    ) -> Result<T> {
+        let result = match tokio::spawn(work).await {
+            Ok(result) => result,
+            Err(_) => Err(Error::new(Code::Internal, "the renewal of the tokens was aborted")),
+        };
+        result.map_err(|error| error.in_connection(&self.0.connection))
+    }
+}
+
+impl fmt::Debug for Authenticator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Authenticator")
+            .field("connection", &self.0.connection)
+            .field("generation", &self.0.current().map(|tokens| tokens.generation))
+            .finish_non_exhaustive()
+    }
+}
+
+impl Inner {
+    fn current(&self) -> Option<Arc<Tokens>> {
+        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn publish(&self, tokens: Tokens) -> Arc<Tokens> {
+        let tokens = Arc::new(tokens);
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&tokens));
+        tokens
+    }
+
+    fn endpoint(&self) -> Endpoint<'_> {
+        Endpoint { config: &self.config, http: &self.http, clock: &self.clock }
+    }
+
+    fn is_fresh(&self, tokens: &Tokens) -> bool {
+        tokens.expires_at.is_none_or(|expires_at| {
+            let tenth = expires_at.duration_since(tokens.obtained_at) / 10;
+            self.clock.now().duration_since(expires_at) < -tenth.min(SKEW)
+        })
+    }
+
+    async fn renew(self: &Arc<Self>, stale_generation: u64, seen: u64) -> Result<Arc<Tokens>> {
+        let mut work = self.work.lock().await;
+        if let Some(tokens) = self.current().filter(|tokens| tokens.generation > stale_generation) {
+            return Ok(tokens);
+        }
+        if let Some(failed) = &work.failed
+            && failed.stale_generation == stale_generation
+            && (failed.attempt > seen || failed.error.code == Code::AuthRefreshLost)
+        {
+            return Err(failed.error.clone());
+        }
+        let result = self.renew_locked(&mut work, stale_generation).await;
+        let attempt = self.attempts.fetch_add(1, Ordering::AcqRel) + 1;
+        let error = result.as_ref().err();
+        work.failed = error.map(|error| Failed { attempt, stale_generation, error: error.clone() });
+        result
+    }
+
+    async fn renew_locked(
+        self: &Arc<Self>,
+        work: &mut Work,
+        stale_generation: u64,
+    ) -> Result<Arc<Tokens>> {
+        if let Some(unsaved) = work.unsaved.take() {
+            return self.keep(work, unsaved).await;
+        }
+        // The disk knows better than we do: another process may have renewed the tokens, and the
+        // refresh token in our memory may be the one that must not be shown again.
+        let known = match self.load().await? {
+            Some(stored) => {
+                let newer = stored.generation > stale_generation;
+                let stored = self.publish(stored);
+                if newer && self.is_fresh(&stored) {
+                    return Ok(stored);
+                }
+                Some(stored)
+            }
+            None => self.current(),
+        };
+        let refresh = known.as_ref().and_then(|tokens| tokens.refresh.as_ref());
+        let ask = match (&self.config.grant, refresh) {
+            (Grant::AuthorizationCode { .. }, Some(refresh)) => Ask::Refresh(refresh),
+            (Grant::AuthorizationCode { .. }, None) => {
+                return Err(not_connected(known.as_deref()));
+            }
+            (Grant::ClientCredentials { .. }, _) => Ask::ClientCredentials,
+            (Grant::JwtBearer { .. }, _) => Ask::Assertion,
+        };
+        let answer = self.endpoint().obtain(ask).await?;
+        let generation = known.as_ref().map_or(0, |tokens| tokens.generation);
+        let generation = generation.max(stale_generation) + 1;
+        let tokens = self.tokens(answer, known.as_deref(), generation);
+        self.keep(work, tokens).await
+    }
+
+    /// New tokens; what a refresh does not repeat is still valid (RFC 6749, section 6).
+    fn tokens(&self, answer: Answer, previous: Option<&Tokens>, generation: u64) -> Tokens {
+        let mut fields = previous.map(|tokens| tokens.fields.clone()).unwrap_or_default();
+        fields.extend(answer.fields);
+        let lifetime = answer.expires_in.or(self.config.expires_default);
+        Tokens {
+            access: answer.access,
+            refresh: answer.refresh.or_else(|| previous?.refresh.clone()),
+            expires_at: lifetime.map(|lifetime| {
+                answer.requested_at.checked_add(lifetime).unwrap_or(Timestamp::MAX)
+            }),
+            fields,
+            obtained_at: answer.requested_at,
+            generation,
+        }
+    }
+
+    /// Saves tokens, and only then lets anybody have them.
+    async fn keep(self: &Arc<Self>, work: &mut Work, tokens: Tokens) -> Result<Arc<Tokens>> {
+        let inner = Arc::clone(self);
+        let copy = tokens.clone();
+        match blocking(move || inner.store.save(&inner.connection, &copy)).await {
+            Ok(()) => Ok(self.publish(tokens)),
+            Err(error) => {
+                work.unsaved = Some(tokens);
+                Err(error)
+            }
+        }
+    }
+
+    async fn load(self: &Arc<Self>) -> Result<Option<Tokens>> {
+        let inner = Arc::clone(self);
+        blocking(move || inner.store.load(&inner.connection)).await
+    }
+}
+
+/// Disk work off the threads that serve sockets.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or_else(|_| Err(Error::new(Code::Internal, "the secret store was interrupted")))
+}
+
+fn not_connected(known: Option<&Tokens>) -> Error {
+    let cause = match known {
+        Some(_) => "the access token has expired and the app issued no refresh token",
+        None => "nobody has signed in for this connection",
+    };
+    Error::new(Code::AuthRequired, "the connection needs a sign-in")
+        .cause(cause)
+        .fix("connect it: sign in at the app and allow the access")
+}
