@@ -6,7 +6,7 @@ use serde_json::json;
 /// An error the REST API answers with.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{status} {code}: {message}")]
-pub struct Error {
+pub(crate) struct Error {
     pub(crate) status: u16,
     pub(crate) code: &'static str,
     pub(crate) message: String,
@@ -51,11 +51,7 @@ impl Error {
     }
 
     pub(crate) fn insufficient_access() -> Self {
-        Self::new(
-            403,
-            "INSUFFICIENT_ACCESS",
-            "insufficient access rights on cross-reference id",
-        )
+        Self::new(403, "INSUFFICIENT_ACCESS", "insufficient access rights on cross-reference id")
     }
 
     pub(crate) fn locator() -> Self {

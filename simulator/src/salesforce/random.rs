@@ -7,7 +7,8 @@ use fastrand::Rng;
 pub(crate) fn mix(seed: u64, coordinates: &[u64]) -> u64 {
     let mut state = seed;
     for coordinate in coordinates {
-        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15) ^ coordinate.wrapping_mul(0xd6e8_feb8_6659_fd93);
+        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15)
+            ^ coordinate.wrapping_mul(0xd6e8_feb8_6659_fd93);
         state = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         state = (state ^ (state >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         state ^= state >> 31;

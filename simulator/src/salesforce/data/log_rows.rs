@@ -1,0 +1,654 @@
+//! Rows of event log files, in the CSV dialect of the files: every field quoted, quotes
+//! doubled, line feeds inside fields left as they are.
+
+use std::fmt::Write;
+
+use fastrand::Rng;
+use jiff::Timestamp;
+
+use super::directory::{ORGANIZATION, user_id};
+use super::log_files::Part;
+use crate::salesforce::ids::{Id, suffix};
+use crate::salesforce::random::{pick, rng};
+
+/// An event type and the columns of its files.
+#[derive(Debug)]
+pub(crate) struct EventType {
+    pub(crate) name: &'static str,
+    /// Rows per hour, in hundredths of the configured mean.
+    pub(crate) share: u32,
+    /// Whether an org without an Event Monitoring licence has it.
+    pub(crate) free: bool,
+    pub(crate) columns: &'static [&'static str],
+}
+
+/// Every event type, with columns in the order real files have them. `URI` has one column
+/// more than any documentation lists, as a new release may add one.
+pub(crate) const TYPES: &[EventType] = &[
+    EventType {
+        name: "Login",
+        share: 100,
+        free: true,
+        columns: &[
+            "EVENT_TYPE",
+            "TIMESTAMP",
+            "REQUEST_ID",
+            "ORGANIZATION_ID",
+            "USER_ID",
+            "RUN_TIME",
+            "CPU_TIME",
+            "URI",
+            "SESSION_KEY",
+            "LOGIN_KEY",
+            "REQUEST_STATUS",
+            "DB_TOTAL_TIME",
+            "BROWSER_TYPE",
+            "API_TYPE",
+            "API_VERSION",
+            "USER_NAME",
+            "TLS_PROTOCOL",
+            "CIPHER_SUITE",
+            "AUTHENTICATION_METHOD_REFERENCE",
+            "TIMESTAMP_DERIVED",
+            "USER_ID_DERIVED",
+            "CLIENT_IP",
+            "URI_ID_DERIVED",
+            "LOGIN_STATUS",
+            "SOURCE_IP",
+        ],
+    },
+    EventType {
+        name: "Logout",
+        share: 40,
+        free: true,
+        columns: &[
+            "EVENT_TYPE",
+            "TIMESTAMP",
+            "REQUEST_ID",
+            "ORGANIZATION_ID",
+            "USER_ID",
+            "USER_TYPE",
+            "SESSION_TYPE",
+            "SESSION_LEVEL",
+            "BROWSER_TYPE",
+            "PLATFORM_TYPE",
+            "RESOLUTION_TYPE",
+            "APP_TYPE",
+            "CLIENT_VERSION",
+            "API_TYPE",
+            "API_VERSION",
+            "USER_INITIATED_LOGOUT",
+            "SESSION_KEY",
+            "LOGIN_KEY",
+            "TIMESTAMP_DERIVED",
+            "USER_ID_DERIVED",
+            "CLIENT_IP",
+        ],
+    },
+    EventType {
+        name: "API",
+        share: 80,
+        free: false,
+        columns: &[
+            "EVENT_TYPE",
+            "TIMESTAMP",
+            "REQUEST_ID",
+            "ORGANIZATION_ID",
+            "USER_ID",
+            "RUN_TIME",
+            "CPU_TIME",
+            "URI",
+            "SESSION_KEY",
+            "LOGIN_KEY",
+            "REQUEST_STATUS",
+            "DB_TOTAL_TIME",
+            "API_TYPE",
+            "API_VERSION",
+            "CLIENT_NAME",
+            "METHOD_NAME",
+            "ENTITY_NAME",
+            "ROWS_PROCESSED",
+            "REQUEST_SIZE",
+            "RESPONSE_SIZE",
+            "DB_BLOCKS",
+            "DB_CPU_TIME",
+            "TIMESTAMP_DERIVED",
+            "USER_ID_DERIVED",
+            "CLIENT_IP",
+            "URI_ID_DERIVED",
+        ],
+    },
+    EventType {
+        name: "RestApi",
+        share: 100,
+        free: false,
+        columns: &[
+            "EVENT_TYPE",
+            "TIMESTAMP",
+            "REQUEST_ID",
+            "ORGANIZATION_ID",
+            "USER_ID",
+            "RUN_TIME",
+            "CPU_TIME",
+            "URI",
+            "SESSION_KEY",
+            "LOGIN_KEY",
+            "REQUEST_STATUS",
+            "DB_TOTAL_TIME",
+            "METHOD",
+            "MEDIA_TYPE",
+            "STATUS_CODE",
+            "USER_AGENT",
+            "ROWS_PROCESSED",
+            "NUMBER_FIELDS",
+            "DB_BLOCKS",
+            "DB_CPU_TIME",
+            "REQUEST_SIZE",
+            "RESPONSE_SIZE",
+            "ENTITY_NAME",
+            "TIMESTAMP_DERIVED",
+            "USER_ID_DERIVED",
+            "CLIENT_IP",
+            "URI_ID_DERIVED",
+        ],
+    },
+    EventType {
+        name: "URI",
+        share: 100,
+        free: false,
+        columns: &[
+            "EVENT_TYPE",
+            "TIMESTAMP",
+            "REQUEST_ID",
+            "ORGANIZATION_ID",
+            "USER_ID",
+            "RUN_TIME",
+            "CPU_TIME",
+            "URI",
+            "SESSION_KEY",
+            "LOGIN_KEY",
+            "REQUEST_STATUS",
+            "DB_TOTAL_TIME",
+            "DB_BLOCKS",
+            "DB_CPU_TIME",
+            "REFERRER_URI",
+            "SIMULATED_NEW_COLUMN",
+            "TIMESTAMP_DERIVED",
+            "USER_ID_DERIVED",
+            "CLIENT_IP",
+            "URI_ID_DERIVED",
+        ],
+    },
+    EventType {
+        name: "Report",
+        share: 30,
+        free: false,
+        columns: &[
+            "EVENT_TYPE",
+            "TIMESTAMP",
+            "REQUEST_ID",
+            "ORGANIZATION_ID",
+            "USER_ID",
+            "RUN_TIME",
+            "CPU_TIME",
+            "URI",
+            "SESSION_KEY",
+            "LOGIN_KEY",
+            "REQUEST_STATUS",
+            "DB_TOTAL_TIME",
+            "ENTITY_NAME",
+            "DISPLAY_TYPE",
+            "RENDERING_TYPE",
+            "REPORT_ID",
+            "ROW_COUNT",
+            "NUMBER_EXCEPTION_FILTERS",
+            "NUMBER_COLUMNS",
+            "AVERAGE_ROW_SIZE",
+            "SORT",
+            "DB_BLOCKS",
+            "DB_CPU_TIME",
+            "NUMBER_BUCKETS",
+            "TIMESTAMP_DERIVED",
+            "USER_ID_DERIVED",
+            "CLIENT_IP",
+            "URI_ID_DERIVED",
+            "REPORT_ID_DERIVED",
+            "ORIGIN",
+        ],
+    },
+    EventType {
+        name: "ReportExport",
+        share: 2,
+        free: false,
+        columns: &[
+            "EVENT_TYPE",
+            "TIMESTAMP",
+            "REQUEST_ID",
+            "ORGANIZATION_ID",
+            "USER_ID",
+            "RUN_TIME",
+            "CPU_TIME",
+            "URI",
+            "SESSION_KEY",
+            "LOGIN_KEY",
+            "CLIENT_INFO",
+            "REPORT_DESCRIPTION",
+            "TIMESTAMP_DERIVED",
+            "USER_ID_DERIVED",
+            "CLIENT_IP",
+            "URI_ID_DERIVED",
+        ],
+    },
+    EventType {
+        name: "LoginAs",
+        share: 1,
+        free: false,
+        columns: &[
+            "EVENT_TYPE",
+            "TIMESTAMP",
+            "REQUEST_ID",
+            "ORGANIZATION_ID",
+            "USER_ID",
+            "RUN_TIME",
+            "CPU_TIME",
+            "URI",
+            "SESSION_KEY",
+            "LOGIN_KEY",
+            "DELEGATED_USER_NAME",
+            "DELEGATED_USER_ID",
+            "TIMESTAMP_DERIVED",
+            "USER_ID_DERIVED",
+            "CLIENT_IP",
+            "URI_ID_DERIVED",
+            "DELEGATED_USER_ID_DERIVED",
+        ],
+    },
+    EventType {
+        name: "ContentTransfer",
+        share: 5,
+        free: false,
+        columns: &[
+            "EVENT_TYPE",
+            "TIMESTAMP",
+            "REQUEST_ID",
+            "TRANSACTION_TYPE",
+            "ORGANIZATION_ID",
+            "USER_ID",
+            "DOCUMENT_ID",
+            "VERSION_ID",
+            "FILE_TYPE",
+            "FILE_PREVIEW_TYPE",
+            "SIZE_BYTES",
+            "TIMESTAMP_DERIVED",
+            "USER_ID_DERIVED",
+            "DOCUMENT_ID_DERIVED",
+            "VERSION_ID_DERIVED",
+        ],
+    },
+    EventType {
+        name: "ContentDistribution",
+        share: 1,
+        free: false,
+        columns: &[
+            "EVENT_TYPE",
+            "TIMESTAMP",
+            "REQUEST_ID",
+            "ORGANIZATION_ID",
+            "DELIVERY_ID",
+            "USER_ID",
+            "VERSION_ID",
+            "RELATED_ENTITY_ID",
+            "DELIVERY_LOCATION",
+            "ACTION",
+            "TIMESTAMP_DERIVED",
+            "USER_ID_DERIVED",
+        ],
+    },
+    EventType {
+        name: "ContentDocumentLink",
+        share: 3,
+        free: false,
+        columns: &[
+            "EVENT_TYPE",
+            "TIMESTAMP",
+            "REQUEST_ID",
+            "ORGANIZATION_ID",
+            "USER_ID",
+            "DOCUMENT_ID",
+            "SHARED_WITH_ENTITY_ID",
+            "SHARING_PERMISSION",
+            "SHARING_OPERATION",
+            "TIMESTAMP_DERIVED",
+            "USER_ID_DERIVED",
+        ],
+    },
+    EventType {
+        name: "BulkApi",
+        share: 3,
+        free: false,
+        columns: &[
+            "EVENT_TYPE",
+            "TIMESTAMP",
+            "REQUEST_ID",
+            "ORGANIZATION_ID",
+            "USER_ID",
+            "RUN_TIME",
+            "CPU_TIME",
+            "URI",
+            "SESSION_KEY",
+            "LOGIN_KEY",
+            "JOB_ID",
+            "BATCH_ID",
+            "ROWS_PROCESSED",
+            "NUMBER_FAILURES",
+            "SUCCESS",
+            "MESSAGE",
+            "ENTITY_TYPE",
+            "OPERATION_TYPE",
+            "TIMESTAMP_DERIVED",
+            "USER_ID_DERIVED",
+            "CLIENT_IP",
+            "URI_ID_DERIVED",
+        ],
+    },
+    EventType {
+        name: "ApexExecution",
+        share: 60,
+        free: false,
+        columns: &[
+            "EVENT_TYPE",
+            "TIMESTAMP",
+            "REQUEST_ID",
+            "ORGANIZATION_ID",
+            "USER_ID",
+            "RUN_TIME",
+            "CPU_TIME",
+            "URI",
+            "SESSION_KEY",
+            "LOGIN_KEY",
+            "EXEC_TIME",
+            "DB_TOTAL_TIME",
+            "CALLOUT_TIME",
+            "NUMBER_SOQL_QUERIES",
+            "ENTRY_POINT",
+            "QUIDDITY",
+            "IS_LONG_RUNNING_REQUEST",
+            "TIMESTAMP_DERIVED",
+            "USER_ID_DERIVED",
+            "CLIENT_IP",
+            "URI_ID_DERIVED",
+        ],
+    },
+    EventType {
+        name: "ApexUnexpectedException",
+        share: 2,
+        free: true,
+        columns: &[
+            "EVENT_TYPE",
+            "TIMESTAMP",
+            "REQUEST_ID",
+            "ORGANIZATION_ID",
+            "EXCEPTION_TYPE",
+            "EXCEPTION_MESSAGE",
+            "STACK_TRACE",
+            "TIMESTAMP_DERIVED",
+        ],
+    },
+    EventType {
+        name: "ApiTotalUsage",
+        share: 60,
+        free: true,
+        columns: &[
+            "EVENT_TYPE",
+            "TIMESTAMP",
+            "REQUEST_ID",
+            "ORGANIZATION_ID",
+            "USER_ID",
+            "API_FAMILY",
+            "API_VERSION",
+            "API_RESOURCE",
+            "CLIENT_NAME",
+            "HTTP_METHOD",
+            "CLIENT_IP",
+            "COUNTS_AGAINST_API_LIMIT",
+            "CONNECTED_APP_ID",
+            "CONNECTED_APP_NAME",
+            "ENTITY_NAME",
+            "STATUS_CODE",
+            "USER_NAME",
+            "TIMESTAMP_DERIVED",
+            "USER_ID_DERIVED",
+        ],
+    },
+];
+
+/// What all rows of an org have in common.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Shape {
+    pub(crate) users: u64,
+    /// Some rows are written twice.
+    pub(crate) identical: bool,
+    /// The first row of a `Report` file misses its last field.
+    pub(crate) ragged: bool,
+}
+
+/// The number of an event type by its name.
+pub(crate) fn kind(name: &str) -> Option<usize> {
+    TYPES.iter().position(|event_type| event_type.name.eq_ignore_ascii_case(name))
+}
+
+/// The header line.
+pub(crate) fn header(kind: usize) -> String {
+    format!("\"{}\"\n", TYPES[kind].columns.join("\",\""))
+}
+
+/// The value of `LogFileFieldTypes`.
+pub(crate) fn types(kind: usize) -> String {
+    let types: Vec<&str> = TYPES[kind]
+        .columns
+        .iter()
+        .map(|column| match *column {
+            "TIMESTAMP_DERIVED" => "DateTime",
+            "CLIENT_IP" | "SOURCE_IP" => "IP",
+            name if name.ends_with("_ID") || name.ends_with("_ID_DERIVED") => "Id",
+            name if name.ends_with("_TIME") || name.ends_with("_SIZE") => "Number",
+            "STACK_TRACE" | "EXCEPTION_MESSAGE" | "MESSAGE" => "EscapedString",
+            _ => "String",
+        })
+        .collect();
+    types.join(",")
+}
+
+/// Whether row `row` of a part repeats the one before it, byte for byte.
+pub(crate) const fn repeats(shape: &Shape, row: u32) -> bool {
+    shape.identical && row % 16 == 5
+}
+
+/// Whether row `row` shares `REQUEST_ID` and `TIMESTAMP` with the one before it: one request
+/// can log several rows. Only in types whose other columns keep the two rows apart.
+fn shares_request(event_type: &EventType, row: u32) -> bool {
+    row % 12 == 3 && matches!(event_type.name, "API" | "RestApi" | "URI" | "ApexExecution")
+}
+
+/// Appends row `row` of `part`, line feed included.
+pub(crate) fn write_row(out: &mut String, shape: &Shape, part: &Part, row: u32) {
+    let row = if repeats(shape, row) { row - 1 } else { row };
+    let event_type = &TYPES[part.kind];
+    let request = if shares_request(event_type, row) { row - 1 } else { row };
+    let mut shared = rng(part.seed, &[u64::from(request)]);
+    let millisecond = part.hour * 3_600_000 + shared.i64(..3_600_000);
+    let mut event = Event {
+        kind: event_type.name,
+        moment: Timestamp::from_millisecond(millisecond).unwrap_or(Timestamp::UNIX_EPOCH),
+        // Two draws make collisions within an org's life practically impossible.
+        request: format!("4Ysim{:011x}{:06x}", shared.u64(..1 << 44), shared.u32(..1 << 24)),
+        user: shared.u64(1..=shape.users),
+        address: shared.u8(1..255),
+        rng: rng(part.seed, &[u64::from(row), 1]),
+    };
+    let ragged = shape.ragged && row == 0 && event_type.name == "Report";
+    let columns = event_type.columns.len() - usize::from(ragged);
+    for (place, column) in event_type.columns[..columns].iter().enumerate() {
+        out.push_str(if place == 0 { "\"" } else { ",\"" });
+        event.write(out, column);
+        out.push('"');
+    }
+    out.push('\n');
+}
+
+struct Event {
+    kind: &'static str,
+    moment: Timestamp,
+    request: String,
+    user: u64,
+    address: u8,
+    rng: Rng,
+}
+
+const ENTITIES: &[&str] = &["Account", "Contact", "Opportunity", "Lead", "Case", "LoginHistory"];
+const METHODS: &[&str] = &["GET", "GET", "GET", "POST", "PATCH"];
+const AGENTS: &[&str] = &["Mozilla/5.0 (X11; Linux x86_64)", "Go-http-client/1.1"];
+const TRANSFERS: &[&str] =
+    &["VersionDownloadAction", "VersionDownloadApi", "VersionRenditionDownload", "saveVersion"];
+const TRACE: &str = "Class.Demo.run: line 18, column 1\nClass.Demo.main: line 3, column 1";
+
+impl Event {
+    fn number(&mut self, out: &mut String, below: u64) {
+        // Writing to a string cannot fail.
+        let _ = write!(out, "{}", self.rng.u64(..below));
+    }
+
+    fn id(&self, out: &mut String, id: Id, derived: bool) {
+        let short = id.short();
+        out.push_str(&short);
+        if derived {
+            out.push_str(&suffix(&short));
+        }
+    }
+
+    /// A record id that follows from the event, so that `X_ID` and `X_ID_DERIVED` agree.
+    fn related(&self, prefix: [u8; 3]) -> Id {
+        Id::new(prefix, self.moment.as_second() as u64 % 5000 + 1)
+    }
+
+    fn write(&mut self, out: &mut String, column: &str) {
+        let derived = column.ends_with("_DERIVED");
+        match column {
+            "EVENT_TYPE" => out.push_str(self.kind),
+            "TIMESTAMP" => {
+                let _ = write!(out, "{}", self.moment.strftime("%Y%m%d%H%M%S.%3f"));
+            }
+            "TIMESTAMP_DERIVED" => {
+                let _ = write!(out, "{}", self.moment.strftime("%Y-%m-%dT%H:%M:%S.%3fZ"));
+            }
+            "REQUEST_ID" => out.push_str(&self.request),
+            "ORGANIZATION_ID" => self.id(out, ORGANIZATION, false),
+            "USER_ID" | "USER_ID_DERIVED" => self.id(out, user_id(self.user), derived),
+            "DELEGATED_USER_ID" | "DELEGATED_USER_ID_DERIVED" => {
+                self.id(out, user_id(self.user % 7 + 1), derived);
+            }
+            "SHARED_WITH_ENTITY_ID" => self.id(out, user_id(self.user % 9 + 1), false),
+            "DOCUMENT_ID" | "DOCUMENT_ID_DERIVED" => self.id(out, self.related(*b"069"), derived),
+            "VERSION_ID" | "VERSION_ID_DERIVED" => self.id(out, self.related(*b"068"), derived),
+            "REPORT_ID" | "REPORT_ID_DERIVED" => self.id(out, self.related(*b"00O"), derived),
+            "DELIVERY_ID" => self.id(out, self.related(*b"05D"), false),
+            "JOB_ID" => self.id(out, self.related(*b"750"), false),
+            "BATCH_ID" => self.id(out, self.related(*b"751"), false),
+            "CONNECTED_APP_ID" => self.id(out, self.related(*b"0H4"), false),
+            "CLIENT_IP" | "SOURCE_IP" => match self.address % 25 {
+                0 => out.push_str("Salesforce.com IP"),
+                1 => {}
+                _ => {
+                    let _ = write!(out, "203.0.113.{}", self.address);
+                }
+            },
+            "USER_NAME" | "DELEGATED_USER_NAME" => {
+                let _ = write!(out, "user{}@example.test", self.user);
+            }
+            "DB_TOTAL_TIME" => self.number(out, 900_000_000),
+            "SESSION_KEY" | "LOGIN_KEY" => {
+                let _ = write!(out, "sim{:013x}", self.user * 7_919 + u64::from(self.address));
+            }
+            "LOGIN_STATUS" => out.push_str(if self.rng.u32(..10) == 0 {
+                "LOGIN_ERROR_INVALID_PASSWORD"
+            } else {
+                "LOGIN_NO_ERROR"
+            }),
+            _ => self.write_rest(out, column),
+        }
+    }
+
+    /// Columns that only colour the picture.
+    fn write_rest(&mut self, out: &mut String, column: &str) {
+        let text = match column {
+            "URI" => match self.kind {
+                "RestApi" => "/services/data/v67.0/query",
+                "Login" => "/services/oauth2/token",
+                "ReportExport" => "/00ODn0000000001MAA",
+                "API" => "Api",
+                "BulkApi" | "ApexExecution" => "",
+                _ => "/aura",
+            },
+            "REQUEST_STATUS" if self.kind != "Login" => "S",
+            "ENTITY_NAME" | "ENTITY_TYPE" => pick(&mut self.rng, ENTITIES),
+            "METHOD" | "HTTP_METHOD" => pick(&mut self.rng, METHODS),
+            "METHOD_NAME" | "OPERATION_TYPE" => "query",
+            "MEDIA_TYPE" => "application/json;charset=UTF-8",
+            "STATUS_CODE" => "200",
+            "USER_AGENT" => "9999",
+            "BROWSER_TYPE" | "CLIENT_INFO" => pick(&mut self.rng, AGENTS),
+            "API_TYPE" if self.kind == "API" => "P",
+            "API_VERSION" if self.kind == "Login" => "9998.0",
+            "API_VERSION" => "67.0",
+            "API_FAMILY" => "REST",
+            "API_RESOURCE" => "/v67.0/query",
+            "CLIENT_NAME" => "simulated-client/1.0",
+            "CONNECTED_APP_NAME" => "Simulated Connector",
+            "COUNTS_AGAINST_API_LIMIT" | "SUCCESS" | "USER_INITIATED_LOGOUT" => "1",
+            "TLS_PROTOCOL" => "TLSv1.3",
+            "CIPHER_SUITE" => "TLS_AES_256_GCM_SHA384",
+            "USER_TYPE" => "Standard(db=S,api=Standard)",
+            "SESSION_TYPE" => "UI",
+            "SESSION_LEVEL" => "STANDARD(db=1,api=STANDARD)",
+            "PLATFORM_TYPE" => "1015",
+            "TRANSACTION_TYPE" => pick(&mut self.rng, TRANSFERS),
+            "FILE_TYPE" | "FILE_PREVIEW_TYPE" => "PDF",
+            "ACTION" => "VIEW",
+            "DELIVERY_LOCATION" | "DISPLAY_TYPE" => "H",
+            "SHARING_PERMISSION" => pick(&mut self.rng, &["V", "C", "I"]),
+            "SHARING_OPERATION" => pick(&mut self.rng, &["INSERT", "UPDATE", "DELETE"]),
+            "ENTRY_POINT" => "DemoController.load",
+            "QUIDDITY" => "L",
+            "SORT" => "CREATED_DATE.down",
+            "ORIGIN" => "ReportRunFromLightning",
+            "REPORT_DESCRIPTION" => {
+                "?export=Export&enc=UTF-8&xf=csv\n&runReportJson=%7B%22a%22%3A1%7D"
+            }
+            "MESSAGE" => "\"\"Batch \"\"\"\"1\"\"\"\" done\"\"",
+            "EXCEPTION_TYPE" => "System.NullPointerException",
+            "EXCEPTION_MESSAGE" => "Attempt to de-reference \"\"a null object\"\", line 18",
+            "STACK_TRACE" => TRACE,
+            "SIMULATED_NEW_COLUMN" => "a value, with a comma",
+            "REFERRER_URI" => "demo-lightning-force-com/lightning/r/Case/view",
+            "RUN_TIME"
+            | "CPU_TIME"
+            | "EXEC_TIME"
+            | "CALLOUT_TIME"
+            | "DB_CPU_TIME"
+            | "DB_BLOCKS"
+            | "ROWS_PROCESSED"
+            | "ROW_COUNT"
+            | "REQUEST_SIZE"
+            | "RESPONSE_SIZE"
+            | "SIZE_BYTES"
+            | "AVERAGE_ROW_SIZE"
+            | "NUMBER_FIELDS"
+            | "NUMBER_COLUMNS"
+            | "NUMBER_SOQL_QUERIES"
+            | "NUMBER_FAILURES" => return self.number(out, 5000),
+            "NUMBER_EXCEPTION_FILTERS" | "NUMBER_BUCKETS" | "IS_LONG_RUNNING_REQUEST" => "0",
+            _ => "",
+        };
+        out.push_str(text);
+    }
+}
