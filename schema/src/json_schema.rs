@@ -11,6 +11,9 @@ use serde_json::{Map, Value, json};
 
 use crate::Manifest;
 
+/// The schema as it is published: what [`json_schema_text`] wrote.
+pub const PUBLISHED: &str = include_str!("../manifest.schema.json");
+
 /// The schema as a JSON value.
 #[must_use]
 pub fn json_schema() -> Value {

@@ -1,3 +1,21 @@
 //! Rules and diagnostics for Longshore manifests.
+//!
+//! [`validate`] reads a manifest's text and reports everything that is wrong with it at once, each
+//! finding with its place and its fix. Without errors its report holds a [`Checked`] manifest, the
+//! only thing that the engine runs. Nothing here touches the network or the file system.
 
+mod checked;
+pub mod codes;
+mod diagnostic;
 pub mod ocsf;
+mod render;
+mod rules;
+mod shape;
+mod suggest;
+mod syntax;
+mod validate;
+
+pub use checked::Checked;
+pub use diagnostic::{Diagnostic, Label, Severity};
+pub use render::{render_text, to_json};
+pub use validate::{Options, Profile, Report, validate};

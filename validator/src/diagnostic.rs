@@ -1,0 +1,99 @@
+//! Findings: what is wrong, where, how bad it is, and how to mend it.
+
+use std::fmt;
+
+use longshore_schema::Span;
+
+use crate::codes::Code;
+
+/// One finding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// The stable code, such as `LS0101`; [`crate::codes::ALL`] explains each.
+    pub code: &'static str,
+    /// How bad it is.
+    pub severity: Severity,
+    /// What is wrong, in one line without a full stop.
+    pub message: String,
+    /// The places that belong to it; the first is the primary one, and there is at least one.
+    pub labels: Vec<Label>,
+    /// How to mend it.
+    pub help: Option<String>,
+}
+
+/// A place in the manifest with what is to be seen there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Label {
+    /// The place, in bytes of the source.
+    pub span: Span,
+    /// What is to be seen there; may be empty.
+    pub text: String,
+    /// Whether this is the place of the mistake itself.
+    pub primary: bool,
+}
+
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    /// The manifest cannot run.
+    Error,
+    /// The manifest runs, and will likely not do what was meant.
+    Warning,
+    /// Something that could be better.
+    Info,
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+            Self::Info => "info",
+        })
+    }
+}
+
+impl Diagnostic {
+    pub(crate) fn new(code: &'static Code, span: Span, message: impl Into<String>) -> Self {
+        Self {
+            code: code.id,
+            severity: code.severity,
+            message: message.into(),
+            labels: vec![Label { span, text: String::new(), primary: true }],
+            help: None,
+        }
+    }
+
+    /// Says what is to be seen at the primary place.
+    pub(crate) fn label(mut self, text: impl Into<String>) -> Self {
+        self.labels[0].text = text.into();
+        self
+    }
+
+    /// Adds a second place.
+    pub(crate) fn also(mut self, span: Span, text: impl Into<String>) -> Self {
+        self.labels.push(Label { span, text: text.into(), primary: false });
+        self
+    }
+
+    pub(crate) fn help(mut self, text: impl Into<String>) -> Self {
+        self.help = Some(text.into());
+        self
+    }
+
+    pub(crate) fn maybe_help(mut self, text: Option<String>) -> Self {
+        self.help = text.or(self.help);
+        self
+    }
+
+    pub(crate) fn severity(mut self, severity: Severity) -> Self {
+        self.severity = severity;
+        self
+    }
+
+    /// The place of the mistake.
+    #[must_use]
+    pub fn span(&self) -> Span {
+        self.labels.first().map_or(Span::default(), |label| label.span)
+    }
+}

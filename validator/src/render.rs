@@ -1,0 +1,159 @@
+//! Reports for people and for programs.
+
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use longshore_schema::{LineIndex, Span};
+use serde::Serialize;
+
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::validate::Report;
+
+/// The report for a person: each finding with the lines that it is about, and a line of totals at
+/// the end. `colour` adds ANSI escapes.
+#[must_use]
+pub fn render_text(report: &Report, file: &str, source: &str, colour: bool) -> String {
+    let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
+    let mut text = String::new();
+    for diagnostic in &report.diagnostics {
+        text.push_str(&renderer.render(&groups(diagnostic, file, source)));
+        text.push_str("\n\n");
+    }
+    text.push_str(&totals(report, file));
+    text.push('\n');
+    text
+}
+
+fn groups<'d>(diagnostic: &'d Diagnostic, file: &'d str, source: &'d str) -> Vec<Group<'d>> {
+    let level = match diagnostic.severity {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+        Severity::Info => Level::INFO,
+    };
+    let mut snippet = Snippet::source(source).path(file);
+    for label in &diagnostic.labels {
+        let kind = if label.primary { AnnotationKind::Primary } else { AnnotationKind::Context };
+        let text = (!label.text.is_empty()).then_some(label.text.as_str());
+        snippet = snippet.annotation(kind.span(visible(label.span, source)).label(text));
+    }
+    let mut group =
+        level.primary_title(&diagnostic.message).id(diagnostic.code).element(snippet);
+    if let Some(help) = &diagnostic.help {
+        group = group.element(Level::HELP.message(help));
+    }
+    vec![group]
+}
+
+/// A span within the source, at character boundaries.
+fn visible(span: Span, source: &str) -> std::ops::Range<usize> {
+    let floor = |mut at: usize| {
+        at = at.min(source.len());
+        while !source.is_char_boundary(at) {
+            at -= 1;
+        }
+        at
+    };
+    floor(span.start as usize)..floor(span.end.max(span.start) as usize)
+}
+
+fn totals(report: &Report, file: &str) -> String {
+    let counted = |severity, one: &str| match report.count(severity) {
+        0 => None,
+        1 => Some(format!("1 {one}")),
+        many => Some(format!("{many} {one}s")),
+    };
+    let parts: Vec<_> = [
+        counted(Severity::Error, "error"),
+        counted(Severity::Warning, "warning"),
+        counted(Severity::Info, "note"),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    if parts.is_empty() {
+        return format!("{file}: no findings");
+    }
+    format!("{file}: {}", parts.join(", "))
+}
+
+/// The report for a program, as a JSON object: `version` (1), `file`, `diagnostics` (`code`,
+/// `severity`, `message`, `line`, `column`, `end_line`, `end_column`, `labels`, `help`) and
+/// `summary` (`errors`, `warnings`, `infos`, `valid`). Lines and columns count from 1, columns count
+/// characters, the end is exclusive. Members may be added in version 1; none is taken away.
+#[must_use]
+pub fn to_json(report: &Report, file: &str, source: &str) -> serde_json::Value {
+    let lines = LineIndex::new(source);
+    let place = |span: Span| {
+        let (line, column) = lines.position(source, span.start);
+        let (end_line, end_column) = lines.position(source, span.end);
+        Place { line, column, end_line, end_column }
+    };
+    let diagnostics = report
+        .diagnostics
+        .iter()
+        .map(|diagnostic| Finding {
+            code: diagnostic.code,
+            severity: diagnostic.severity.to_string(),
+            message: &diagnostic.message,
+            place: place(diagnostic.span()),
+            labels: diagnostic
+                .labels
+                .iter()
+                .map(|label| Label {
+                    place: place(label.span),
+                    text: &label.text,
+                    primary: label.primary,
+                })
+                .collect(),
+            help: diagnostic.help.as_deref(),
+        })
+        .collect();
+    let summary = Summary {
+        errors: report.count(Severity::Error),
+        warnings: report.count(Severity::Warning),
+        infos: report.count(Severity::Info),
+        valid: report.checked.is_some(),
+    };
+    serde_json::json!(Output { version: 1, file, diagnostics, summary })
+}
+
+#[derive(Serialize)]
+struct Output<'r> {
+    version: u32,
+    file: &'r str,
+    diagnostics: Vec<Finding<'r>>,
+    summary: Summary,
+}
+
+#[derive(Serialize)]
+struct Finding<'r> {
+    code: &'r str,
+    severity: String,
+    message: &'r str,
+    #[serde(flatten)]
+    place: Place,
+    labels: Vec<Label<'r>>,
+    help: Option<&'r str>,
+}
+
+#[derive(Serialize)]
+struct Label<'r> {
+    #[serde(flatten)]
+    place: Place,
+    text: &'r str,
+    primary: bool,
+}
+
+#[derive(Serialize)]
+struct Place {
+    line: usize,
+    column: usize,
+    end_line: usize,
+    end_column: usize,
+}
+
+#[derive(Serialize)]
+struct Summary {
+    errors: usize,
+    warnings: usize,
+    infos: usize,
+    valid: bool,
+}

@@ -1,0 +1,61 @@
+//! Changes to a tree that let the rest of it be looked at.
+
+use longshore_schema::yaml::{Content, Node};
+
+/// One change.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Repair {
+    /// Gives a misspelt key the name that was surely meant.
+    Rename { owner: Vec<String>, from: String, to: &'static str },
+    /// Takes out the entry or item at this path.
+    Remove { path: Vec<String> },
+}
+
+/// Makes all changes, whichever can still be made. Items go last to first, so that the indexes of
+/// those before them stay right.
+pub(crate) fn repair(root: &mut Node, repairs: &[Repair]) {
+    for change in repairs {
+        if let Repair::Rename { owner, from, to } = change
+            && let Some(Content::Mapping(entries)) = find(root, owner)
+            && let Some(entry) = entries.iter_mut().find(|entry| entry.key == *from)
+        {
+            entry.key = (*to).to_owned();
+        }
+    }
+    let mut removals: Vec<_> = repairs
+        .iter()
+        .filter_map(|change| match change {
+            Repair::Remove { path } => path.split_last(),
+            Repair::Rename { .. } => None,
+        })
+        .collect();
+    removals.sort_by_key(|(last, owner)| {
+        (owner.len(), last.parse::<usize>().unwrap_or_default())
+    });
+    removals.dedup();
+    for (last, owner) in removals.into_iter().rev() {
+        match find(root, owner) {
+            Some(Content::Mapping(entries)) => entries.retain(|entry| entry.key != *last),
+            Some(Content::Sequence(items)) => {
+                if let Some(index) = last.parse().ok().filter(|index| *index < items.len()) {
+                    items.remove(index);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn find<'n>(root: &'n mut Node, path: &[String]) -> Option<&'n mut Content> {
+    let mut content = &mut root.content;
+    for key in path {
+        content = match content {
+            Content::Mapping(entries) => {
+                &mut entries.iter_mut().find(|entry| entry.key == *key)?.value.content
+            }
+            Content::Sequence(items) => &mut items.get_mut(key.parse::<usize>().ok()?)?.content,
+            _ => return None,
+        };
+    }
+    Some(content)
+}

@@ -1,0 +1,103 @@
+//! Look-ups in the published JSON Schema.
+
+use std::sync::OnceLock;
+
+use serde_json::Value;
+
+/// The published schema.
+pub(super) fn root() -> &'static Value {
+    static ROOT: OnceLock<Value> = OnceLock::new();
+    ROOT.get_or_init(|| {
+        serde_json::from_str(longshore_schema::json_schema::PUBLISHED)
+            .expect("the published schema is JSON")
+    })
+}
+
+fn target(schema: &'static Value) -> &'static Value {
+    let pointer = schema["$ref"].as_str().and_then(|reference| reference.strip_prefix('#'));
+    pointer.and_then(|pointer| root().pointer(pointer)).unwrap_or(schema)
+}
+
+/// The schema for the place that these keys and indexes lead to.
+pub(super) fn at<'p>(path: impl IntoIterator<Item = &'p str>) -> Option<&'static Value> {
+    path.into_iter().try_fold(root(), |schema, key| {
+        let named = schema["properties"].get(key);
+        let other = || schema.get("additionalProperties").filter(|inner| inner.is_object());
+        let items = || schema.get("items").filter(|_| key.bytes().all(|b| b.is_ascii_digit()));
+        named.or_else(items).or_else(other).map(target)
+    })
+}
+
+/// The names of a schema's own properties.
+pub(super) fn properties(schema: &'static Value) -> impl Iterator<Item = &'static str> {
+    schema["properties"].as_object().into_iter().flatten().map(|(name, _)| name.as_str())
+}
+
+/// What a property is for: its description, or that of what it refers to, up to the full stop.
+pub(super) fn summary(schema: &'static Value, property: &str) -> Option<String> {
+    let inner = &schema["properties"][property];
+    let text = inner["description"].as_str().or_else(|| target(inner)["description"].as_str())?;
+    let text = text.replace('\n', " ");
+    let end = text.find(". ").unwrap_or(text.len());
+    Some(text[..end].trim_end_matches('.').to_owned())
+}
+
+/// A line that shows how a property is written, such as `version: 1.0.0`.
+pub(super) fn example(schema: &'static Value, property: &str) -> String {
+    let inner = &schema["properties"][property];
+    let inner = if inner["$ref"].is_string() { target(inner) } else { inner };
+    let value = if let Some(example) = inner["examples"].get(0) {
+        plain(example)
+    } else if let Some(choice) = inner["enum"].get(0) {
+        plain(choice)
+    } else {
+        match inner["type"].as_str().or_else(|| inner["type"][0].as_str()) {
+            Some("array") => "[...]".to_owned(),
+            Some("object") => return format!("{property}:"),
+            Some("integer" | "number") => "100".to_owned(),
+            Some("boolean") => "true".to_owned(),
+            _ => "...".to_owned(),
+        }
+    };
+    format!("{property}: {value}")
+}
+
+fn plain(value: &Value) -> String {
+    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    if text.starts_with("{{") || text.starts_with('*') { format!("\"{text}\"") } else { text }
+}
+
+/// Every place in the language where a key may stand, as (key, path of its owner); names that the
+/// author chooses are `*` in the path.
+pub(super) fn owners() -> &'static [(&'static str, Vec<&'static str>)] {
+    static OWNERS: OnceLock<Vec<(&'static str, Vec<&'static str>)>> = OnceLock::new();
+    OWNERS.get_or_init(|| {
+        let mut owners = Vec::new();
+        collect(root(), &mut Vec::new(), &mut owners);
+        owners
+    })
+}
+
+fn collect(
+    schema: &'static Value,
+    path: &mut Vec<&'static str>,
+    owners: &mut Vec<(&'static str, Vec<&'static str>)>,
+) {
+    // The language is not recursive; this bounds a schema that would be.
+    if path.len() > 12 {
+        return;
+    }
+    for (name, inner) in schema["properties"].as_object().into_iter().flatten() {
+        owners.push((name, path.clone()));
+        path.push(name);
+        collect(target(inner), path, owners);
+        path.pop();
+    }
+    for keyword in ["additionalProperties", "items"] {
+        if let Some(inner) = schema.get(keyword).filter(|inner| inner.is_object()) {
+            path.push("*");
+            collect(target(inner), path, owners);
+            path.pop();
+        }
+    }
+}

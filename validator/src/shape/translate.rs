@@ -1,0 +1,479 @@
+//! From the schema checker's errors to diagnostics with places and fixes. The checker's own texts
+//! are never shown: they speak of the schema, and may quote whole values.
+
+use std::collections::BTreeSet;
+
+use jsonschema::ValidationError;
+use jsonschema::error::ValidationErrorKind as Kind;
+use longshore_schema::Span;
+use longshore_schema::scalar::formats;
+use longshore_schema::yaml::{Content, Node};
+use serde_json::Value;
+
+use super::repair::Repair;
+use super::{Found, schema};
+use crate::codes;
+use crate::diagnostic::Diagnostic;
+use crate::suggest::{closest, near, one_of};
+
+/// The tables whose entries stand for themselves: one that cannot be read is left out.
+const TABLES: [&str; 5] = ["inputs", "quotas", "errors", "facts", "streams"];
+
+pub(super) struct Translation<'s> {
+    source: &'s str,
+    root: &'s Node,
+    found: Vec<Diagnostic>,
+    repairs: BTreeSet<Repair>,
+    /// Required keys that are missing: (owner's path, key). Reported last, since a misspelt key
+    /// may be the missing one.
+    missing: Vec<(Vec<String>, String)>,
+    /// Keys that a misspelt one was surely meant to be: (owner's path, key).
+    meant: BTreeSet<(Vec<String>, &'static str)>,
+}
+
+impl<'s> Translation<'s> {
+    pub(super) fn new(source: &'s str, root: &'s Node) -> Self {
+        Self {
+            source,
+            root,
+            found: Vec::new(),
+            repairs: BTreeSet::new(),
+            missing: Vec::new(),
+            meant: BTreeSet::new(),
+        }
+    }
+
+    pub(super) fn add(&mut self, error: &ValidationError<'_>) {
+        let pointer = error.instance_path().as_str();
+        let path: Vec<String> = pointer
+            .split('/')
+            .skip(1)
+            .map(|token| token.replace("~1", "/").replace("~0", "~"))
+            .collect();
+        let Some((key_span, node)) = self.root.pointer(pointer) else { return };
+        let place = Place { path, key_span, node };
+        match error.kind() {
+            Kind::AdditionalProperties { unexpected } => {
+                for key in unexpected {
+                    self.unknown_key(&place, key);
+                }
+            }
+            Kind::Required { property } => {
+                if let Some(property) = property.as_str() {
+                    self.missing.push((place.path, property.to_owned()));
+                }
+            }
+            Kind::Type { .. } => self.wrong_type(&place),
+            Kind::Enum { options } => self.unknown_choice(&place, options),
+            Kind::Format { format } => self.malformed(&place, format),
+            Kind::PropertyNames { error } => self.malformed_name(&place, error),
+            Kind::MinProperties { .. } | Kind::MaxProperties { .. } => self.choose_one(&place),
+            _ => self.out_of_range(&place, error.kind()),
+        }
+    }
+
+    pub(super) fn finish(mut self) -> Found {
+        let mut missing = std::mem::take(&mut self.missing);
+        missing.retain(|(path, key)| {
+            !self.meant.iter().any(|(owner, meant)| owner == path && meant == key)
+        });
+        missing.dedup();
+        for (path, key) in &missing {
+            self.missing_key(path, key, &missing);
+        }
+        Found { diagnostics: self.found, repairs: self.repairs.into_iter().collect() }
+    }
+
+    fn unknown_key(&mut self, place: &Place<'_>, key: &str) {
+        let Some(entry) = place.node.entry(key) else { return };
+        let owner = schema::at(place.keys());
+        let allowed: Vec<_> = owner.into_iter().flat_map(schema::properties).collect();
+        let free: Vec<_> =
+            allowed.iter().copied().filter(|name| place.node.entry(name).is_none()).collect();
+        let mut diagnostic = Diagnostic::new(
+            &codes::UNKNOWN_KEY,
+            entry.key_span,
+            format!("unknown key `{key}`{}", place.within()),
+        );
+        let elsewhere = belongs(key, place);
+        if let Some(meant) = near(key, free.iter().copied()) {
+            diagnostic = diagnostic.label(format!("did you mean `{meant}`?"));
+            if let Some(summary) = owner.and_then(|owner| schema::summary(owner, meant)) {
+                diagnostic = diagnostic.help(format!("write `{meant}`: {}", lower_first(&summary)));
+            }
+            self.meant.insert((place.path.clone(), meant));
+            self.repairs.insert(Repair::Rename {
+                owner: place.path.clone(),
+                from: key.to_owned(),
+                to: meant,
+            });
+        } else {
+            if let Some(owner) = elsewhere {
+                diagnostic = diagnostic.label(format!("it belongs in `{owner}`"));
+                diagnostic = diagnostic.help(format!("move `{key}` into `{owner}`"));
+            } else if let Some(meant) = closest(key, free.iter().copied()) {
+                diagnostic = diagnostic.label(format!("did you mean `{meant}`?"));
+                // The pair of a missing key and one that contains it is one mistake.
+                if self.missing_now(&place.path, meant) {
+                    self.meant.insert((place.path.clone(), meant));
+                }
+            } else if !free.is_empty() {
+                diagnostic =
+                    diagnostic.help(format!("the keys that may stand here are {}", list(&free)));
+            } else if !allowed.is_empty() {
+                diagnostic = diagnostic
+                    .help("remove it: every key that may stand here is there already");
+            }
+            let mut path = place.path.clone();
+            path.push(key.to_owned());
+            self.repairs.insert(Repair::Remove { path });
+        }
+        self.found.push(diagnostic);
+    }
+
+    /// Whether a key that the schema requires is missing at a path.
+    fn missing_now(&self, path: &[String], key: &str) -> bool {
+        let required = schema::at(path.iter().map(String::as_str)).map(|owner| &owner["required"]);
+        let required = required.and_then(Value::as_array).into_iter().flatten();
+        required.into_iter().any(|name| name == key)
+    }
+
+    fn missing_key(&mut self, path: &[String], key: &str, missing: &[(Vec<String>, String)]) {
+        let pointer: String = path.iter().map(|key| format!("/{}", escape(key))).collect();
+        let Some((key_span, node)) = self.root.pointer(&pointer) else { return };
+        let place = Place { path: path.to_vec(), key_span, node };
+        // Without `by` a map is taken for one class; with cases in it, `by` is what is missing.
+        let forgot_by =
+            ["cases", "else"].iter().any(|part| node.entry(part).is_some()) && node.entry("by").is_none();
+        let key = match key {
+            "activity" if forgot_by && missing.contains(&(path.to_vec(), "to".into())) => return,
+            "to" | "activity" if forgot_by => "by",
+            _ => key,
+        };
+        let owner = schema::at(place.keys());
+        let mut diagnostic = Diagnostic::new(
+            &codes::MISSING_KEY,
+            place.label_span(self.source),
+            format!("`{key}` is missing{}", place.within()),
+        );
+        if let Some(owner) = owner {
+            let example = schema::example(owner, key);
+            diagnostic = match schema::summary(owner, key) {
+                Some(summary) => {
+                    diagnostic.help(format!("add `{example}`: {}", lower_first(&summary)))
+                }
+                None => diagnostic.help(format!("add `{example}`")),
+            };
+        }
+        self.found.push(diagnostic);
+        self.give_up(path);
+    }
+
+    fn wrong_type(&mut self, place: &Place<'_>) {
+        let expected = schema::at(place.keys());
+        let types: Vec<_> = match expected.map(|schema| &schema["type"]) {
+            Some(Value::String(one)) => vec![one.as_str()],
+            Some(Value::Array(many)) => many.iter().filter_map(Value::as_str).collect(),
+            _ => Vec::new(),
+        };
+        let wants = |name: &str| types.contains(&name);
+        let names: Vec<_> = types.iter().map(|name| type_name(name)).collect();
+        let span = if matches!(place.node.content, Content::Null) {
+            place.key_span.unwrap_or(place.node.span)
+        } else {
+            place.head(self.source)
+        };
+        let written = self.source.get(place.node.span.range()).unwrap_or_default();
+        let what = content_name(&place.node.content);
+        let mut diagnostic = Diagnostic::new(
+            &codes::WRONG_TYPE,
+            span,
+            format!("expected {}, found {what}{}", join_or(&names), place.at()),
+        );
+        let choices: Vec<_> = expected.into_iter().flat_map(schema::properties).collect();
+        diagnostic = match &place.node.content {
+            Content::Null => diagnostic.help("give it a value, or remove the key"),
+            Content::Integer(_) | Content::Float(_) | Content::Bool(_) if wants("string") => {
+                diagnostic.label(format!("quote it: \"{written}\"")).help(format!(
+                    "write \"{written}\": without quotes YAML reads {what}, and `1.10` would become 1.1"
+                ))
+            }
+            Content::String(text) if wants("integer") && text.parse::<i64>().is_ok() => {
+                diagnostic.help(format!("write {text} without quotes"))
+            }
+            Content::String(text) if wants("boolean") && matches!(text.as_str(), "true" | "false") => {
+                diagnostic.help(format!("write {text} without quotes"))
+            }
+            Content::String(_) if wants("array") && written.len() <= 60 => {
+                diagnostic.help(format!("write a list: [{written}]"))
+            }
+            _ if wants("object") && !choices.is_empty() => {
+                let choose = expected.is_some_and(|schema| schema.get("maxProperties").is_some());
+                let lead = if choose { "write one of the keys" } else { "the keys are" };
+                diagnostic.help(format!("{lead} {}", list(&choices)))
+            }
+            Content::Sequence(_) if wants("string") => diagnostic.help("write one value, without brackets"),
+            Content::Sequence(_) if wants("object") => {
+                diagnostic.help("write `name:` and its settings below, without the dash")
+            }
+            _ => diagnostic,
+        };
+        self.found.push(diagnostic);
+        self.give_up(&place.path);
+    }
+
+    fn unknown_choice(&mut self, place: &Place<'_>, options: &Value) {
+        // A value of another type is reported as such.
+        let Content::String(text) = &place.node.content else { return };
+        let options: Vec<_> =
+            options.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        let shown: String = text.chars().take(40).collect();
+        let mut diagnostic = Diagnostic::new(
+            &codes::UNKNOWN_CHOICE,
+            place.node.span,
+            format!("`{shown}` is not a choice{}", place.at()),
+        )
+        .help(format!("the choices are {}", list(&options)));
+        if let Some(meant) = closest(text, options.iter().copied()) {
+            diagnostic = diagnostic.label(format!("did you mean `{meant}`?"));
+        }
+        self.found.push(diagnostic);
+        self.give_up(&place.path);
+    }
+
+    fn malformed(&mut self, place: &Place<'_>, format: &str) {
+        let Content::String(text) = &place.node.content else { return };
+        let Some(format) = formats().into_iter().find(|known| known.name == format) else { return };
+        let Err(error) = (format.check)(text) else { return };
+        let span = inside(self.source, place.node.span, text, error.offset);
+        self.found.push(
+            Diagnostic::new(&codes::MALFORMED_VALUE, span, format!("{}{}", error.message, place.at()))
+                .maybe_help(error.help),
+        );
+        self.give_up(&place.path);
+    }
+
+    fn malformed_name(&mut self, place: &Place<'_>, error: &ValidationError<'_>) {
+        let Some(name) = error.instance().as_str() else { return };
+        let Some(entry) = place.node.entry(name) else { return };
+        let format = match error.kind() {
+            Kind::Format { format } => formats().into_iter().find(|known| known.name == format),
+            _ => None,
+        };
+        let shown: String = name.chars().take(80).collect();
+        let mut diagnostic = Diagnostic::new(
+            &codes::MALFORMED_NAME,
+            entry.key_span,
+            format!("`{shown}` cannot be a key{}", place.within()),
+        );
+        if let Some(Err(error)) = format.map(|format| (format.check)(name)) {
+            diagnostic.message = format!("{}{}", error.message, place.within());
+            diagnostic = diagnostic.maybe_help(error.help);
+            diagnostic.labels[0].span = inside(self.source, entry.key_span, name, error.offset);
+        }
+        self.found.push(diagnostic);
+        let mut path = place.path.clone();
+        path.push(name.to_owned());
+        self.repairs.insert(Repair::Remove { path: path.clone() });
+        self.give_up(&path);
+    }
+
+    fn choose_one(&mut self, place: &Place<'_>) {
+        let choices: Vec<_> =
+            schema::at(place.keys()).into_iter().flat_map(schema::properties).collect();
+        let entries = place.node.entries();
+        let known: Vec<_> =
+            entries.iter().filter(|entry| choices.contains(&entry.key.as_str())).collect();
+        // One choice and unknown keys beside it: the unknown keys are the mistake.
+        if known.len() == 1 && entries.len() > 1 {
+            return;
+        }
+        let name = place.path.last().map_or("this", String::as_str);
+        let mut diagnostic = Diagnostic::new(
+            &codes::CHOOSE_ONE,
+            place.label_span(self.source),
+            if choices.is_empty() {
+                format!("`{name}` is empty")
+            } else {
+                format!("`{name}` takes exactly one choice, not {}", known.len())
+            },
+        );
+        diagnostic = if choices.is_empty() {
+            diagnostic.help("add an entry, or remove the key")
+        } else {
+            diagnostic.help(format!("choose one of {}", list(&choices)))
+        };
+        for entry in known {
+            diagnostic = diagnostic.also(entry.key_span, "a choice");
+        }
+        self.found.push(diagnostic);
+        self.give_up(&place.path);
+    }
+
+    fn out_of_range(&mut self, place: &Place<'_>, kind: &Kind) {
+        let (message, help) = match kind {
+            Kind::Minimum { limit } => (format!("must be at least {limit}"), None),
+            Kind::Maximum { limit } => (format!("must be at most {limit}"), None),
+            Kind::MinItems { .. } => {
+                ("the list is empty".to_owned(), Some("add an entry, or remove the key".to_owned()))
+            }
+            _ => (format!("does not satisfy `{}`", kind.keyword()), None),
+        };
+        self.found.push(
+            Diagnostic::new(
+                &codes::OUT_OF_RANGE,
+                place.head(self.source),
+                format!("{message}{}", place.at()),
+            )
+            .maybe_help(help),
+        );
+        self.give_up(&place.path);
+    }
+
+    /// Leaves out the smallest part around a place without which the rest can be read.
+    fn give_up(&mut self, path: &[String]) {
+        if let [table, entry, ..] = path
+            && TABLES.contains(&table.as_str())
+        {
+            let path = vec![table.clone(), entry.clone()];
+            self.repairs.insert(Repair::Remove { path });
+            return;
+        }
+        for length in (1..=path.len()).rev() {
+            let (owner, key) = (&path[..length - 1], &path[length - 1]);
+            if !self.missing_now(owner, key) {
+                self.repairs.insert(Repair::Remove { path: path[..length].to_vec() });
+                return;
+            }
+        }
+    }
+}
+
+/// A node with the way to it.
+struct Place<'n> {
+    path: Vec<String>,
+    key_span: Option<Span>,
+    node: &'n Node,
+}
+
+impl Place<'_> {
+    fn keys(&self) -> impl Iterator<Item = &str> {
+        self.path.iter().map(String::as_str)
+    }
+
+    /// ` in ...` for findings about a mapping's keys.
+    fn within(&self) -> String {
+        if self.path.is_empty() { String::new() } else { format!(" in `{}`", self.path.join(".")) }
+    }
+
+    /// ` for ...` for findings about a value.
+    fn at(&self) -> String {
+        match self.path.as_slice() {
+            [] => String::new(),
+            [.., owner, last] if last.bytes().all(|b| b.is_ascii_digit()) => {
+                format!(" in `{owner}`")
+            }
+            [.., last] => format!(" for `{last}`"),
+        }
+    }
+
+    /// The key that leads here; for a list's item or the manifest, the first line of it.
+    fn label_span(&self, source: &str) -> Span {
+        self.key_span.unwrap_or_else(|| self.head(source))
+    }
+
+    /// The node, as far as it stands on its first line.
+    fn head(&self, source: &str) -> Span {
+        let span = self.node.span;
+        let line = source.get(span.range()).and_then(|text| text.lines().next()).unwrap_or_default();
+        Span::new(span.start as usize, span.start as usize + line.trim_end().len())
+    }
+}
+
+/// Where a key that is unknown here may stand, written as a path; the place nearest to here.
+fn belongs(key: &str, place: &Place<'_>) -> Option<String> {
+    let shared = |owner: &[&str]| {
+        place.keys().zip(owner).take_while(|(here, there)| here == *there || **there == "*").count()
+    };
+    let candidates = schema::owners().iter().filter(|(name, _)| *name == key);
+    // Names that stand in many unrelated places (`message`, `name`) say nothing.
+    let (_, owner) = candidates
+        .filter(|(_, owner)| shared(owner) > 0 || owner.len() <= 1)
+        .max_by_key(|(_, owner)| (shared(owner), std::cmp::Reverse(owner.len())))?;
+    if owner.is_empty() {
+        return Some("the manifest itself".to_owned());
+    }
+    let shared = shared(owner);
+    let words: Vec<_> = owner
+        .iter()
+        .enumerate()
+        .map(|(n, word)| match place.path.get(n) {
+            Some(here) if n < shared => here.as_str(),
+            _ if *word == "*" => "NAME",
+            _ => word,
+        })
+        .collect();
+    Some(words.join("."))
+}
+
+/// The place of a byte offset in a scalar's text, if the source has the text verbatim; else the
+/// whole scalar.
+fn inside(source: &str, span: Span, text: &str, offset: Option<usize>) -> Span {
+    let whole = source.get(span.range()).unwrap_or_default();
+    let (Some(offset), Some(start)) = (offset, whole.find(text)) else { return span };
+    let Some(character) = text.get(offset..).map(|rest| rest.chars().next()) else { return span };
+    let start = span.start as usize + start + offset;
+    // At the end of the text the place is the last character of it.
+    match character {
+        Some(character) => Span::new(start, start + character.len_utf8()),
+        None => Span::new(start.saturating_sub(1).max(span.start as usize), start),
+    }
+}
+
+fn escape(key: &str) -> String {
+    key.replace('~', "~0").replace('/', "~1")
+}
+
+fn list(names: &[&str]) -> String {
+    one_of(names.iter().copied()).replace(" or ", " and ")
+}
+
+fn join_or(names: &[&str]) -> String {
+    match names.split_last() {
+        Some((last, [])) => (*last).to_owned(),
+        Some((last, rest)) => format!("{} or {last}", rest.join(", ")),
+        None => "something else".to_owned(),
+    }
+}
+
+fn lower_first(text: &str) -> String {
+    let second_is_lower = text.chars().nth(1).is_some_and(|c| c.is_lowercase() || c == ' ');
+    let mut characters = text.chars();
+    match characters.next() {
+        Some(first) if second_is_lower => first.to_lowercase().chain(characters).collect(),
+        _ => text.to_owned(),
+    }
+}
+
+fn type_name(name: &str) -> &str {
+    match name {
+        "string" => "text",
+        "integer" => "a whole number",
+        "number" => "a number",
+        "boolean" => "true or false",
+        "array" => "a list",
+        "object" => "a mapping",
+        other => other,
+    }
+}
+
+fn content_name(content: &Content) -> &'static str {
+    match content {
+        Content::Null => "nothing",
+        Content::Bool(_) => "true or false",
+        Content::Integer(_) | Content::Float(_) => "a number",
+        Content::String(_) => "text",
+        Content::Sequence(_) => "a list",
+        Content::Mapping(_) => "a mapping",
+    }
+}

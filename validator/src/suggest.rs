@@ -1,0 +1,78 @@
+//! Did you mean: the known name closest to one that is not known.
+
+/// The longest text that is compared; names in manifests have at most 64 characters.
+const MAX_COMPARED: usize = 64;
+
+/// The candidate that was probably meant: at most one edit, or a third of the letters, away;
+/// otherwise one that contains the name or is contained in it.
+pub(crate) fn closest<'c>(
+    name: &str,
+    candidates: impl IntoIterator<Item = &'c str>,
+) -> Option<&'c str> {
+    let candidates: Vec<_> = candidates.into_iter().collect();
+    near(name, candidates.iter().copied()).or_else(|| related(name, candidates))
+}
+
+/// The candidate at most one edit, or a third of the letters, away from the name.
+pub(crate) fn near<'c>(
+    name: &str,
+    candidates: impl IntoIterator<Item = &'c str>,
+) -> Option<&'c str> {
+    let length = name.chars().count();
+    if length > MAX_COMPARED {
+        return None;
+    }
+    let lower = name.to_lowercase();
+    candidates
+        .into_iter()
+        .filter(|known| *known != name)
+        .map(|known| (strsim::damerau_levenshtein(&lower, &known.to_lowercase()), known))
+        .filter(|(distance, known)| {
+            *distance <= (length / 3).max(1) && *distance < known.chars().count()
+        })
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, known)| known)
+}
+
+/// The shortest candidate that starts or ends with the name, or that the name starts or ends with.
+fn related<'c>(name: &str, candidates: Vec<&'c str>) -> Option<&'c str> {
+    let within = |long: &str, short: &str| {
+        short.len() >= 3 && (long.starts_with(short) || long.ends_with(short))
+    };
+    candidates
+        .into_iter()
+        .filter(|known| *known != name && (within(known, name) || within(name, known)))
+        .min_by_key(|known| known.len().abs_diff(name.len()))
+}
+
+/// `a`, `a or b`, `a, b or c`, each in backquotes.
+pub(crate) fn one_of<'n>(names: impl IntoIterator<Item = &'n str>) -> String {
+    let quoted: Vec<_> = names.into_iter().map(|name| format!("`{name}`")).collect();
+    match quoted.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, rest)) => format!("{} or {last}", rest.join(", ")),
+        None => "nothing".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slips_and_parts_of_names_are_recognized() {
+        let keys = ["token_url", "base_url", "pages", "records", "window"];
+        assert_eq!(closest("pags", keys), Some("pages"));
+        assert_eq!(closest("recrods", keys), Some("records"));
+        assert_eq!(closest("base", keys), Some("base_url"));
+        assert_eq!(closest("Window", keys), Some("window"));
+        assert_eq!(closest("frequency", keys), None);
+        assert_eq!(closest(&"x".repeat(10_000), keys), None);
+    }
+
+    #[test]
+    fn alternatives_read_as_a_sentence() {
+        assert_eq!(one_of(["a"]), "`a`");
+        assert_eq!(one_of(["a", "b", "c"]), "`a`, `b` or `c`");
+    }
+}

@@ -1,0 +1,34 @@
+//! The manifests in `tests/` at the root of the repository: good ones have no findings, broken
+//! ones exactly those of their snapshot.
+
+use std::path::{Path, PathBuf};
+
+use longshore_validator::{Options, render_text, validate};
+
+fn manifests(folder: &str) -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests").join(folder);
+    let mut files: Vec<_> = std::fs::read_dir(root)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "yaml"))
+        .collect();
+    files.sort();
+    files
+}
+
+fn text_of(path: &Path) -> (String, bool) {
+    let source = std::fs::read_to_string(path).unwrap();
+    let name = path.file_name().unwrap().to_string_lossy();
+    let report = validate(&source, &Options::default());
+    (render_text(&report, &name, &source, false), report.checked.is_some())
+}
+
+#[test]
+fn good_manifests_have_no_findings() {
+    let files = manifests("good");
+    assert!(!files.is_empty());
+    for path in files {
+        let (text, checked) = text_of(&path);
+        assert!(checked && text.ends_with(": no findings\n"), "{text}");
+    }
+}
