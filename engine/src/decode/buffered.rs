@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Error, OPENING_BYTES, malformed, show_opening};
+use super::error::{Error, OPENING_BYTES, malformed, show_opening};
 
 /// The fallback for record paths that [`JsonRecords`](super::JsonRecords) cannot follow (filters,
 /// wildcards before the last step, recursive descent): up to `limit` bytes are kept, and parsed at

@@ -241,11 +241,12 @@ impl Inflate {
                 self.state = if self.coding == "gzip" { State::Trailer(0) } else { State::End };
                 return Ok(rest);
             }
-            // A full output buffer may leave more to unpack even without more input.
-            if made < self.output.len() && (rest.is_empty() || used == 0) {
-                if rest.is_empty() {
-                    return Ok(rest);
-                }
+            // Output may be waiting inside the decoder even when the input is used up and the buffer
+            // is not full.
+            if rest.is_empty() && made == 0 {
+                return Ok(rest);
+            }
+            if used == 0 && made == 0 {
                 return Err(self.damaged("the data do not follow the deflate format").into());
             }
         }
@@ -293,13 +294,10 @@ impl Inflate {
             Field::HeaderCrc(0) => Some(Field::HeaderCrc(1)),
             Field::HeaderCrc(_) => None,
         };
-        match next {
-            Some(field) => self.state = State::Header(field),
-            None => {
-                self.decoder.reset(false);
-                self.checksum.reset();
-                self.state = State::Data;
-            }
+        self.state = next.map_or(State::Data, State::Header);
+        if self.state == State::Data {
+            self.decoder.reset(false);
+            self.checksum.reset();
         }
         Ok(())
     }

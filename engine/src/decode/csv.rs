@@ -413,14 +413,10 @@ fn ends_in_quotes(row: &[u8]) -> bool {
     let mut field_start = true;
     let mut bytes = row.iter().peekable();
     while let Some(&byte) = bytes.next() {
-        match byte {
-            b'"' if quoted => {
-                if bytes.next_if_eq(&&b'"').is_none() {
-                    quoted = false;
-                }
-            }
-            b'"' if field_start => quoted = true,
-            _ => {}
+        if byte == b'"' && quoted {
+            quoted = bytes.next_if_eq(&&b'"').is_some();
+        } else if byte == b'"' && field_start {
+            quoted = true;
         }
         field_start = byte == b',' && !quoted;
     }

@@ -3,8 +3,8 @@
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
+use super::error::{Error, OPENING_BYTES, malformed, show_byte, show_opening};
 use super::span::{Fault, MAX_DEPTH, Span};
-use super::{Error, OPENING_BYTES, malformed, show_byte, show_opening};
 
 const BYTE_ORDER_MARK: [u8; 3] = [0xEF, 0xBB, 0xBF];
 
@@ -61,19 +61,27 @@ enum State {
     /// The body is no JSON; its first bytes are collected to say what it is.
     Foreign,
     /// Before the value of the root or of a member.
-    Value { on_path: bool },
+    Value {
+        on_path: bool,
+    },
     /// Inside a value that is kept for the envelope.
     Kept,
     /// In an object on the path: before a member name, or `}` if it is the first.
-    Name { first: bool },
+    Name {
+        first: bool,
+    },
     /// Inside a member name.
     InName,
     /// After a member name.
-    Colon { on_path: bool },
+    Colon {
+        on_path: bool,
+    },
     /// After a member's value.
     AfterMember,
     /// In the array of records: before a record, or `]` if it is the first.
-    Record { first: bool },
+    Record {
+        first: bool,
+    },
     /// Inside a record.
     InRecord,
     /// After a record.
@@ -324,7 +332,10 @@ impl JsonRecords {
                 self.envelope.push(byte);
                 Ok(1)
             }
-            _ => Err(self.unexpected(byte, if first { "a member name or `}`" } else { "a member name" })),
+            _ => {
+                Err(self
+                    .unexpected(byte, if first { "a member name or `}`" } else { "a member name" }))
+            }
         }
     }
 
@@ -337,7 +348,10 @@ impl JsonRecords {
         } else {
             name[1..name.len() - 1] == *wanted.as_bytes()
         };
-        if same && let Some(seen) = self.seen.last_mut() && std::mem::replace(seen, true) {
+        if same
+            && let Some(seen) = self.seen.last_mut()
+            && std::mem::replace(seen, true)
+        {
             return Err(Error::DuplicateMember { name: wanted.clone(), offset: self.name_at });
         }
         Ok(same)
