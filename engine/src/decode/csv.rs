@@ -102,8 +102,7 @@ impl<'a> Row<'a> {
 
     /// How many fields the row has, at least 1.
     #[must_use]
-    #[allow(clippy::len_without_is_empty, reason = "no row is empty")]
-    pub fn len(&self) -> usize {
+    pub fn width(&self) -> usize {
         self.ends.len()
     }
 

@@ -20,9 +20,9 @@ fn read_with(limits: CsvLimits, file: &[u8], size: usize) -> Outcome {
     let mut rows = Vec::new();
     let mut keep = |row: Row<'_>| {
         let fields: Vec<String> = row.fields().map(str::to_owned).collect();
-        let by_column: Vec<&str> = (0..row.len()).filter_map(|column| row.get(column)).collect();
+        let by_column: Vec<&str> = (0..row.width()).filter_map(|column| row.get(column)).collect();
         assert_eq!(by_column, fields);
-        assert_eq!(row.get(row.len()), None);
+        assert_eq!(row.get(row.width()), None);
         let Row { ragged, lossy, number, .. } = row;
         rows.push(Kept { fields, raw: row.raw().to_vec(), ragged, lossy, number });
         Ok(())
