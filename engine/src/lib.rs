@@ -5,6 +5,7 @@ pub mod clock;
 pub mod decode;
 pub mod error;
 pub mod http;
+pub mod quota;
 pub mod secret;
 pub mod sink;
 pub mod state;

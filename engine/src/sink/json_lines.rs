@@ -113,6 +113,12 @@ impl Delivery {
         })
     }
 
+    /// The state that these deliveries are recorded in.
+    #[must_use]
+    pub fn store(&self) -> &Arc<Store> {
+        &self.store
+    }
+
     fn path(&self, name: &str) -> Result<PathBuf> {
         let plain = Path::new(name).file_name().is_some_and(|file| file == name);
         if plain && !name.contains(['/', '\\', '\0']) {
@@ -302,7 +308,7 @@ fn replaced(path: &Path) -> Error {
 
 /// Points of a commit at which tests make it fail or crash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Step {
+pub(super) enum Step {
     KeysStored,
     LinesSynced,
     BeforeCommit,

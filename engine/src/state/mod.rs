@@ -142,6 +142,22 @@ impl Store {
         })
     }
 
+    /// Number of rows of a table.
+    #[cfg(test)]
+    pub(crate) fn count(&self, table: &str) -> i64 {
+        let count = format!("SELECT count(*) FROM {table}");
+        self.lock().connection.query_row(&count, [], |row| row.get(0)).unwrap()
+    }
+
+    /// Lets the database grow by so many pages only, like a full disk; `None` lifts the limit.
+    #[cfg(test)]
+    pub(crate) fn limit_pages(&self, more: Option<i64>) {
+        let connection = &self.lock().connection;
+        let now: i64 = connection.query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap();
+        let most = more.map_or(i64::from(u32::MAX) - 1, |more| now + more);
+        connection.query_row(&format!("PRAGMA max_page_count = {most}"), [], |_| Ok(())).unwrap();
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner> {
         // A panic inside a piece of work rolled its transaction back: the state is as before it.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)

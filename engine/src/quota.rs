@@ -1,0 +1,466 @@
+//! Quotas that are really kept: how many calls an app lets us make in a rolling period, and the
+//! reserve of it that is always left to others.
+//!
+//! A call is allowed only if, on every basis that counts, what is spent, what is in flight and the
+//! call itself together stay within the limit less its reserve. The check and the reservation are
+//! one step, so no interleaving of concurrent streams gets past it. The bases are our own calls
+//! within the period, and the usage that the app reports in a response header (which contains the
+//! calls of others), with our calls since that report.
+//!
+//! What was spent is stored in advance of the calls, so a crash forgets none of them.
+
+mod ledger;
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use regex::Regex;
+use tokio::sync::Notify;
+
+pub use ledger::Reason;
+use ledger::{Closed, Ledger, Reading, Rules, Start};
+
+use crate::clock::Clock;
+use crate::error::{Code, Error, Result, Retry, printable};
+use crate::state::Store;
+
+/// The rules of one quota of one connection.
+#[derive(Debug, Clone)]
+pub struct QuotaConfig {
+    /// Its name in the manifest, e.g. `daily_api_requests`.
+    pub name: String,
+    /// Part of the limit that is always left unused, in basis points (1000 is 10 %), rounded up to
+    /// whole calls.
+    pub reserve: u32,
+    /// How long a call counts (a rolling period, not a calendar day).
+    pub period: Duration,
+    /// The response header that reports usage.
+    pub header: Option<QuotaHeader>,
+    /// Whether our own calls are held against the limit.
+    pub count_own: bool,
+    /// Whether the reported usage is held against the limit; needs `header`.
+    pub count_reported: bool,
+    /// The limit, if it is agreed and not reported.
+    pub fixed_limit: Option<u64>,
+}
+
+/// A response header that reports usage.
+#[derive(Debug, Clone)]
+pub struct QuotaHeader {
+    /// Name of the header.
+    pub name: String,
+    /// Finds whole numbers in its value by named groups: `used` or `remaining`, and `limit` unless
+    /// the limit is fixed.
+    pub pattern: Regex,
+}
+
+impl QuotaHeader {
+    /// Reads a value of the header; `None` if it does not say what it should.
+    fn read(&self, value: &str, fixed_limit: Option<u64>) -> Option<Reading> {
+        let found = self.pattern.captures(value)?;
+        let number = |name: &str| found.name(name).map(|text| count(text.as_str()));
+        let limit = number("limit").map_or(Some(None), |limit| limit.map(Some))?;
+        let used = match (number("used"), number("remaining")) {
+            (Some(used), _) => used?,
+            (None, Some(remaining)) => limit.or(fixed_limit)?.saturating_sub(remaining?),
+            (None, None) => return None,
+        };
+        limit.or(fixed_limit)?;
+        Some(Reading { used, limit })
+    }
+}
+
+/// A whole number in decimal digits; one that is too large becomes the largest.
+fn count(text: &str) -> Option<u64> {
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    digits.then(|| text.parse().unwrap_or(u64::MAX))
+}
+
+/// One quota of one connection; cheap to clone, clones share it.
+#[derive(Debug, Clone)]
+pub struct Quota(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    config: QuotaConfig,
+    rules: Rules,
+    connection: String,
+    clock: Clock,
+    store: Arc<Store>,
+    ledger: Mutex<Ledger>,
+    /// Held while a snapshot is stored, so that snapshots are stored in the order they were taken.
+    storing: Mutex<()>,
+    /// A call ended.
+    ended: Notify,
+}
+
+impl Quota {
+    /// Opens the quota and continues from what was spent before. Blocks.
+    ///
+    /// # Errors
+    /// `INPUT_INVALID` if the rules can protect nothing or allow nothing, and those of the state.
+    pub fn open(
+        store: Arc<Store>,
+        clock: Clock,
+        connection: &str,
+        config: QuotaConfig,
+    ) -> Result<Self> {
+        let period = i64::try_from(config.period.as_millis()).unwrap_or(i64::MAX).max(1);
+        let rules = Rules {
+            period,
+            reserve: config.reserve,
+            count_own: config.count_own,
+            count_reported: config.count_reported,
+            fixed_limit: config.fixed_limit,
+        };
+        validate(&config, rules).map_err(|(cause, fix)| {
+            Error::new(Code::InputInvalid, format!("quota {} cannot be kept", config.name))
+                .cause(cause)
+                .fix(fix)
+                .in_connection(connection)
+        })?;
+        let now = clock.now().as_millisecond();
+        let (snapshot, buckets) =
+            store.quota(connection, &config.name, now.saturating_sub(period))?;
+        let ledger = Mutex::new(Ledger::new(rules, now, snapshot, buckets));
+        let connection = connection.to_owned();
+        Ok(Self(Arc::new(Shared {
+            config,
+            rules,
+            connection,
+            clock,
+            store,
+            ledger,
+            storing: Mutex::new(()),
+            ended: Notify::new(),
+        })))
+    }
+
+    /// Reserves one call, or tells why not. Blocks for a write to the state every few calls.
+    pub fn acquire(&self) -> Result<Permit, Refused> {
+        loop {
+            match self.attempt() {
+                Some(decided) => return decided.map_err(Refused::Paused),
+                None => self.0.save(true).map_err(Refused::Failed)?,
+            }
+        }
+    }
+
+    /// Reserves one call as soon as it is allowed; `paused` hears of every wait.
+    pub async fn acquired(&self, mut paused: impl FnMut(&Paused)) -> Result<Permit> {
+        loop {
+            // Listening starts before the attempt, so that no call can end unheard between them.
+            let mut ended = std::pin::pin!(self.0.ended.notified());
+            ended.as_mut().enable();
+            match self.attempt() {
+                Some(Ok(permit)) => return Ok(permit),
+                Some(Err(pause)) => {
+                    paused(&pause);
+                    tokio::select! {
+                        biased;
+                        () = ended => {}
+                        () = self.0.clock.sleep_until(pause.until) => {}
+                    }
+                }
+                None => {
+                    let shared = Arc::clone(&self.0);
+                    tokio::task::spawn_blocking(move || shared.save(true)).await.map_err(
+                        |error| {
+                            Error::new(Code::Internal, "storing a quota was cut short")
+                                .cause(error.to_string())
+                        },
+                    )??;
+                }
+            }
+        }
+    }
+
+    /// What is spent now.
+    #[must_use]
+    pub fn status(&self) -> QuotaStatus {
+        let ledger = self.0.ledger();
+        let limit = ledger.reported_limit();
+        QuotaStatus {
+            own: ledger.own(),
+            own_limit: ledger.own_limit(),
+            reported: ledger.is_reported().then(|| ledger.reported_use()),
+            limit,
+            reserve: limit.map(|limit| self.0.rules.reserved(limit)),
+            in_flight: ledger.in_flight(),
+        }
+    }
+
+    /// Decides without blocking; `None` if the state has to be stored first.
+    fn attempt(&self) -> Option<Result<Permit, Paused>> {
+        let now = self.0.now();
+        match self.0.ledger().start(now) {
+            Ok(Start::StoreFirst) => None,
+            Ok(Start::Allowed) => {
+                Some(Ok(Permit { quota: self.clone(), started: now, open: true }))
+            }
+            Err(closed) => Some(Err(self.0.paused(closed))),
+        }
+    }
+}
+
+impl Shared {
+    fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn now(&self) -> i64 {
+        self.clock.now().as_millisecond()
+    }
+
+    /// Stores what is spent, and with `ahead` pays for the next calls.
+    fn save(&self, ahead: bool) -> Result<()> {
+        let _in_order = self.storing.lock().unwrap_or_else(PoisonError::into_inner);
+        let (prepaid, (snapshot, buckets)) = {
+            let ledger = self.ledger();
+            if ahead && ledger.is_prepaid() {
+                return Ok(()); // Another thread did it while we waited.
+            }
+            let prepaid = if ahead { ledger.advance_payment() } else { 0 };
+            (prepaid, ledger.snapshot(prepaid))
+        };
+        let until = self.now().saturating_sub(self.rules.period);
+        let Self { connection, config, store, .. } = self;
+        store
+            .store_quota(connection, &config.name, &snapshot, &buckets, until)
+            .map_err(|error| error.in_connection(connection))?;
+        self.ledger().stored(prepaid, &buckets);
+        Ok(())
+    }
+
+    fn end(&self, started: i64, reading: Option<Reading>) {
+        self.ledger().end(started, self.now(), reading);
+        self.ended.notify_waiters();
+    }
+
+    fn paused(&self, closed: Closed) -> Paused {
+        Paused {
+            quota: self.config.name.clone(),
+            until: Timestamp::from_millisecond(closed.until).unwrap_or(Timestamp::MAX),
+            reason: closed.reason,
+            used: closed.used,
+            limit: closed.limit,
+            own: closed.own,
+            reserve: closed.limit.map(|limit| self.rules.reserved(limit)),
+        }
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        // What was paid for and not used is given back; if that fails, it just stays spent.
+        let _ = self.save(false);
+    }
+}
+
+/// Why the rules cannot be kept, and what to do about it.
+fn validate(config: &QuotaConfig, rules: Rules) -> Result<(), (&'static str, &'static str)> {
+    if config.count_reported && config.header.is_none() {
+        return Err(("it counts reported usage and has no header", "declare the header"));
+    }
+    if config.header.is_none() && config.fixed_limit.is_none() {
+        return Err(("it has neither a header nor a limit", "declare one of them"));
+    }
+    if !config.count_own && !config.count_reported {
+        return Err(("it counts neither own calls nor reported usage", "count at least one"));
+    }
+    if config.reserve >= 10_000
+        || config.fixed_limit.is_some_and(|limit| rules.spendable(limit) == 0)
+    {
+        return Err((
+            "its reserve leaves nothing to spend",
+            "lower the reserve or raise the limit",
+        ));
+    }
+    let groups = |header: &QuotaHeader| {
+        let has = |name| header.pattern.capture_names().flatten().any(|group| group == name);
+        (has("used") || has("remaining")) && (has("limit") || config.fixed_limit.is_some())
+    };
+    if !config.header.as_ref().is_none_or(groups) {
+        return Err((
+            "its header pattern does not tell used and limit apart",
+            "name a group `used` or `remaining`, and one `limit` unless the limit is fixed",
+        ));
+    }
+    Ok(())
+}
+
+/// The right to make one call, already counted as spent. Dropping it without
+/// [`complete`](Self::complete) means that the call may have been made and told us nothing.
+#[derive(Debug)]
+#[must_use]
+pub struct Permit {
+    quota: Quota,
+    started: i64,
+    open: bool,
+}
+
+impl Permit {
+    /// Ends the call with the value of the quota's header in its response, if it had one. Returns a
+    /// warning if the header should have told the usage and did not; the call is counted anyway.
+    pub fn complete(mut self, header_value: Option<&str>) -> Option<QuotaWarning> {
+        self.open = false;
+        let shared = &self.quota.0;
+        let Some(header) = &shared.config.header else {
+            shared.end(self.started, None);
+            return None;
+        };
+        let reading = header_value.map(|value| header.read(value, shared.config.fixed_limit));
+        shared.end(self.started, reading.flatten());
+        let quota = shared.config.name.clone();
+        match (header_value, reading) {
+            (Some(value), Some(None)) => Some(QuotaWarning::HeaderUnreadable {
+                quota,
+                header: header.name.clone(),
+                value: printable(value, 80),
+            }),
+            (None, _) => Some(QuotaWarning::HeaderMissing { quota, header: header.name.clone() }),
+            _ => None,
+        }
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        if self.open {
+            self.quota.0.end(self.started, None);
+        }
+    }
+}
+
+/// No call now; the stream waits and loses nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Paused {
+    /// Name of the quota.
+    pub quota: String,
+    /// When to ask again; calls in flight that end may allow it earlier.
+    pub until: Timestamp,
+    /// What closed it.
+    pub reason: Reason,
+    /// Spent on the basis that closed it, in calls; may exceed the limit.
+    pub used: u64,
+    /// The limit in calls, if it is known.
+    pub limit: Option<u64>,
+    /// Our own calls within the period.
+    pub own: u64,
+    /// Calls that are always left unused, if the limit is known.
+    pub reserve: Option<u64>,
+}
+
+impl fmt::Display for Paused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { quota, until, reason, used, limit, own, reserve } = self;
+        let known =
+            |calls: &Option<u64>| calls.map_or("an unknown number".to_owned(), |n| n.to_string());
+        match reason {
+            Reason::Own => write!(f, "quota {quota}: our own calls reached the reserve")?,
+            Reason::Reported => {
+                write!(f, "quota {quota}: all calls to the app reached the reserve")?
+            }
+            Reason::AwaitingFirstReport => {
+                return write!(f, "quota {quota}: waiting for the first report of its usage");
+            }
+        }
+        write!(
+            f,
+            " ({used} of {} spent, {own} of them ours, {} reserved); paused until {until:.0}",
+            known(limit),
+            known(reserve)
+        )
+    }
+}
+
+impl From<Paused> for Error {
+    fn from(paused: Paused) -> Self {
+        let code = match paused.reason {
+            Reason::Own | Reason::AwaitingFirstReport => Code::QuotaReserveReached,
+            Reason::Reported => Code::QuotaExhaustedByOthers,
+        };
+        Error::new(code, paused.to_string())
+            .fix("nothing to do, nothing is lost; to be faster, raise the app's limit")
+            .retry(Retry::Later(Some(paused.until)))
+    }
+}
+
+/// A call could not be reserved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refused {
+    /// Not now.
+    Paused(Paused),
+    /// The call could not be stored as spent.
+    Failed(Error),
+}
+
+/// The app did not tell its usage as declared, so only our own count protects the quota.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum QuotaWarning {
+    /// A response came without the header.
+    HeaderMissing {
+        /// Name of the quota.
+        quota: String,
+        /// Name of the header.
+        header: String,
+    },
+    /// The pattern found no usable numbers in the header.
+    HeaderUnreadable {
+        /// Name of the quota.
+        quota: String,
+        /// Name of the header.
+        header: String,
+        /// Start of its value.
+        value: String,
+    },
+}
+
+impl QuotaWarning {
+    /// Stable name of the warning.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::HeaderMissing { .. } => "QUOTA_HEADER_MISSING",
+            Self::HeaderUnreadable { .. } => "QUOTA_HEADER_UNREADABLE",
+        }
+    }
+}
+
+impl fmt::Display for QuotaWarning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::HeaderMissing { quota, header } => {
+                write!(f, "{}: a response had no {header} header for quota {quota}", self.code())
+            }
+            Self::HeaderUnreadable { quota, header, value } => write!(
+                f,
+                "{}: the pattern of quota {quota} finds no usage in `{header}: {value}`; correct \
+                 the pattern in the manifest",
+                self.code()
+            ),
+        }
+    }
+}
+
+/// What is spent of a quota, in calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QuotaStatus {
+    /// Our calls within the period, those in flight included.
+    pub own: u64,
+    /// The limit they are held against, if it is known.
+    pub own_limit: Option<u64>,
+    /// Usage as last reported and our calls since; `None` before the first report.
+    pub reported: Option<u64>,
+    /// The limit it is held against, if it is known.
+    pub limit: Option<u64>,
+    /// The part of that limit that is never spent.
+    pub reserve: Option<u64>,
+    /// Our calls in flight.
+    pub in_flight: u64,
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,414 @@
+//! The arithmetic of a quota, without clock, store or threads.
+//!
+//! All times are milliseconds since 1970. A call *starts* when it is allowed and *ends* when its
+//! response arrived or it was given up; the app counts it at a moment in between that we cannot
+//! know. Every estimate here therefore errs towards having spent more:
+//!
+//! - a call in flight is spent;
+//! - an ended call stays spent until the period has passed since the end of its bucket, which is
+//!   not before the app stops counting it;
+//! - a report contains for certain only calls that ended before the call that brought it started.
+//!   Calls that may not be contained are added to it until a later report contains them;
+//! - a report is lowered by one of our calls only if the report contained that call for certain and
+//!   the app has stopped counting it for certain.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::state::{QuotaBucket, QuotaSnapshot};
+
+/// When to ask again if only a call in flight can tell, in milliseconds.
+const SOON: i64 = 1000;
+
+/// The rules of one quota.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rules {
+    /// How long a call counts, in milliseconds; at least 1.
+    pub(super) period: i64,
+    /// Part of the limit that is never spent, in basis points.
+    pub(super) reserve: u32,
+    pub(super) count_own: bool,
+    pub(super) count_reported: bool,
+    pub(super) fixed_limit: Option<u64>,
+}
+
+impl Rules {
+    /// Calls that are never spent: the reserve of `limit`, rounded up.
+    pub(super) fn reserved(self, limit: u64) -> u64 {
+        let reserved = (u128::from(limit) * u128::from(self.reserve)).div_ceil(10_000);
+        u64::try_from(reserved).unwrap_or(u64::MAX).min(limit)
+    }
+
+    pub(super) fn spendable(self, limit: u64) -> u64 {
+        limit - self.reserved(limit)
+    }
+
+    /// Width of a bucket: the period in 1440 parts (minutes of a day), at least a second.
+    fn width(self) -> i64 {
+        (self.period / 1440).clamp(1000, 60_000)
+    }
+
+    /// End of the bucket that `time` falls into; never before `time`.
+    fn bucket_end(self, time: i64) -> i64 {
+        let width = self.width();
+        time.div_euclid(width).saturating_add(1).saturating_mul(width)
+    }
+}
+
+/// Usage as the app reported it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Report {
+    used: u64,
+    /// Start of the call that brought it.
+    started: i64,
+    /// End of the call that brought it.
+    taken: i64,
+}
+
+/// What keeps a quota closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// Our own calls reached the reserve.
+    Own,
+    /// The usage that the app reported, with our calls since, reached the reserve.
+    Reported,
+    /// Nothing is known about the usage yet, and the one call that will tell is on its way.
+    AwaitingFirstReport,
+}
+
+/// A call is not allowed now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Closed {
+    /// When it may be, unless calls in flight change it before.
+    pub(super) until: i64,
+    pub(super) reason: Reason,
+    /// Estimated usage on the basis that closed it.
+    pub(super) used: u64,
+    pub(super) limit: Option<u64>,
+    /// Our own calls within the period.
+    pub(super) own: u64,
+}
+
+/// A call is not refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Start {
+    /// It is allowed and counted.
+    Allowed,
+    /// A [`Ledger::snapshot`] has to be stored before; then ask again.
+    StoreFirst,
+}
+
+/// What came back in the header of a response.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Reading {
+    pub(super) used: u64,
+    pub(super) limit: Option<u64>,
+}
+
+/// What is spent.
+#[derive(Debug)]
+pub(super) struct Ledger {
+    rules: Rules,
+    in_flight: u64,
+    /// Ended calls by the end of their bucket: how many, and the earliest start among them.
+    buckets: BTreeMap<i64, (u64, i64)>,
+    ended: u64,
+    changed: BTreeSet<i64>,
+    limit: Option<u64>,
+    report: Option<Report>,
+    /// Ended calls that the report may not contain, by the end of their bucket.
+    unreported: BTreeMap<i64, u64>,
+    /// Calls that may start before the next snapshot has to be stored.
+    prepaid: u64,
+}
+
+impl Ledger {
+    /// Continues from what was stored; calls whose end was not stored count as ending now.
+    pub(super) fn new(
+        rules: Rules,
+        now: i64,
+        stored: QuotaSnapshot,
+        buckets: Vec<QuotaBucket>,
+    ) -> Self {
+        let mut ledger = Self {
+            rules,
+            in_flight: 0,
+            buckets: BTreeMap::new(),
+            ended: 0,
+            changed: BTreeSet::new(),
+            limit: stored.limit,
+            report: stored.reported.map(|(used, started, taken)| Report { used, started, taken }),
+            unreported: stored.unreported.into_iter().collect(),
+            prepaid: 0,
+        };
+        for QuotaBucket { ends, earliest, calls } in buckets {
+            ledger.buckets.insert(ends, (calls, earliest));
+            ledger.ended = ledger.ended.saturating_add(calls);
+        }
+        if stored.unsettled > 0 {
+            // The report cannot be lowered by these: when they started is unknown.
+            ledger.book(stored.unsettled, i64::MIN, now);
+        }
+        ledger
+    }
+
+    /// Allows one call, or tells why not and until when.
+    pub(super) fn start(&mut self, now: i64) -> Result<Start, Closed> {
+        self.advance(now);
+        self.check(now)?;
+        let Some(prepaid) = self.prepaid.checked_sub(1) else { return Ok(Start::StoreFirst) };
+        self.prepaid = prepaid;
+        self.in_flight += 1;
+        Ok(Start::Allowed)
+    }
+
+    /// Ends a call; `reading` is what its response reported.
+    pub(super) fn end(&mut self, started: i64, now: i64, reading: Option<Reading>) {
+        self.advance(now);
+        self.in_flight = self.in_flight.saturating_sub(1);
+        // A clock that was set back: the call did not end before it started.
+        let now = now.max(started);
+        match reading {
+            None => self.book(1, started, now),
+            Some(reading) => {
+                self.count(1, started, now);
+                self.limit = reading.limit.or(self.limit);
+                self.take(Report { used: reading.used, started, taken: now });
+            }
+        }
+    }
+
+    /// Puts a report in the place of the one we had.
+    fn take(&mut self, new: Report) {
+        let report = match self.report {
+            Some(old) if new.started <= old.taken => {
+                // The two calls overlapped, so either may be the later one: the larger figure, and
+                // the bounds that contain the fewest calls for certain.
+                Report {
+                    used: old.used.max(new.used),
+                    started: old.started.min(new.started),
+                    taken: old.taken.max(new.taken),
+                }
+            }
+            _ => new,
+        };
+        self.unreported = self.unreported.split_off(&report.started.saturating_add(1));
+        self.report = Some(report);
+    }
+
+    /// Counts ended calls that brought no report.
+    fn book(&mut self, calls: u64, started: i64, now: i64) {
+        self.count(calls, started, now);
+        let unreported = self.unreported.entry(self.rules.bucket_end(now)).or_default();
+        *unreported = unreported.saturating_add(calls);
+    }
+
+    fn count(&mut self, calls: u64, started: i64, now: i64) {
+        let end = self.rules.bucket_end(now);
+        let (counted, earliest) = self.buckets.entry(end).or_insert((0, started));
+        *counted = counted.saturating_add(calls);
+        *earliest = started.min(*earliest);
+        self.ended = self.ended.saturating_add(calls);
+        self.changed.insert(end);
+    }
+
+    /// Lets go of what no longer counts at `now`.
+    fn advance(&mut self, now: i64) {
+        self.rebook_future(now);
+        let gone = now.saturating_sub(self.rules.period);
+        while let Some(bucket) = self.buckets.first_entry().filter(|bucket| *bucket.key() <= gone) {
+            let (end, (calls, earliest)) = bucket.remove_entry();
+            self.ended = self.ended.saturating_sub(calls);
+            if let Some(report) = &mut self.report
+                && lowers(*report, end, earliest, self.rules.period)
+            {
+                report.used = report.used.saturating_sub(calls);
+            }
+            self.changed.remove(&end);
+        }
+        self.unreported = self.unreported.split_off(&gone.saturating_add(1));
+        if self.report.is_some_and(|report| report.taken <= gone) {
+            self.report = None;
+        }
+    }
+
+    /// After the clock was set back, moves what lies in the future to now: it would otherwise count
+    /// for as long as the clock was wrong.
+    fn rebook_future(&mut self, now: i64) {
+        let end = self.rules.bucket_end(now);
+        let future = end.saturating_add(1);
+        for (old, (calls, _)) in self.buckets.split_off(&future) {
+            self.changed.remove(&old);
+            self.ended = self.ended.saturating_sub(calls);
+            self.count(calls, i64::MIN, now);
+        }
+        for calls in self.unreported.split_off(&future).into_values() {
+            let unreported = self.unreported.entry(end).or_default();
+            *unreported = unreported.saturating_add(calls);
+        }
+        if let Some(report) = &mut self.report {
+            report.taken = report.taken.min(end);
+            report.started = report.started.min(report.taken);
+        }
+    }
+
+    fn check(&self, now: i64) -> Result<(), Closed> {
+        let period_from_now = now.saturating_add(self.rules.period);
+        let own = self.own();
+        if self.in_flight > 0 && self.awaits_report() {
+            let until = now.saturating_add(SOON);
+            let reason = Reason::AwaitingFirstReport;
+            return Err(Closed { until, reason, used: own, limit: self.limit, own });
+        }
+        let by_own = self.own_limit().filter(|_| self.rules.count_own).and_then(|limit| {
+            let excess = self.excess(own, limit)?;
+            let leaving = self.buckets.iter().map(|(end, (calls, _))| (*end, *calls));
+            let until = self.room(leaving, excess).unwrap_or(period_from_now);
+            Some(Closed { until, reason: Reason::Own, used: own, limit: Some(limit), own })
+        });
+        let limit = self.reported_limit().filter(|_| self.rules.count_reported);
+        let by_reported = limit.and_then(|limit| {
+            let used = self.reported_use();
+            let excess = self.excess(used, limit)?;
+            let until = if excess <= self.in_flight {
+                // The figure may contain calls in flight already; their responses will tell.
+                now.saturating_add(SOON)
+            } else if let Some(report) = self.report {
+                let learn_anew = report.taken.saturating_add(self.rules.period);
+                self.room(self.lowering(report), excess).map_or(learn_anew, |at| at.min(learn_anew))
+            } else {
+                let leaving = self.unreported.iter().map(|(end, calls)| (*end, *calls));
+                self.room(leaving, excess).unwrap_or(period_from_now)
+            };
+            Some(Closed { until, reason: Reason::Reported, used, limit: Some(limit), own })
+        });
+        match by_own.into_iter().chain(by_reported).max_by_key(|closed| closed.until) {
+            // Always a real wait, so that nobody can spin on it.
+            Some(closed) => {
+                Err(Closed { until: closed.until.max(now.saturating_add(1)), ..closed })
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// By how many calls one more call after `used` would reach into the reserve, if it would.
+    fn excess(&self, used: u64, limit: u64) -> Option<u64> {
+        let mut spendable = self.rules.spendable(limit);
+        if self.report.is_none() && self.rules.fixed_limit.is_none() {
+            // The limit was reported so long ago that one call must be allowed to learn the new one.
+            spendable = spendable.max(1);
+        }
+        used.saturating_add(1).checked_sub(spendable).filter(|excess| *excess > 0)
+    }
+
+    /// The usage is unknown: only one call may find it out.
+    fn awaits_report(&self) -> bool {
+        let unknown_limit = self.rules.count_own && self.own_limit().is_none();
+        unknown_limit || (self.rules.count_reported && self.report.is_none())
+    }
+
+    /// When calls that leave at `end + period` have made room for `excess` calls.
+    fn room(&self, leaving: impl Iterator<Item = (i64, u64)>, excess: u64) -> Option<i64> {
+        let mut left = 0_u64;
+        for (end, calls) in leaving {
+            left = left.saturating_add(calls);
+            if left >= excess {
+                return Some(end.saturating_add(self.rules.period));
+            }
+        }
+        None
+    }
+
+    /// The calls whose leaving lowers the estimate on the basis of `report`, in order.
+    fn lowering(&self, report: Report) -> impl Iterator<Item = (i64, u64)> {
+        let period = self.rules.period;
+        let mut merged: BTreeMap<i64, u64> = self.unreported.clone();
+        for (end, (calls, earliest)) in &self.buckets {
+            if lowers(report, *end, *earliest, period) {
+                let sum = merged.entry(*end).or_default();
+                *sum = sum.saturating_add(*calls);
+            }
+        }
+        merged.into_iter()
+    }
+
+    /// Our calls within the period, those in flight included.
+    pub(super) fn own(&self) -> u64 {
+        self.ended.saturating_add(self.in_flight)
+    }
+
+    /// The app's figure and all calls that it may not contain.
+    pub(super) fn reported_use(&self) -> u64 {
+        let reported = self.report.map_or(0, |report| report.used);
+        let unreported =
+            self.unreported.values().fold(0_u64, |sum, calls| sum.saturating_add(*calls));
+        reported.saturating_add(unreported).saturating_add(self.in_flight)
+    }
+
+    /// True if calls may start before the next snapshot is stored.
+    pub(super) fn is_prepaid(&self) -> bool {
+        self.prepaid > 0
+    }
+
+    /// True if the app's figure is known.
+    pub(super) fn is_reported(&self) -> bool {
+        self.report.is_some()
+    }
+
+    pub(super) fn in_flight(&self) -> u64 {
+        self.in_flight
+    }
+
+    /// The limit that our own calls are held against.
+    pub(super) fn own_limit(&self) -> Option<u64> {
+        self.rules.fixed_limit.or(self.limit)
+    }
+
+    /// The limit that the reported usage is held against.
+    pub(super) fn reported_limit(&self) -> Option<u64> {
+        self.limit.or(self.rules.fixed_limit)
+    }
+
+    /// What to store so that a crash at any later moment forgets no call: it counts as sent what
+    /// is in flight and `prepaid` calls that may start until the next snapshot.
+    pub(super) fn snapshot(&self, prepaid: u64) -> (QuotaSnapshot, Vec<QuotaBucket>) {
+        let snapshot = QuotaSnapshot {
+            unsettled: self.in_flight.saturating_add(prepaid),
+            limit: self.limit,
+            reported: self.report.map(|report| (report.used, report.started, report.taken)),
+            unreported: self.unreported.iter().map(|(end, calls)| (*end, *calls)).collect(),
+        };
+        let changed = self.changed.iter().filter_map(|end| {
+            let (calls, earliest) = *self.buckets.get(end)?;
+            Some(QuotaBucket { ends: *end, earliest, calls })
+        });
+        (snapshot, changed.collect())
+    }
+
+    /// How many calls to allow per stored snapshot: a thousandth of the limit, which is what a
+    /// crash may waste, against a write for every call.
+    pub(super) fn advance_payment(&self) -> u64 {
+        (self.own_limit().max(self.reported_limit()).unwrap_or(0) / 1000).clamp(1, 64)
+    }
+
+    /// Notes that the snapshot taken with `prepaid` and its buckets are stored.
+    pub(super) fn stored(&mut self, prepaid: u64, buckets: &[QuotaBucket]) {
+        self.prepaid = prepaid;
+        for bucket in buckets {
+            let counted = self.buckets.get(&bucket.ends).map(|(calls, _)| *calls);
+            if counted == Some(bucket.calls) {
+                self.changed.remove(&bucket.ends);
+            }
+        }
+    }
+}
+
+/// True if calls of a bucket were contained in `report` for certain, so that their leaving lowers
+/// the app's figure: they ended before the reporting call started, and the first of them still
+/// counted when it ended.
+fn lowers(report: Report, end: i64, earliest: i64, period: i64) -> bool {
+    end <= report.started && earliest.saturating_add(period) > report.taken
+}
+
+#[cfg(test)]
+#[path = "ledger_tests.rs"]
+mod tests;
