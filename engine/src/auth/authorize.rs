@@ -83,7 +83,7 @@ impl AuthorizationRequest {
         match (&state, &error) {
             (Some(state), _) => {
                 verify_slices_are_equal(state.as_bytes(), self.state.expose().as_bytes())
-                    .map_err(|_| mismatch("the state is another one"))?
+                    .map_err(|_| mismatch("the state is another one"))?;
             }
             // Some apps forget the state when they refuse; nothing is gained by forging a no.
             (None, Some(_)) => {}

@@ -64,7 +64,7 @@ pub(super) struct Answer {
 
 /// All members of the response, in the canonical form given to the OAuth library.
 #[derive(Serialize, Deserialize)]
-struct Members {
+pub(super) struct Members {
     members: Value,
 }
 
@@ -239,10 +239,8 @@ impl Endpoint<'_> {
         let members = &response.extra_fields().members;
         let field = |member: &str| {
             let name = member.rsplit('/').next().unwrap_or(member);
-            let value = match member.starts_with('/') {
-                true => members.pointer(member),
-                false => members.get(member),
-            };
+            let value =
+                if member.starts_with('/') { members.pointer(member) } else { members.get(member) };
             value.filter(|_| !SECRET_MEMBERS.contains(&name)).and_then(text)
         };
         Answer {

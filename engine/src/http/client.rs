@@ -42,6 +42,12 @@ impl Transport {
     pub fn new() -> Result<Self> {
         build(base()).map(|http| Self { http })
     }
+
+    /// Without the system's proxy, which must not decide the result of a test.
+    #[cfg(test)]
+    pub(crate) fn without_proxy() -> Self {
+        Self { http: build(base().no_proxy()).unwrap() }
+    }
 }
 
 impl fmt::Debug for Transport {

@@ -155,3 +155,45 @@ fn root_cause(error: &reqwest::Error) -> String {
         |root| printable(&root.to_string(), 300),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A resolver that knows no name, without asking anybody.
+    struct Ignorant;
+
+    impl Resolve for Ignorant {
+        fn resolve(&self, _: Name) -> Resolving {
+            let error = Unresolved(io::Error::other("no such name"));
+            Box::pin(async { Err(error.into()) })
+        }
+    }
+
+    #[tokio::test]
+    async fn a_name_without_address_is_a_dns_failure() {
+        let client = reqwest::Client::builder().no_proxy().dns_resolver(Ignorant).build().unwrap();
+        let url = Url::parse("https://app.example.com/p?key=simulated").unwrap();
+        let error = client.get(url.clone()).send().await.unwrap_err();
+        insta::assert_snapshot!(head(&error, &url, Duration::from_secs(1)), @r"
+        NET_DNS: the name of app.example.com could not be resolved
+          cause: no such name
+          fix:   check the spelling of the host, and that this machine's DNS knows it
+          next:  tried again later
+        ");
+    }
+
+    #[tokio::test]
+    async fn the_system_resolves_itself() {
+        let mut addresses = Resolver.resolve("localhost".parse().unwrap()).await.unwrap();
+        assert!(addresses.all(|address| address.ip().is_loopback()));
+    }
+
+    #[test]
+    fn an_unknown_authority_is_told_from_other_tls_failures() {
+        let unknown = rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer);
+        assert_eq!(tls_failure(&unknown, "app.example.com").code, Code::NetTlsIntercept);
+        let expired = rustls::Error::InvalidCertificate(CertificateError::Expired);
+        assert_eq!(tls_failure(&expired, "app.example.com").code, Code::NetTls);
+    }
+}

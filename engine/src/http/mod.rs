@@ -13,7 +13,7 @@ mod response;
 pub mod retry;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use client::{Client, Transport};
 pub use failure::Failure;
