@@ -31,8 +31,9 @@ impl Usage {
 
     /// Own requests in the 24 hours before `now` (seconds).
     pub(crate) fn own(&mut self, now: i64) -> u64 {
+        // A minute leaves when its last second does.
         let oldest = now.div_euclid(60) - WINDOW;
-        while self.own.front().is_some_and(|(minute, _)| *minute <= oldest) {
+        while self.own.front().is_some_and(|(minute, _)| *minute < oldest) {
             self.own.pop_front();
         }
         self.own.iter().map(|(_, count)| count).sum()
@@ -106,8 +107,8 @@ mod tests {
         assert!(usage.take(&config, 0));
         assert!(usage.take(&config, 600));
         assert!(!usage.take(&config, 700));
-        assert!(!usage.take(&config, 86_399));
-        assert!(usage.take(&config, 86_400));
+        assert!(!usage.take(&config, 86_400));
+        assert!(usage.take(&config, 86_460));
         assert_eq!((usage.counted, usage.refused, usage.peak), (3, 2, 12));
     }
 
@@ -116,7 +117,8 @@ mod tests {
         let mut shown = Vec::new();
         for limit_header in [LimitHeader::Plain, LimitHeader::PerApp, LimitHeader::Bursts] {
             let config = Config { daily_api_requests: 100, limit_header, ..Config::default() };
-            let mut usage = Usage::new(100);
+            let mut usage = Usage::new(99);
+            usage.take(&config, 0);
             usage.take(&config, 0);
             shown.push(usage.header(&config, 0));
         }

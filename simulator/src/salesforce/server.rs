@@ -28,6 +28,8 @@ use super::{admin, oauth, rest};
 
 /// Longest request body, in bytes.
 const LONGEST_BODY: usize = 1024 * 1024;
+/// How long bytes before a fault get to leave.
+const FLUSH: Duration = Duration::from_millis(30);
 /// Longest target and header fields, in bytes; beyond it Salesforce answers 414 or 431.
 const LONGEST_HEAD: usize = 16_384;
 
@@ -194,9 +196,7 @@ fn finish(
             if !chunked {
                 response.headers_mut().insert("content-length", HeaderValue::from(body.len()));
             }
-            let kept = Bytes::from(body).slice_to(after);
-            let broken = Err(io::Error::from(io::ErrorKind::ConnectionAborted));
-            Body::from_stream(stream::iter([Ok(kept), broken]))
+            broken(Bytes::from(body).slice_to(after))
         }
         Some(Fault::TruncateGzip { after }) => Body::from(Bytes::from(body).slice_to(after)),
         Some(Fault::SlowBody { milliseconds, bytes }) => slow(body, milliseconds, bytes),
@@ -214,6 +214,18 @@ impl SliceTo for Bytes {
         self.truncate(end);
         self
     }
+}
+
+/// A body whose connection ends after what is `kept`.
+fn broken(kept: Bytes) -> Body {
+    Body::from_stream(stream::unfold(Some(kept), |kept| async move {
+        let Some(kept) = kept else {
+            // An error at once would take the head and the first bytes down with it.
+            tokio::time::sleep(FLUSH).await;
+            return Some((Err(io::Error::from(io::ErrorKind::ConnectionAborted)), None));
+        };
+        Some((Ok(kept), None))
+    }))
 }
 
 fn slow(body: Vec<u8>, milliseconds: u64, bytes: usize) -> Body {

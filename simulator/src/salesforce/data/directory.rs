@@ -380,6 +380,10 @@ fn user(rng: &mut Rng, number: u64, count: u64, start: i64) -> User {
         department: pick(rng, DEPARTMENTS),
         created,
         modified: created + rng.i64(0..9 * 86_400),
-        permission_set: (rng.u32(..20) == 0).then(|| rng.u64(1..=PERMISSION_SETS.len() as u64)),
+        // One user with too much power is always there to be found.
+        permission_set: match number {
+            4 => Some(3),
+            _ => (rng.u32(..20) == 0).then(|| rng.u64(1..=PERMISSION_SETS.len() as u64)),
+        },
     }
 }
