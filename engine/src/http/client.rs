@@ -112,7 +112,7 @@ impl Client {
         let mut hop = Hop { method, url, headers, body };
         let mut sent = false;
         for _ in 0..=MAX_REDIRECTS {
-            let place = format!("{} {} ({request_id})", hop.method, place_of(&hop.url));
+            let place = format!("{} {} (request {request_id})", hop.method, place_of(&hop.url));
             let failed = |error: Error, sent| Failure { error: error.in_request(&*place), sent };
             self.hosts.check(&hop.url).map_err(|error| failed(error, sent))?;
 
@@ -278,5 +278,5 @@ fn build(builder: reqwest::ClientBuilder) -> Result<reqwest::Client> {
 fn next_request_id() -> String {
     static PROCESS: LazyLock<u32> = LazyLock::new(|| super::retry::random() as u32);
     static COUNT: AtomicU64 = AtomicU64::new(1);
-    format!("request {:08x}-{}", *PROCESS, COUNT.fetch_add(1, Ordering::Relaxed))
+    format!("{:08x}-{}", *PROCESS, COUNT.fetch_add(1, Ordering::Relaxed))
 }

@@ -184,6 +184,21 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_proxy_that_refuses_is_named() {
+        let (address, _) = crate::http::tests::serve(|_| {
+            axum::response::IntoResponse::into_response(axum::http::StatusCode::FORBIDDEN)
+        })
+        .await;
+        let proxy = reqwest::Proxy::https(format!("http://{address}")).unwrap();
+        let client = reqwest::Client::builder().proxy(proxy).build().unwrap();
+        let url = Url::parse("https://app.example.com/p?key=simulated").unwrap();
+        let error = client.get(url.clone()).send().await.unwrap_err();
+        let error = head(&error, &url, Duration::from_secs(1));
+        assert_eq!(error.code, Code::NetProxy, "{error}");
+        assert!(!error.to_string().contains("simulated"), "{error}");
+    }
+
+    #[tokio::test]
     async fn the_system_resolves_itself() {
         let mut addresses = Resolver.resolve("localhost".parse().unwrap()).await.unwrap();
         assert!(addresses.all(|address| address.ip().is_loopback()));
