@@ -9,8 +9,9 @@
 //!   not before the app stops counting it;
 //! - a report contains for certain only calls that ended before the call that brought it started.
 //!   Calls that may not be contained are added to it until a later report contains them;
-//! - a report is lowered by one of our calls only if the report contained that call for certain and
-//!   the app has stopped counting it for certain.
+//! - a report is lowered by one of our calls only if the app counted that call for certain (it
+//!   brought a report itself), the report contained it for certain, and the app has stopped counting
+//!   it for certain.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -64,6 +65,15 @@ struct Report {
     taken: i64,
 }
 
+impl Report {
+    /// True if the calls of a bucket that the app counted are in this figure for certain, so that
+    /// their leaving lowers it: they ended before the reporting call started, and the first of them
+    /// still counted when it ended.
+    fn is_lowered_by(&self, bucket: &QuotaBucket, period: i64) -> bool {
+        bucket.ends <= self.started && bucket.earliest.saturating_add(period) > self.taken
+    }
+}
+
 /// What keeps a quota closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reason {
@@ -109,8 +119,8 @@ pub(super) struct Reading {
 pub(super) struct Ledger {
     rules: Rules,
     in_flight: u64,
-    /// Ended calls by the end of their bucket: how many, and the earliest start among them.
-    buckets: BTreeMap<i64, (u64, i64)>,
+    /// Ended calls by the end of their bucket.
+    buckets: BTreeMap<i64, QuotaBucket>,
     ended: u64,
     changed: BTreeSet<i64>,
     limit: Option<u64>,
@@ -140,13 +150,12 @@ impl Ledger {
             unreported: stored.unreported.into_iter().collect(),
             prepaid: 0,
         };
-        for QuotaBucket { ends, earliest, calls } in buckets {
-            ledger.buckets.insert(ends, (calls, earliest));
-            ledger.ended = ledger.ended.saturating_add(calls);
+        for bucket in buckets {
+            ledger.ended = ledger.ended.saturating_add(bucket.calls);
+            ledger.buckets.insert(bucket.ends, bucket);
         }
         if stored.unsettled > 0 {
-            // The report cannot be lowered by these: when they started is unknown.
-            ledger.book(stored.unsettled, i64::MIN, now);
+            ledger.book(stored.unsettled, now);
         }
         ledger
     }
@@ -168,9 +177,11 @@ impl Ledger {
         // A clock that was set back: the call did not end before it started.
         let now = now.max(started);
         match reading {
-            None => self.book(1, started, now),
+            None => self.book(1, now),
             Some(reading) => {
-                self.count(1, started, now);
+                let bucket = self.bucket(1, now);
+                bucket.reported = bucket.reported.saturating_add(1);
+                bucket.earliest = bucket.earliest.min(started);
                 self.limit = reading.limit.or(self.limit);
                 self.take(Report { used: reading.used, started, taken: now });
             }
@@ -196,19 +207,21 @@ impl Ledger {
     }
 
     /// Counts ended calls that brought no report.
-    fn book(&mut self, calls: u64, started: i64, now: i64) {
-        self.count(calls, started, now);
-        let unreported = self.unreported.entry(self.rules.bucket_end(now)).or_default();
+    fn book(&mut self, calls: u64, now: i64) {
+        let end = self.bucket(calls, now).ends;
+        let unreported = self.unreported.entry(end).or_default();
         *unreported = unreported.saturating_add(calls);
     }
 
-    fn count(&mut self, calls: u64, started: i64, now: i64) {
-        let end = self.rules.bucket_end(now);
-        let (counted, earliest) = self.buckets.entry(end).or_insert((0, started));
-        *counted = counted.saturating_add(calls);
-        *earliest = started.min(*earliest);
+    /// Counts ended calls, and gives the bucket they went to.
+    fn bucket(&mut self, calls: u64, now: i64) -> &mut QuotaBucket {
+        let ends = self.rules.bucket_end(now);
         self.ended = self.ended.saturating_add(calls);
-        self.changed.insert(end);
+        self.changed.insert(ends);
+        let empty = QuotaBucket { ends, earliest: i64::MAX, calls: 0, reported: 0 };
+        let bucket = self.buckets.entry(ends).or_insert(empty);
+        bucket.calls = bucket.calls.saturating_add(calls);
+        bucket
     }
 
     /// Lets go of what no longer counts at `now`.
@@ -216,14 +229,14 @@ impl Ledger {
         self.rebook_future(now);
         let gone = now.saturating_sub(self.rules.period);
         while let Some(bucket) = self.buckets.first_entry().filter(|bucket| *bucket.key() <= gone) {
-            let (end, (calls, earliest)) = bucket.remove_entry();
-            self.ended = self.ended.saturating_sub(calls);
+            let bucket = bucket.remove();
+            self.ended = self.ended.saturating_sub(bucket.calls);
             if let Some(report) = &mut self.report
-                && lowers(*report, end, earliest, self.rules.period)
+                && report.is_lowered_by(&bucket, self.rules.period)
             {
-                report.used = report.used.saturating_sub(calls);
+                report.used = report.used.saturating_sub(bucket.reported);
             }
-            self.changed.remove(&end);
+            self.changed.remove(&bucket.ends);
         }
         self.unreported = self.unreported.split_off(&gone.saturating_add(1));
         if self.report.is_some_and(|report| report.taken <= gone) {
@@ -236,10 +249,10 @@ impl Ledger {
     fn rebook_future(&mut self, now: i64) {
         let end = self.rules.bucket_end(now);
         let future = end.saturating_add(1);
-        for (old, (calls, _)) in self.buckets.split_off(&future) {
+        for (old, bucket) in self.buckets.split_off(&future) {
             self.changed.remove(&old);
-            self.ended = self.ended.saturating_sub(calls);
-            self.count(calls, i64::MIN, now);
+            self.ended = self.ended.saturating_sub(bucket.calls);
+            self.bucket(bucket.calls, now);
         }
         for calls in self.unreported.split_off(&future).into_values() {
             let unreported = self.unreported.entry(end).or_default();
@@ -261,7 +274,7 @@ impl Ledger {
         }
         let by_own = self.own_limit().filter(|_| self.rules.count_own).and_then(|limit| {
             let excess = self.excess(own, limit)?;
-            let leaving = self.buckets.iter().map(|(end, (calls, _))| (*end, *calls));
+            let leaving = self.buckets.values().map(|bucket| (bucket.ends, bucket.calls));
             let until = self.room(leaving, excess).unwrap_or(period_from_now);
             Some(Closed { until, reason: Reason::Own, used: own, limit: Some(limit), own })
         });
@@ -320,12 +333,11 @@ impl Ledger {
 
     /// The calls whose leaving lowers the estimate on the basis of `report`, in order.
     fn lowering(&self, report: Report) -> impl Iterator<Item = (i64, u64)> {
-        let period = self.rules.period;
-        let mut merged: BTreeMap<i64, u64> = self.unreported.clone();
-        for (end, (calls, earliest)) in &self.buckets {
-            if lowers(report, *end, *earliest, period) {
-                let sum = merged.entry(*end).or_default();
-                *sum = sum.saturating_add(*calls);
+        let mut merged = self.unreported.clone();
+        for bucket in self.buckets.values() {
+            if report.is_lowered_by(bucket, self.rules.period) {
+                let sum = merged.entry(bucket.ends).or_default();
+                *sum = sum.saturating_add(bucket.reported);
             }
         }
         merged.into_iter()
@@ -377,10 +389,7 @@ impl Ledger {
             reported: self.report.map(|report| (report.used, report.started, report.taken)),
             unreported: self.unreported.iter().map(|(end, calls)| (*end, *calls)).collect(),
         };
-        let changed = self.changed.iter().filter_map(|end| {
-            let (calls, earliest) = *self.buckets.get(end)?;
-            Some(QuotaBucket { ends: *end, earliest, calls })
-        });
+        let changed = self.changed.iter().filter_map(|end| self.buckets.get(end).copied());
         (snapshot, changed.collect())
     }
 
@@ -394,19 +403,11 @@ impl Ledger {
     pub(super) fn stored(&mut self, prepaid: u64, buckets: &[QuotaBucket]) {
         self.prepaid = prepaid;
         for bucket in buckets {
-            let counted = self.buckets.get(&bucket.ends).map(|(calls, _)| *calls);
-            if counted == Some(bucket.calls) {
+            if self.buckets.get(&bucket.ends) == Some(bucket) {
                 self.changed.remove(&bucket.ends);
             }
         }
     }
-}
-
-/// True if calls of a bucket were contained in `report` for certain, so that their leaving lowers
-/// the app's figure: they ended before the reporting call started, and the first of them still
-/// counted when it ended.
-fn lowers(report: Report, end: i64, earliest: i64, period: i64) -> bool {
-    end <= report.started && earliest.saturating_add(period) > report.taken
 }
 
 #[cfg(test)]

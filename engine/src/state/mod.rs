@@ -43,8 +43,19 @@ pub struct StreamId(pub(crate) i64);
 pub struct Store {
     inner: Mutex<Inner>,
     path: PathBuf,
-    // Held for its advisory lock, which the operating system releases with the process.
-    _lock: File,
+    // Last, so that it is released after the database is closed.
+    _lock: Lock,
+}
+
+/// An advisory lock, which the operating system releases with the process.
+#[derive(Debug)]
+struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing alone would not do it while a child process that is being started has a copy.
+        let _ = self.0.unlock();
+    }
 }
 
 #[derive(Debug)]
@@ -77,8 +88,11 @@ impl Store {
         // Created here because SQLite would create it readable by everyone.
         private_file(&path).map_err(|error| unusable(&path, "opened", &error))?;
         let connection = connect(&path).map_err(|failure| failure.explain("opening it", &path))?;
-        let store =
-            Self { inner: Mutex::new(Inner { connection, doubtful: false }), path, _lock: lock };
+        let store = Self {
+            inner: Mutex::new(Inner { connection, doubtful: false }),
+            path,
+            _lock: Lock(lock),
+        };
         store.interrupt_runs()?;
         Ok(store)
     }

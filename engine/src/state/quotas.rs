@@ -4,7 +4,7 @@ use rusqlite::{OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 
 use super::{Store, failure};
-use crate::error::Result;
+use crate::error::{Code, Error, Result};
 
 /// Calls that ended in the same short span of time; times in milliseconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub(crate) struct QuotaBucket {
     pub(crate) earliest: i64,
     /// How many calls.
     pub(crate) calls: u64,
+    /// How many of them brought a report, so that the app counted them for certain.
+    pub(crate) reported: u64,
 }
 
 /// What is known about a quota besides its buckets; times in milliseconds since 1970.
@@ -47,7 +49,7 @@ impl Store {
                 .query_row([connection, quota], |row| row.get(0))
                 .optional()?;
             let mut statement = database.prepare_cached(
-                "SELECT ends, earliest, calls FROM quota_buckets
+                "SELECT ends, earliest, calls, reported FROM quota_buckets
                  WHERE connection = ?1 AND quota = ?2 AND ends > ?3 ORDER BY ends",
             )?;
             let buckets = statement.query_map(params![connection, quota, after], |row| {
@@ -55,6 +57,7 @@ impl Store {
                     ends: row.get(0)?,
                     earliest: row.get(1)?,
                     calls: row.get::<_, i64>(2)?.max(0) as u64,
+                    reported: row.get::<_, i64>(3)?.max(0) as u64,
                 })
             })?;
             Ok((document, buckets.collect::<rusqlite::Result<_>>()?))
@@ -78,7 +81,7 @@ impl Store {
     ) -> Result<()> {
         self.write("storing a quota", |transaction| {
             let document = serde_json::to_string(snapshot).map_err(|error| {
-                crate::error::Error::new(crate::error::Code::Internal, "a quota is not JSON")
+                Error::new(Code::Internal, "a quota could not be written as JSON")
                     .cause(error.to_string())
             })?;
             transaction
@@ -88,12 +91,15 @@ impl Store {
                 )?
                 .execute([connection, quota, &document])?;
             let mut insert = transaction.prepare_cached(
-                "INSERT OR REPLACE INTO quota_buckets (connection, quota, ends, earliest, calls)
-                 VALUES (?1, ?2, ?3, ?4, ?5)",
+                "INSERT OR REPLACE INTO quota_buckets
+                    (connection, quota, ends, earliest, calls, reported)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
             )?;
+            let stored = |calls: u64| i64::try_from(calls).unwrap_or(i64::MAX);
             for bucket in changed {
-                let calls = i64::try_from(bucket.calls).unwrap_or(i64::MAX);
-                insert.execute(params![connection, quota, bucket.ends, bucket.earliest, calls])?;
+                let QuotaBucket { ends, earliest, calls, reported } = *bucket;
+                let (calls, reported) = (stored(calls), stored(reported));
+                insert.execute(params![connection, quota, ends, earliest, calls, reported])?;
             }
             transaction
                 .prepare_cached(

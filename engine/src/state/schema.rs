@@ -84,6 +84,7 @@ const MIGRATIONS: &[&str] = &["
         ends       INTEGER NOT NULL,
         earliest   INTEGER NOT NULL,
         calls      INTEGER NOT NULL,
+        reported   INTEGER NOT NULL,
         PRIMARY KEY (connection, quota, ends)
     ) STRICT, WITHOUT ROWID;
 "];
