@@ -1,4 +1,5 @@
 //! The OAuth flows, with the login pages filled in like a person would.
+#![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
 mod support;
 

@@ -1,8 +1,10 @@
 //! The simulated org over real sockets, seen through an ordinary HTTP client.
+#![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
 mod support;
 
 use std::collections::BTreeSet;
+use std::fmt::Write;
 
 use longshore_simulator::salesforce::{Config, EventMonitoring, Events, LogRows, Moment, Volume};
 use support::{Client, config, start};
@@ -60,7 +62,7 @@ async fn log_files_hold_what_the_truth_says() {
     assert!(files.iter().any(|file| file["Sequence"] == 2), "late files exist");
     for file in files.iter().step_by(40) {
         let text = client.text(file["LogFile"].as_str().unwrap()).await;
-        assert_eq!(text.len() as f64, file["LogFileLength"].as_f64().unwrap());
+        assert_eq!(file["LogFileLength"], text.len() as f64);
         assert_eq!(Some(text), org.log_file(file["Id"].as_str().unwrap()));
     }
     // Without an interval only daily files show; with an id both kinds do.
@@ -190,7 +192,7 @@ async fn refusals_read_like_the_real_ones() {
         let (status, body) = client.error(statement).await;
         let code = body[0]["errorCode"].as_str().unwrap();
         let message = body[0]["message"].as_str().unwrap();
-        report.push_str(&format!("{statement}\n{status} {code} {message}\n\n"));
+        write!(report, "{statement}\n{status} {code} {message}\n\n").unwrap();
     }
     insta::assert_snapshot!(report);
 }
@@ -213,7 +215,7 @@ async fn answers_have_the_documented_shapes() {
         "SELECT Assignee.Username FROM PermissionSetAssignment WHERE PermissionSet.IsOwnedByProfile = false AND (PermissionSet.PermissionsModifyAllData = true OR PermissionSet.PermissionsManageUsers = true) ORDER BY Assignee.Username LIMIT 2",
     ] {
         let (status, body) = client.raw(statement).await;
-        report.push_str(&format!("{statement}\n{status} {body}\n\n"));
+        write!(report, "{statement}\n{status} {body}\n\n").unwrap();
     }
     insta::assert_snapshot!(report);
 }
@@ -238,4 +240,48 @@ async fn unknown_users_and_relationships_are_null() {
         client.query_all("SELECT Id FROM LoginHistory WHERE UserId IN (SELECT Id FROM User)").await;
     let all = client.query_all("SELECT Id FROM LoginHistory").await;
     assert!(known.len() < all.len(), "sign-ins of departed users exist");
+}
+
+#[tokio::test]
+async fn freezing_a_user_leaves_traces() {
+    let org = start(config()).await;
+    let client = Client::signed_in(&org).await;
+    let user = "005Dn0000000009IAA";
+    let user =
+        client.query_all(&format!("SELECT Id, Name FROM User WHERE Id = '{}'", &user[..15])).await;
+    let (id, name) = (user[0]["Id"].as_str().unwrap(), user[0]["Name"].as_str().unwrap());
+    let query = format!("SELECT Id, IsFrozen FROM UserLogin WHERE UserId = '{id}'");
+    let login = client.query_all(&query).await;
+    assert_eq!(login[0]["IsFrozen"], false);
+    let patch = async |path: String, body: &'static str| {
+        let response = client
+            .http
+            .patch(format!("{}/services/data/v67.0/sobjects/{path}", client.base))
+            .header("authorization", format!("Bearer {}", client.token))
+            .body(body)
+            .send()
+            .await
+            .unwrap();
+        (response.status().as_u16(), response.text().await.unwrap())
+    };
+    let login = format!("UserLogin/{}", login[0]["Id"].as_str().unwrap());
+    assert_eq!(patch(login.clone(), r#"{"IsFrozen": true}"#).await, (204, String::new()));
+    assert_eq!(patch(login, r#"{"IsFrozen": true}"#).await.0, 204);
+    assert_eq!(client.query_all(&query).await[0]["IsFrozen"], true);
+    let trail = client
+        .query_all("SELECT Action, Display, CreatedBy.Username FROM SetupAuditTrail WHERE CreatedDate >= 2026-10-01T10:00:00Z")
+        .await;
+    assert_eq!(trail.len(), 1, "the second call changed nothing");
+    assert_eq!(trail[0]["Action"], "frozeuser");
+    assert!(trail[0]["Display"].as_str().unwrap().contains(name));
+    client.admin("clock", r#"{"advance_seconds": 864000}"#).await;
+    let client = Client::signed_in(&org).await;
+    let query = format!(
+        "SELECT Status FROM LoginHistory WHERE UserId = '{id}' AND LoginTime >= 2026-10-01T10:00:00Z"
+    );
+    let later = client.query_all(&query).await;
+    assert!(!later.is_empty());
+    assert!(later.iter().all(|one| one["Status"] == "User Is Frozen"));
+    let (status, body) = patch(format!("User/{id}"), r#"{"Title": "CEO"}"#).await;
+    assert_eq!(status, 401, "{body}");
 }

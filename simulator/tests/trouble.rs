@@ -1,4 +1,5 @@
 //! Budgets and faults.
+#![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
 mod support;
 

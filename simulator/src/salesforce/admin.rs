@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::data::log_rows;
+use super::data::log_types;
 use super::faults::Rule;
 use super::http::{Call, Reply};
 use super::ids::Id;
@@ -97,13 +97,13 @@ pub(crate) fn add_events(org: &Org, events: &Events) -> Result<Added, EventsErro
         return Err(EventsError::TooMany);
     }
     for rows in &events.log_rows {
-        if log_rows::kind(&rows.event_type).is_none_or(|kind| !org.data.files.logged(kind)) {
+        if log_types::kind(&rows.event_type).is_none_or(|kind| !org.data.files.logged(kind)) {
             return Err(EventsError::EventType(rows.event_type.clone()));
         }
     }
     let mut added = Added::default();
     for rows in events.log_rows.iter().filter(|rows| rows.rows > 0) {
-        let kind = log_rows::kind(&rows.event_type).unwrap_or_default();
+        let kind = log_types::kind(&rows.event_type).unwrap_or_default();
         let hour = rows.time.as_second().div_euclid(3600);
         if org.data.files.add(kind, hour, now, rows.rows).is_none() {
             return Err(EventsError::Full(rows.time));

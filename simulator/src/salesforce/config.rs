@@ -95,6 +95,7 @@ pub enum LimitHeader {
 
 /// Everything that decides how the org looks and behaves.
 #[derive(Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct Config {
     /// The same seed, volume and start give the same history.
     pub seed: u64,

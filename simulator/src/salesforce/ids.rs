@@ -19,21 +19,25 @@ pub struct Id {
 
 impl Id {
     /// The id of record `number` (below 62¹⁰) of the object with key prefix `prefix`.
+    #[must_use]
     pub const fn new(prefix: [u8; 3], number: u64) -> Self {
         Self { prefix, number }
     }
 
     /// The object's key prefix.
+    #[must_use]
     pub const fn prefix(&self) -> [u8; 3] {
         self.prefix
     }
 
     /// The record's number.
+    #[must_use]
     pub const fn number(&self) -> u64 {
         self.number
     }
 
     /// The 15-character form.
+    #[must_use]
     pub fn short(&self) -> String {
         let mut tail = [b'0'; 10];
         let mut rest = self.number;
@@ -50,6 +54,7 @@ impl Id {
 
     /// Reads either form. `None` for anything this org never issued, a wrong case or a
     /// wrong suffix included.
+    #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let short = shorten(text)?;
         let bytes = short.as_bytes();
@@ -86,6 +91,7 @@ pub(crate) fn shorten(text: &str) -> Option<&str> {
 
 /// The three characters that make a 15-character id case-safe: in each group of five, bit
 /// `j` says whether character `j` is an upper-case letter.
+#[must_use]
 pub fn suffix(short: &str) -> String {
     short
         .as_bytes()

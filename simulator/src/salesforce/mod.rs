@@ -4,6 +4,7 @@
 //! What it holds follows from a seed. What it answers follows Salesforce's documentation;
 //! where real clients are known to stumble, it behaves like the real thing.
 
+mod actions;
 mod admin;
 mod clock;
 mod config;
@@ -79,26 +80,31 @@ pub struct Running {
 
 impl Running {
     /// Where it listens.
+    #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// `http://127.0.0.1:PORT`
+    #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
     /// The org's clock.
+    #[must_use]
     pub fn clock(&self) -> &Clock {
         &self.org.clock
     }
 
     /// What the org holds and has served, at its present time.
+    #[must_use]
     pub fn truth(&self) -> Truth {
         truth::truth(&self.org)
     }
 
     /// The CSV text of a log file that can be read now, without counting a request.
+    #[must_use]
     pub fn log_file(&self, id: &str) -> Option<String> {
         truth::log_file(&self.org, id)
     }
@@ -109,6 +115,7 @@ impl Running {
     }
 
     /// The fault rules and how often each has struck.
+    #[must_use]
     pub fn faults(&self) -> Vec<Active> {
         lock(&self.org.faults).list().to_vec()
     }

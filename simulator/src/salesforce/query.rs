@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::data::Row;
+use super::data::catalogue::Object;
 use super::errors::Error;
 use super::http::{Call, Reply};
 use super::ids::Id;
@@ -223,47 +224,12 @@ fn aggregates(groups: &[Group]) -> Reply {
 
 /// What `columns=true` gives in place of records.
 fn columns(org: &Org, plan: &Plan) -> Reply {
-    let describe = |name: &str, label: &str, kind: &str, joined: Vec<serde_json::Value>| {
-        json!({
-            "aggregate": false, "apexType": kind, "booleanType": kind == "Boolean",
-            "columnName": name, "custom": false, "displayName": label, "foreignKeyName": null,
-            "insertable": false, "joinColumns": joined, "numberType": kind == "Double",
-            "textType": kind == "String", "updatable": false,
-        })
-    };
-    fn list(
-        org: &Org,
-        object: super::data::catalogue::Object,
-        outputs: &[Output],
-        describe: &dyn Fn(&str, &str, &str, Vec<serde_json::Value>) -> serde_json::Value,
-    ) -> Vec<serde_json::Value> {
-        let kind = |name: &str| {
-            let field = org.catalogue.of(object).and_then(|entity| entity.field(name));
-            match field.map(|field| field.kind.name()) {
-                Some("boolean") => "Boolean",
-                Some("int" | "double") => "Double",
-                Some("datetime") => "Datetime",
-                Some("id" | "reference") => "Id",
-                _ => "String",
-            }
-        };
-        outputs
-            .iter()
-            .map(|output| match output {
-                Output::Field(name) => describe(name, name, kind(name), Vec::new()),
-                Output::Parent { relationship, object, outputs, .. } => {
-                    let joined = list(org, *object, outputs, describe);
-                    describe(relationship, relationship, "Object", joined)
-                }
-            })
-            .collect()
-    }
     let (metadata, id_selected) = match &plan.select {
         Select::Records(outputs) => (
-            list(org, plan.object, outputs, &describe),
+            column_list(org, plan.object, outputs),
             outputs.iter().any(|output| matches!(output, Output::Field("Id"))),
         ),
-        _ => (vec![describe("expr0", "expr0", "Double", Vec::new())], false),
+        _ => (vec![column("expr0", "Double", &[])], false),
     };
     let prefix: String = plan.prefix.iter().map(|byte| char::from(*byte)).collect();
     Reply::json(
@@ -274,4 +240,35 @@ fn columns(org: &Org, plan: &Plan) -> Reply {
             "idSelected": id_selected, "keyPrefix": prefix,
         }),
     )
+}
+
+fn column(name: &str, kind: &str, joined: &[serde_json::Value]) -> serde_json::Value {
+    json!({
+        "aggregate": false, "apexType": kind, "booleanType": kind == "Boolean",
+        "columnName": name, "custom": false, "displayName": name, "foreignKeyName": null,
+        "insertable": false, "joinColumns": joined, "numberType": kind == "Double",
+        "textType": kind == "String", "updatable": false,
+    })
+}
+
+fn column_list(org: &Org, object: Object, outputs: &[Output]) -> Vec<serde_json::Value> {
+    let kind = |name: &str| {
+        let field = org.catalogue.of(object).and_then(|entity| entity.field(name));
+        match field.map(|field| field.kind.name()) {
+            Some("boolean") => "Boolean",
+            Some("int" | "double") => "Double",
+            Some("datetime") => "Datetime",
+            Some("id" | "reference") => "Id",
+            _ => "String",
+        }
+    };
+    outputs
+        .iter()
+        .map(|output| match output {
+            Output::Field(name) => column(name, kind(name), &[]),
+            Output::Parent { relationship, object, outputs, .. } => {
+                column(relationship, "Object", &column_list(org, *object, outputs))
+            }
+        })
+        .collect()
 }

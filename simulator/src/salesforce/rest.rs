@@ -10,7 +10,7 @@ use super::ids::Id;
 use super::org::Org;
 use super::soql::Output;
 use super::sync::lock;
-use super::{describe, oauth, query};
+use super::{actions, describe, oauth, query};
 
 /// Versions the org answers to, by number, and the season their release is named after.
 const VERSIONS: std::ops::RangeInclusive<u32> = 51..=67;
@@ -95,6 +95,12 @@ fn counted(
 }
 
 fn route(org: &Org, call: &Call, version: &str, resource: &[&str]) -> Result<Reply, Error> {
+    if call.method == "PATCH"
+        && let ["sobjects", name, id] = resource
+    {
+        let entity = entity(org, name)?;
+        return actions::update(org, call, entity, &find(org, entity, id)?);
+    }
     if call.method != "GET" && call.method != "HEAD" {
         return match resource {
             ["query" | "queryAll" | "limits" | "sobjects", ..] | [] => {

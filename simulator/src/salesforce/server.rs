@@ -145,26 +145,21 @@ fn send(org: &Org, reply: Reply, wire: Option<(&Call, Option<Fault>, Coding)>) -
             response.headers_mut().append(HeaderName::from_static(name), value);
         }
     }
-    let (fault, coding) = match wire {
-        Some((call, fault, coding)) => {
-            let content = match (reply.content, &fault) {
-                (Content::Bytes(body), Some(fault)) => {
-                    Content::Bytes(fault.change_page(call, body))
-                }
-                (content, _) => content,
-            };
-            return finish(org, response, content, fault, coding);
-        }
-        None => (None, Coding::Plain),
+    let Some((call, fault, coding)) = wire else {
+        return finish(org, response, reply.content, None, Coding::Plain);
     };
-    finish(org, response, reply.content, fault, coding)
+    let content = match (reply.content, &fault) {
+        (Content::Bytes(body), Some(fault)) => Content::Bytes(fault.change_page(call, body)),
+        (content, _) => content,
+    };
+    finish(org, response, content, fault.as_ref(), coding)
 }
 
 fn finish(
     org: &Org,
     mut response: Response,
     content: Content,
-    fault: Option<Fault>,
+    fault: Option<&Fault>,
     coding: Coding,
 ) -> Response {
     let coded = |response: &mut Response| {
@@ -193,13 +188,13 @@ fn finish(
     };
     *response.body_mut() = match fault {
         Some(Fault::TruncateBody { after, chunked }) => {
-            if !chunked {
+            if !*chunked {
                 response.headers_mut().insert("content-length", HeaderValue::from(body.len()));
             }
-            broken(Bytes::from(body).slice_to(after))
+            broken(Bytes::from(body).slice_to(*after))
         }
-        Some(Fault::TruncateGzip { after }) => Body::from(Bytes::from(body).slice_to(after)),
-        Some(Fault::SlowBody { milliseconds, bytes }) => slow(body, milliseconds, bytes),
+        Some(Fault::TruncateGzip { after }) => Body::from(Bytes::from(body).slice_to(*after)),
+        Some(Fault::SlowBody { milliseconds, bytes }) => slow(body, *milliseconds, *bytes),
         _ => Body::from(body),
     };
     response

@@ -1,5 +1,6 @@
 //! A small client and a small org.
 #![allow(dead_code, reason = "each test file uses its own part")]
+#![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
 use longshore_simulator::salesforce::{Config, Running, Simulator, Volume};
 use serde_json::Value;
@@ -106,14 +107,12 @@ impl Client {
         loop {
             let page = self.json(&path).await;
             records.extend(page["records"].as_array().unwrap().iter().cloned());
-            match page["nextRecordsUrl"].as_str() {
-                Some(next) => path = next.to_owned(),
-                None => {
-                    assert_eq!(page["done"], true);
-                    assert_eq!(page["totalSize"], records.len());
-                    return records;
-                }
-            }
+            let Some(next) = page["nextRecordsUrl"].as_str() else {
+                assert_eq!(page["done"], true);
+                assert_eq!(page["totalSize"], records.len());
+                return records;
+            };
+            next.clone_into(&mut path);
         }
     }
 

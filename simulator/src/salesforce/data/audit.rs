@@ -117,6 +117,23 @@ impl Change {
         }
     }
 
+    /// A change the service user made over the API. `action` is one of the table.
+    pub(crate) fn made(occurrence: Occurrence, action: &'static str, target: u64) -> Self {
+        let known = ACTIONS.iter().find(|(name, ..)| *name == action);
+        let (action, section, display) = known.copied().unwrap_or((action, None, "{name}"));
+        Self {
+            occurrence,
+            action,
+            section,
+            display,
+            actor: Some(1),
+            target,
+            delegate: None,
+            packaged: false,
+            assisted: false,
+        }
+    }
+
     pub(crate) fn value(&self, directory: &Directory, language: &str, field: &str) -> Value {
         let english = language.starts_with("en");
         match field {

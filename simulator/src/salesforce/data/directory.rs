@@ -1,11 +1,15 @@
 //! Users, profiles, roles, permission sets: made once, small enough to keep.
 
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
 use fastrand::Rng;
 
 use super::catalogue::Object;
 use crate::salesforce::config::Config;
 use crate::salesforce::ids::Id;
 use crate::salesforce::random::{pick, rng};
+use crate::salesforce::sync::lock;
 use crate::salesforce::value::Value;
 
 const FIRST: &[&str] = &[
@@ -69,9 +73,9 @@ pub(crate) struct User {
     pub(crate) username: String,
     pub(crate) first: String,
     pub(crate) last: String,
-    pub(crate) user_type: &'static str,
-    pub(crate) active: bool,
-    pub(crate) frozen: bool,
+    pub(crate) kind: &'static str,
+    active: bool,
+    frozen: bool,
     profile: u64,
     role: Option<u64>,
     manager: Option<u64>,
@@ -93,10 +97,22 @@ impl User {
 pub(crate) struct Directory {
     pub(crate) users: Vec<User>,
     language: String,
-    permissions: Vec<String>,
+    granted: Vec<String>,
     created: i64,
     /// User and permission set of each assignment.
     assignments: Vec<(u64, u64)>,
+    /// Users that were changed over the API.
+    changed: Mutex<BTreeMap<u64, State>>,
+}
+
+/// What can be changed of a user.
+#[derive(Debug, Clone, Copy)]
+struct State {
+    active: bool,
+    frozen: bool,
+    /// Since when the user has been frozen over the API.
+    frozen_since: Option<i64>,
+    modified: i64,
 }
 
 pub(crate) const ORGANIZATION: Id = Id::new(*b"00D", 1);
@@ -129,10 +145,52 @@ impl Directory {
         Self {
             users,
             language: config.language.clone(),
-            permissions: config.permissions.iter().cloned().collect(),
+            granted: config.permissions.iter().cloned().collect(),
             created: start - 400 * 86_400,
             assignments,
+            changed: Mutex::default(),
         }
+    }
+
+    fn state(&self, number: u64, user: &User) -> State {
+        lock(&self.changed).get(&number).copied().unwrap_or(State {
+            active: user.active,
+            frozen: user.frozen,
+            frozen_since: None,
+            modified: user.modified,
+        })
+    }
+
+    /// Activates or deactivates a user at `now`. Whether that changed anything.
+    pub(crate) fn set_active(&self, number: u64, active: bool, now: i64) -> bool {
+        self.change(number, now, |state| std::mem::replace(&mut state.active, active) != active)
+    }
+
+    /// Freezes or unfreezes a user at `now`. Whether that changed anything.
+    pub(crate) fn set_frozen(&self, number: u64, frozen: bool, now: i64) -> bool {
+        self.change(number, now, |state| {
+            state.frozen_since = frozen.then_some(state.frozen_since.unwrap_or(now));
+            std::mem::replace(&mut state.frozen, frozen) != frozen
+        })
+    }
+
+    fn change(&self, number: u64, now: i64, apply: impl FnOnce(&mut State) -> bool) -> bool {
+        let Some(user) = self.user(number) else { return false };
+        let mut state = self.state(number, user);
+        let changed = apply(&mut state);
+        if changed {
+            state.modified = now;
+            lock(&self.changed).insert(number, state);
+        }
+        changed
+    }
+
+    /// Whether the user was frozen over the API before `time` and still is.
+    pub(crate) fn frozen_at(&self, number: u64, time: i64) -> bool {
+        lock(&self.changed)
+            .get(&number)
+            .and_then(|state| state.frozen_since)
+            .is_some_and(|since| since <= time)
     }
 
     pub(crate) fn user(&self, number: u64) -> Option<&User> {
@@ -156,7 +214,7 @@ impl Directory {
     /// Whether permission set `number` gives `permission`.
     fn grants(&self, number: u64, permission: &str) -> bool {
         if number == 1 {
-            return self.permissions.iter().any(|name| name == permission);
+            return self.granted.iter().any(|name| name == permission);
         }
         let profiles = PROFILES.len() as u64;
         match number.checked_sub(profiles + 1) {
@@ -182,9 +240,9 @@ impl Directory {
             Object::UserLogin => self.user(number).map_or(Value::Null, |user| match field {
                 "Id" => Value::Id(Id::new(*b"0Yw", number)),
                 "UserId" => Value::Id(user_id(number)),
-                "IsFrozen" => Value::Boolean(user.frozen),
+                "IsFrozen" => Value::Boolean(self.state(number, user).frozen),
                 "IsPasswordLocked" => Value::Boolean(false),
-                "LastModifiedDate" => Value::seconds(user.modified),
+                "LastModifiedDate" => Value::seconds(self.state(number, user).modified),
                 "LastModifiedById" => Value::Id(user_id(1)),
                 _ => Value::Null,
             }),
@@ -206,15 +264,14 @@ impl Directory {
     fn user_value(&self, user: &User, number: u64, field: &str, last_login: Option<i64>) -> Value {
         match field {
             "Id" => Value::Id(user_id(number)),
-            "Username" => Value::text(user.username.clone()),
+            "Username" | "Email" => Value::text(user.username.clone()),
             "Name" => Value::text(user.name()),
             "FirstName" => Value::text(user.first.clone()),
             "LastName" => Value::text(user.last.clone()),
-            "Email" => Value::text(user.username.clone()),
             "Alias" => Value::text(format!("u{number}")),
             "CommunityNickname" => Value::text(format!("user{number}")),
-            "IsActive" => Value::Boolean(user.active),
-            "UserType" => Value::text(user.user_type),
+            "IsActive" => Value::Boolean(self.state(number, user).active),
+            "UserType" => Value::text(user.kind),
             "ProfileId" => Value::Id(Id::new(*b"00e", user.profile)),
             "UserRoleId" => Value::or_null(user.role.map(|role| Value::Id(Id::new(*b"00E", role)))),
             "ManagerId" => Value::or_null(user.manager.map(|manager| Value::Id(user_id(manager)))),
@@ -227,11 +284,12 @@ impl Directory {
             "EmployeeNumber" => Value::text(format!("E{number:05}")),
             "LastLoginDate" => Value::or_null(last_login.map(Value::seconds)),
             "LastPasswordChangeDate" | "CreatedDate" => Value::seconds(user.created),
-            "LastModifiedDate" | "SystemModstamp" => Value::seconds(user.modified),
+            "LastModifiedDate" | "SystemModstamp" => {
+                Value::seconds(self.state(number, user).modified)
+            }
             "TimeZoneSidKey" => Value::text("Europe/Copenhagen"),
-            "LocaleSidKey" => Value::text("en_US"),
             "LanguageLocaleKey" if number == 1 => Value::text(self.language.clone()),
-            "LanguageLocaleKey" => Value::text("en_US"),
+            "LanguageLocaleKey" | "LocaleSidKey" => Value::text("en_US"),
             "EmailEncodingKey" => Value::text("UTF-8"),
             "UserPermissionsSFContentUser" => Value::Boolean(number == 1),
             _ => Value::Null,
@@ -239,11 +297,11 @@ impl Directory {
     }
 
     fn profile_value(&self, number: u64, field: &str) -> Value {
-        let (name, user_type) = PROFILES[(number - 1) as usize];
+        let (name, kind) = PROFILES[(number - 1) as usize];
         match field {
             "Id" => Value::Id(Id::new(*b"00e", number)),
             "Name" => Value::text(name),
-            "UserType" => Value::text(user_type),
+            "UserType" => Value::text(kind),
             "CreatedDate" | "LastModifiedDate" | "SystemModstamp" => Value::seconds(self.created),
             _ if field.starts_with("Permissions") => Value::Boolean(self.grants(number, field)),
             _ => Value::Null,
@@ -336,7 +394,7 @@ fn service_user(config: &Config, start: i64) -> User {
         username: config.username.clone(),
         first: "Svc".to_owned(),
         last: "User".to_owned(),
-        user_type: "Standard",
+        kind: "Standard",
         active: true,
         frozen: false,
         profile: 1,
@@ -357,7 +415,7 @@ fn user(rng: &mut Rng, number: u64, count: u64, start: i64) -> User {
         3 => PROFILES.len() as u64,
         _ => rng.u64(2..PROFILES.len() as u64),
     };
-    let user_type = match number {
+    let kind = match number {
         3 => "CloudIntegrationUser",
         _ => PROFILES[(profile - 1) as usize].1,
     };
@@ -368,7 +426,7 @@ fn user(rng: &mut Rng, number: u64, count: u64, start: i64) -> User {
         username: format!("{}.{number}@example.test", ascii.to_lowercase()),
         first: first.to_owned(),
         last: last.to_owned(),
-        user_type,
+        kind,
         active: status >= 8 || number < 4,
         frozen: (8..10).contains(&status) && number >= 4,
         profile,

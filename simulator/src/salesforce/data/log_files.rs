@@ -6,7 +6,8 @@ use std::sync::Mutex;
 
 use super::directory::user_id;
 use super::history::DAY;
-use super::log_rows::{self, EventType, TYPES};
+use super::log_rows;
+use super::log_types::{EventType, TYPES};
 use crate::salesforce::config::{Config, EventMonitoring};
 use crate::salesforce::ids::Id;
 use crate::salesforce::random::{mix, rng};

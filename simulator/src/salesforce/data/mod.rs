@@ -6,17 +6,22 @@ pub(crate) mod directory;
 pub(crate) mod history;
 pub(crate) mod log_files;
 pub(crate) mod log_rows;
+pub(crate) mod log_types;
 pub(crate) mod sign_ins;
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
 
 use audit::Change;
 use catalogue::Object;
 use directory::{Directory, ORGANIZATION};
-use history::{DAY, History};
+use history::{DAY, History, Occurrence};
 use log_files::{LogFile, LogFiles};
 use sign_ins::SignIn;
 
 use super::config::Config;
 use super::ids::Id;
+use super::sync::lock;
 use super::value::Value;
 
 /// A record of the org. Small enough to keep in a query's result.
@@ -57,6 +62,8 @@ pub(crate) struct Data {
     pub(crate) sign_ins: History,
     pub(crate) changes: History,
     pub(crate) files: LogFiles,
+    /// Action and target of the setup changes that were made over the API.
+    made: Mutex<BTreeMap<u64, (&'static str, u64)>>,
 }
 
 impl Data {
@@ -72,11 +79,30 @@ impl Data {
             sign_ins: History::new(config.seed, 2, start, volume.sign_ins_per_day),
             changes: History::new(config.seed, 3, start, volume.audit_per_day),
             files: LogFiles::new(config, start.max(now - 30 * DAY)),
+            made: Mutex::default(),
         }
     }
 
     fn users(&self) -> u64 {
         self.directory.users.len() as u64
+    }
+
+    fn sign_in(&self, one: Occurrence) -> SignIn {
+        let sign_in = SignIn::new(self.seed, self.users(), one);
+        if self.directory.frozen_at(sign_in.user, one.time) { sign_in.frozen() } else { sign_in }
+    }
+
+    fn change(&self, one: Occurrence) -> Change {
+        match lock(&self.made).get(&one.number) {
+            Some((action, target)) => Change::made(one, action, *target),
+            None => Change::new(self.seed, self.users(), one),
+        }
+    }
+
+    /// Notes in the audit trail that the service user did `action` to user `target`.
+    pub(crate) fn note(&self, action: &'static str, target: u64, now: i64) {
+        let one = self.changes.add(now, now);
+        lock(&self.made).insert(one.number, (action, target));
     }
 
     /// Every record of `object` that shows at `now` (seconds). `span` narrows the objects that
@@ -94,7 +120,7 @@ impl Data {
                 .changes
                 .visible(from, to, now)
                 .into_iter()
-                .map(|one| Row::Change(Change::new(self.seed, self.users(), one)))
+                .map(|one| Row::Change(self.change(one)))
                 .collect(),
             Object::EventLogFile => self.files.visible(now).into_iter().map(Row::File).collect(),
             _ => (1..=self.directory.count(object)).map(|one| Row::Entry(object, one)).collect(),
@@ -105,7 +131,7 @@ impl Data {
         self.sign_ins
             .visible(from, to, now)
             .into_iter()
-            .map(|one| SignIn::new(self.seed, self.users(), one))
+            .map(|one| self.sign_in(one))
             .filter(|one| !self.own_sign_ins_only || one.user == 1)
     }
 
@@ -114,16 +140,16 @@ impl Data {
         let number = id.number();
         match (object, &id.prefix()) {
             (Object::LoginHistory, b"0Ya") => {
-                let one = SignIn::new(self.seed, self.users(), self.sign_ins.find(number, now)?);
+                let one = self.sign_in(self.sign_ins.find(number, now)?);
                 (!self.own_sign_ins_only || one.user == 1).then_some(Row::SignIn(one))
             }
             (Object::LoginGeo, b"04F") => {
-                let one = SignIn::new(self.seed, self.users(), self.sign_ins.find(number, now)?);
+                let one = self.sign_in(self.sign_ins.find(number, now)?);
                 one.located().then_some(Row::Geo(one))
             }
             (Object::SetupAuditTrail, b"0Ym") => {
                 let one = self.changes.find(number, now)?;
-                Some(Row::Change(Change::new(self.seed, self.users(), one)))
+                Some(Row::Change(self.change(one)))
             }
             (Object::EventLogFile, b"0AT") => self.files.find(number, now).map(Row::File),
             (Object::Organization, _) => {
@@ -164,7 +190,7 @@ impl Data {
             .visible(now - 7 * DAY, now, now)
             .into_iter()
             .rev()
-            .map(|one| SignIn::new(self.seed, self.users(), one))
+            .map(|one| self.sign_in(one))
             .find(|one| one.user == user && one.succeeded())
             .map(|one| one.occurrence.time)
     }

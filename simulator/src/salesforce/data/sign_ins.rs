@@ -88,6 +88,12 @@ impl SignIn {
         }
     }
 
+    /// The same attempt, refused because the user is frozen.
+    pub(crate) fn frozen(mut self) -> Self {
+        self.status = "User Is Frozen";
+        self
+    }
+
     pub(crate) fn succeeded(&self) -> bool {
         self.status == "Success"
     }
@@ -132,9 +138,8 @@ impl SignIn {
             }
             "Status" => text(self.status),
             "Browser" if self.located() => text(self.browser.0),
-            "Browser" => text("Unknown"),
             "Platform" if self.located() => text(self.browser.1),
-            "Platform" => text("Unknown"),
+            "Browser" | "Platform" => text("Unknown"),
             "Application" if api => text(self.app),
             "Application" => text("Browser"),
             "ApiType" if api => text("REST API"),

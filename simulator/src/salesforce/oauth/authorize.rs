@@ -126,11 +126,12 @@ fn login_page(number: u64, alert: &str) -> Reply {
 }
 
 fn consent_page(number: u64, scope: &str) -> Reply {
-    let scopes: String = scope
-        .split(' ')
-        .filter(|scope| !scope.is_empty())
-        .map(|scope| format!("<li>{}</li>\n", escape(scope)))
-        .collect();
+    let mut scopes = String::new();
+    for scope in scope.split(' ').filter(|scope| !scope.is_empty()) {
+        scopes.push_str("<li>");
+        scopes.push_str(&escape(scope));
+        scopes.push_str("</li>\n");
+    }
     page(
         200,
         "Allow access?",

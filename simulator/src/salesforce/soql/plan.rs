@@ -121,7 +121,7 @@ impl Scope<'_> {
             }
             sort.push((path, key.descending, key.nulls_last));
         }
-        let names_files = query.condition.as_ref().is_some_and(|condition| names_files(condition));
+        let names_files = query.condition.as_ref().is_some_and(names_files);
         Ok(Plan {
             object: entity.object,
             name: entity.name,
