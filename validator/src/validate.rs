@@ -54,9 +54,9 @@ pub fn validate(source: &str, options: &Options) -> Report {
     };
     let found = shape::check(source, &document.root);
     let mut diagnostics = found.diagnostics;
-    if !found.repairs.is_empty() {
-        shape::repair(&mut document.root, &found.repairs);
-    }
+    let whole = found.repairs.is_empty();
+    let written = (!whole).then(|| document.root.clone());
+    shape::repair(&mut document.root, &found.repairs);
     let manifest = match longshore_schema::load(&document) {
         Ok(manifest) => Some(manifest),
         // The schema's findings explain it already.
@@ -68,8 +68,10 @@ pub fn validate(source: &str, options: &Options) -> Report {
         }
     };
     if let Some(manifest) = &manifest {
-        let whole = found.repairs.is_empty();
-        rules::run(source, &document.root, manifest, options, whole, &mut diagnostics);
+        let root = &document.root;
+        let written = written.as_ref().unwrap_or(root);
+        let cx = rules::Context { source, root, written, manifest, options };
+        rules::run(&cx, whole, &mut diagnostics);
     }
     report(diagnostics, manifest)
 }

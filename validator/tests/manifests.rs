@@ -32,3 +32,18 @@ fn good_manifests_have_no_findings() {
         assert!(checked && text.ends_with(": no findings\n"), "{text}");
     }
 }
+
+#[test]
+fn broken_manifests_are_explained() {
+    let files = manifests("broken");
+    assert!(files.len() >= 35, "{}", files.len());
+    insta::with_settings!({ omit_expression => true, prepend_module_to_snapshot => false }, {
+        for path in files {
+            let (text, checked) = text_of(&path);
+            let name = path.file_stem().unwrap().to_string_lossy();
+            assert!(!text.ends_with(": no findings\n"), "{name}");
+            assert!(!checked || !text.contains("error["), "{name}");
+            insta::assert_snapshot!(name.as_ref(), text);
+        }
+    });
+}

@@ -1,18 +1,135 @@
 //! What a manifest must satisfy beyond its shape: one module for each family of rules.
+//!
+//! A rule sees the typed manifest through a [`Context`] and pushes what it finds. Rules know
+//! nothing of each other; a manifest from which something was left out is given to all but those
+//! that need the whole of it.
 
-use longshore_schema::Manifest;
-use longshore_schema::yaml::Node;
+mod auth;
+mod errors;
+mod fetch;
+mod hosts;
+mod inputs;
+mod mapping;
+mod paging;
+mod paths;
+mod profiles;
+mod quotas;
+mod references;
+mod sites;
+mod streams;
+mod values;
+mod windows;
+
+use longshore_schema::yaml::{Entry, Node};
+use longshore_schema::{Manifest, Span};
 
 use crate::diagnostic::Diagnostic;
 use crate::validate::Options;
 
+/// What a rule sees.
+pub(crate) struct Context<'m> {
+    pub(crate) source: &'m str,
+    /// The tree that the manifest was loaded from.
+    pub(crate) root: &'m Node,
+    /// The tree as it was written, with what had to be left out.
+    pub(crate) written: &'m Node,
+    pub(crate) manifest: &'m Manifest,
+    pub(crate) options: &'m Options,
+}
+
+/// A rule: looks at the manifest and pushes what it finds.
+type Rule = fn(&Context<'_>, &mut Vec<Diagnostic>);
+
+const RULES: &[Rule] = &[
+    references::resolve,
+    inputs::settings,
+    inputs::secrets,
+    inputs::grants,
+    paging::page_is_sent,
+    paging::page_size,
+    paging::promises,
+    paths::singular,
+    paths::records,
+    paths::csv_members,
+    streams::requests,
+    streams::steps,
+    streams::records,
+    streams::schedule,
+    windows::sent,
+    windows::lengths,
+    windows::backfill,
+    windows::time_format,
+    windows::bounds,
+    windows::late_records,
+    hosts::urls,
+    mapping::forms,
+    mapping::classes,
+    mapping::cases,
+    quotas::counts,
+    quotas::schedule,
+    errors::conditions,
+    errors::codes,
+    errors::reachable,
+    auth::sign_in,
+    auth::credentials,
+    profiles::placeholders,
+];
+
+/// Rules about what is missing or unused: they would mistake what was left out for that.
+const RULES_FOR_THE_WHOLE: &[Rule] = &[
+    inputs::unused,
+    hosts::unused,
+    quotas::declared,
+    errors::expired_token,
+    profiles::prerequisites,
+    profiles::links,
+];
+
 /// Runs all rules. `whole` says that nothing was left out of the manifest.
-pub(crate) fn run(
-    _source: &str,
-    _root: &Node,
-    _manifest: &Manifest,
-    _options: &Options,
-    _whole: bool,
-    _found: &mut Vec<Diagnostic>,
-) {
+pub(crate) fn run(cx: &Context<'_>, whole: bool, found: &mut Vec<Diagnostic>) {
+    for rule in RULES {
+        rule(cx, found);
+    }
+    if whole {
+        for rule in RULES_FOR_THE_WHOLE {
+            rule(cx, found);
+        }
+    }
+}
+
+impl<'m> Context<'m> {
+    /// The entry that these keys lead to.
+    pub(crate) fn entry(&self, keys: &[&str]) -> Option<&'m Entry> {
+        let (last, owner) = keys.split_last()?;
+        owner.iter().try_fold(self.root, |node, key| Some(&node.entry(key)?.value))?.entry(last)
+    }
+
+    /// The keys of the mapping that a key of the manifest holds, those of entries that could not be
+    /// read among them.
+    pub(crate) fn names(&self, table: &str) -> Vec<&'m str> {
+        let table = self.written.entry(table).map(|entry| entry.value.entries());
+        table.into_iter().flatten().map(|entry| entry.key.as_str()).collect()
+    }
+
+    /// The place of `text` in the source at `span`, from the `from`-th byte of it on; the whole
+    /// span if it is not there verbatim.
+    pub(crate) fn find(&self, span: Span, text: &str, from: usize) -> Span {
+        let whole = self.source.get(span.range()).unwrap_or_default();
+        let is_name = |byte: Option<&u8>| {
+            byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
+        };
+        let bytes = whole.as_bytes();
+        whole
+            .match_indices(text)
+            .map(|(at, _)| at)
+            .filter(|at| *at >= from && !text.is_empty())
+            .find(|at| {
+                let before = at.checked_sub(1).and_then(|before| bytes.get(before));
+                !is_name(before) && !is_name(bytes.get(at + text.len()))
+            })
+            .map_or(span, |at| {
+                let start = span.start as usize + at;
+                Span::new(start, start + text.len())
+            })
+    }
 }

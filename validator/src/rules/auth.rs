@@ -1,0 +1,97 @@
+//! Signing in: by OAuth, with PKCE, and with credentials that are not in the file.
+
+use longshore_schema::auth::{Auth, Pkce};
+use longshore_schema::manifest::InputType;
+use longshore_schema::{Span, Template};
+
+use super::Context;
+use super::sites::{Place, sites};
+use crate::codes;
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::validate::Profile;
+
+/// The app is signed in to as its class of connectors demands.
+pub(crate) fn sign_in(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
+    let oauth = match &cx.manifest.auth.value {
+        Auth::OAuth2(oauth) => oauth,
+        Auth::ApiKey(_) => {
+            let place = cx.entry(&["auth", "api_key"]);
+            let span = place.map_or(cx.manifest.auth.span, |entry| entry.key_span);
+            let (severity, help) = match cx.options.profile {
+                Profile::Strict => (
+                    Severity::Error,
+                    "use `auth.oauth2`; for an app that offers no OAuth, validate with the extended profile",
+                ),
+                Profile::Extended => {
+                    (Severity::Warning, "prefer `auth.oauth2` where the app offers it: a key has no scopes and never expires")
+                }
+            };
+            found.push(
+                Diagnostic::new(&codes::OAUTH_REQUIRED, span, "the app is signed in to with a fixed key")
+                    .help(help)
+                    .severity(severity),
+            );
+            return;
+        }
+    };
+    if oauth.grants.offered().is_empty() {
+        found.push(
+            Diagnostic::new(&codes::NO_GRANT, oauth.grants.span, "no grant is offered")
+                .help("add one of `authorization_code`, `client_credentials` and `jwt_bearer`"),
+        );
+    }
+    if let Some(grant) = &oauth.grants.authorization_code
+        && grant.pkce.value == Pkce::Off
+    {
+        found.push(
+            Diagnostic::new(&codes::PKCE_OFF, grant.pkce.span, "PKCE is turned off")
+                .help("remove `pkce: off` unless the app refuses PKCE: it keeps stolen codes worthless (RFC 7636)"),
+        );
+    }
+}
+
+/// Credentials are asked of the admin, never written in the manifest.
+pub(crate) fn credentials(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
+    let mut secret = |template: &Template, span: Span, what: &str| {
+        let references = template.references();
+        let inputs: Vec<_> = references
+            .iter()
+            .filter(|reference| reference.path[0] == "inputs")
+            .filter_map(|reference| cx.manifest.inputs.get(reference.path.get(1)?))
+            .collect();
+        if references.is_empty() {
+            found.push(
+                Diagnostic::new(&codes::LITERAL_CREDENTIAL, span, format!("{what} is written in the manifest"))
+                    .help("ask the admin for it: `\"{{inputs.NAME}}\"` with an input of `type: secret`; and revoke this one, it has been seen"),
+            );
+        } else if !inputs.is_empty() && inputs.iter().all(|input| input.kind.value != InputType::Secret) {
+            let input = inputs[0];
+            found.push(
+                Diagnostic::new(&codes::LITERAL_CREDENTIAL, input.kind.span, format!("the input for {what} is not a secret"))
+                    .also(span, "used here")
+                    .help("write `type: secret`: it is then encrypted, and never shown"),
+            );
+        }
+    };
+    match &cx.manifest.auth.value {
+        Auth::OAuth2(oauth) => {
+            if let Some(template) = &oauth.client_secret {
+                secret(&template.value, template.span, "the client secret");
+            }
+            if let Some(grant) = &oauth.grants.jwt_bearer {
+                secret(&grant.key.value, grant.key.span, "the private key");
+            }
+        }
+        Auth::ApiKey(key) => secret(&key.value.value, key.value.span, "the key"),
+    }
+    for site in sites(cx.manifest) {
+        let Place::Http = site.place else { continue };
+        let literal = site.template.as_literal().unwrap_or_default();
+        if ["Bearer ", "Basic ", "Token "].iter().any(|scheme| literal.starts_with(scheme)) {
+            found.push(
+                Diagnostic::new(&codes::LITERAL_CREDENTIAL, site.span, "a credential is written in the manifest")
+                    .help("remove the header: `auth` sends the credential; and revoke this one, it has been seen"),
+            );
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! JSONPaths: those that must lead to one value do, those that must lead to many can.
+
+use longshore_schema::auth::Auth;
+use longshore_schema::map::{Map, Value};
+use longshore_schema::stream::{Decode, Pages, Stream};
+use longshore_schema::{JsonPath, Span, Spanned};
+
+use super::Context;
+use super::fetch::{Fetch, fetches};
+use super::sites::{all_attributes, streams};
+use crate::codes;
+use crate::diagnostic::Diagnostic;
+
+/// Paths that stand for one value select at most one.
+pub(crate) fn singular(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
+    let mut one = |path: &JsonPath, span: Span, what: &str| {
+        if !path.is_singular() {
+            found.push(
+                Diagnostic::new(
+                    &codes::PATH_NOT_SINGULAR,
+                    span,
+                    format!("{what} is one value, and `{path}` may select several"),
+                )
+                .help("write member names and indexes alone, such as `$.id` or `$.items[0].id`"),
+            );
+        }
+    };
+    for (_, _, stream) in streams(cx.manifest) {
+        for fetch in fetches(stream) {
+            for key in fetch.key.iter().flat_map(|key| &key.0) {
+                one(&key.value, key.span, "a part of the key");
+            }
+            match fetch.pages.map(|pages| &pages.value) {
+                Some(Pages::NextUrl(path)) => one(&path.value, path.span, "the next page's URL"),
+                Some(Pages::Cursor(path)) => one(&path.value, path.span, "the next page's cursor"),
+                _ => {}
+            }
+            if let Some(promise) = fetch.promise {
+                for (path, _) in &promise.last_page {
+                    one(&path.value, path.span, "a promise");
+                }
+                if let Some(total) = &promise.total {
+                    one(&total.value, total.span, "the total");
+                }
+            }
+        }
+        for key in stream.key.0.iter().filter(|_| stream.request.is_none()) {
+            one(&key.value, key.span, "a part of the key");
+        }
+        if let Some(window) = &stream.window {
+            one(&window.on.value, window.on.span, "the time of a record");
+        }
+        if let Map::Choice(choice) = &stream.map.value {
+            one(&choice.by.value, choice.by.span, "the member that decides");
+        }
+    }
+    for rule in &cx.manifest.errors {
+        for (path, _) in &rule.when.body {
+            one(&path.value, path.span, "a condition on the body");
+        }
+    }
+    let Auth::OAuth2(oauth) = &cx.manifest.auth.value else { return };
+    for (name, path) in &oauth.token {
+        if !path.members().is_some_and(|members| members.len() == 1) {
+            found.push(
+                Diagnostic::new(
+                    &codes::PATH_NOT_SINGULAR,
+                    path.span,
+                    format!("`auth.{name}` is a member of the token response, and `{}` is none", path.value),
+                )
+                .help("write the member's name, such as `$.instance_url`"),
+            );
+        }
+    }
+}
+
+/// `records` selects the records, not the list that holds them.
+pub(crate) fn records(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
+    for (_, _, stream) in streams(cx.manifest) {
+        let stepped = stream.records.iter().filter(|_| stream.request.is_none());
+        let fetched: Vec<_> = fetches(stream).iter().filter_map(|fetch| fetch.records).collect();
+        for records in fetched.into_iter().chain(stepped) {
+            if records.is_singular() {
+                found.push(
+                    Diagnostic::new(
+                        &codes::RECORDS_NOT_PLURAL,
+                        records.span,
+                        format!("`{}` selects one value, not the records", records.value),
+                    )
+                    .label(format!("did you mean `{}[*]`?", records.value))
+                    .help(format!(
+                        "write `{}[*]` for every element of the list: without it the whole list would be one record",
+                        records.value
+                    )),
+                );
+            }
+        }
+    }
+}
+
+/// A row of CSV has members and nothing below them.
+pub(crate) fn csv_members(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
+    for (_, _, stream) in streams(cx.manifest) {
+        if fetches(stream).last().is_none_or(|fetch| fetch.decode != Decode::Csv) {
+            continue;
+        }
+        for path in record_paths(stream) {
+            if path.members().is_none_or(|members| members.len() > 1) {
+                found.push(
+                    Diagnostic::new(
+                        &codes::CSV_PATH,
+                        path.span,
+                        format!("`{}` finds nothing in a CSV row", path.value),
+                    )
+                    .label("a row has columns and nothing below them")
+                    .help("write the column's name, such as `$.USER_ID` or `$['User ID']`"),
+                );
+            }
+        }
+    }
+}
+
+/// Every path into a record of the stream.
+fn record_paths(stream: &Stream) -> Vec<Spanned<JsonPath>> {
+    let mut paths: Vec<_> = stream.key.0.clone();
+    // A stepped stream's window is about what is listed.
+    let window = stream.window.iter().filter(|_| stream.request.is_some());
+    paths.extend(window.map(|window| window.on.clone()));
+    if let Map::Choice(choice) = &stream.map.value {
+        paths.push(choice.by.clone());
+    }
+    for (_, value) in all_attributes(&stream.map).into_iter().flatten() {
+        match &value.value {
+            Value::Path(path) => paths.push(Spanned::new(path.clone(), value.span)),
+            Value::Source(source) => paths.extend(source.from.0.iter().cloned()),
+            Value::Template(_) | Value::Literal(_) => {}
+        }
+    }
+    paths
+}
+
+/// The name of a fetch for messages.
+pub(crate) fn of(fetch: &Fetch<'_>) -> String {
+    fetch.step.map_or_else(|| "the stream".to_owned(), |name| format!("the step `{name}`"))
+}

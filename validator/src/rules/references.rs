@@ -1,0 +1,228 @@
+//! References in templates: each resolves in the scope of its place.
+
+use longshore_schema::Span;
+use longshore_schema::auth::Auth;
+use longshore_schema::stream::Pages;
+use longshore_schema::template::Reference;
+
+use super::Context;
+use super::fetch::fetches;
+use super::sites::{Place, Site, sites};
+use crate::codes;
+use crate::diagnostic::Diagnostic;
+use crate::suggest::{closest, one_of};
+
+/// The first parts of references that the language itself gives a meaning.
+pub(crate) const ROOTS: [&str; 6] = ["inputs", "auth", "facts", "window", "page", "record"];
+
+/// Every reference means something where it stands.
+pub(crate) fn resolve(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
+    for site in sites(cx.manifest) {
+        let mut from = 0;
+        for reference in site.template.references() {
+            let text = reference.to_string();
+            let span = cx.find(site.span, &text, from);
+            if span != site.span {
+                from = (span.end - site.span.start) as usize;
+            }
+            found.extend(check(cx, &site, reference, span));
+        }
+    }
+}
+
+fn check(cx: &Context<'_>, site: &Site<'_>, reference: &Reference, span: Span) -> Option<Diagnostic> {
+    let roots = roots(cx, site);
+    let root = reference.path[0].as_str();
+    if !roots.contains(&root) {
+        return Some(out_of_scope(cx, site, reference, span, &roots));
+    }
+    let open = root == "record" || !ROOTS.contains(&root);
+    let name = match reference.path.as_slice() {
+        [_, name] => name.as_str(),
+        [_, _, ..] if open => return None,
+        [_, name, ..] => {
+            return Some(
+                Diagnostic::new(
+                    &codes::UNKNOWN_REFERENCE,
+                    span,
+                    format!("`{root}.{name}` is a single value and has nothing below it"),
+                )
+                .help(format!("write `{root}.{name}`")),
+            );
+        }
+        _ => {
+            return Some(
+                Diagnostic::new(
+                    &codes::UNKNOWN_REFERENCE,
+                    span,
+                    format!("`{root}` alone is not a value"),
+                )
+                .help(format!("name what is wanted of it, such as `{root}.NAME`")),
+            );
+        }
+    };
+    if open {
+        return None;
+    }
+    let names = names(cx, site, root);
+    if names.contains(&name) {
+        return None;
+    }
+    if root == "facts" && cx.names("facts").contains(&name) {
+        return Some(
+            Diagnostic::new(
+                &codes::OUT_OF_SCOPE,
+                span,
+                format!("the fact `{name}` is not known yet"),
+            )
+            .label("asked later")
+            .help(format!("facts are asked in order: move `{name}` before the fact that uses it")),
+        );
+    }
+    let mut diagnostic = Diagnostic::new(
+        &codes::UNKNOWN_REFERENCE,
+        span,
+        format!("there is no `{root}.{name}`"),
+    );
+    if let Some(meant) = closest(name, names.iter().copied()) {
+        diagnostic = diagnostic.label(format!("did you mean `{root}.{meant}`?"));
+    }
+    Some(diagnostic.help(declared(root, name, &names)))
+}
+
+/// Where a name of this root is declared, or what there is instead.
+fn declared(root: &str, name: &str, names: &[&str]) -> String {
+    match root {
+        "inputs" => format!("declare it: `{name}: {{ type: string, title: ... }}` under `inputs`"),
+        "auth" => format!(
+            "`auth.NAME` stands for a member of the token response: declare `{name}: $.{name}` in `auth.oauth2.token`"
+        ),
+        "facts" => format!("declare `{name}` under `facts`"),
+        _ => {
+            let names: Vec<_> = names.iter().map(|name| format!("{root}.{name}")).collect();
+            format!("here is {}", one_of(names.iter().map(String::as_str)))
+        }
+    }
+}
+
+/// The first parts that a reference may have at a place.
+fn roots<'m>(cx: &Context<'m>, site: &Site<'m>) -> Vec<&'m str> {
+    let mut roots = vec!["inputs"];
+    match site.place {
+        Place::Auth { .. } | Place::Grant { .. } => {}
+        Place::Http => roots.push("auth"),
+        Place::Fact { .. } => roots.extend(["auth", "facts"]),
+        Place::Backfill => roots.push("facts"),
+        Place::Map => roots = vec!["record"],
+        Place::Stream { stream, fetch, index, .. } => {
+            roots.extend(["auth", "facts"]);
+            if stream.window.is_some() && index == 0 {
+                roots.push("window");
+            }
+            if !page_names(fetch.pages.map(|pages| &pages.value)).is_empty() {
+                roots.push("page");
+            }
+            let earlier = fetches(stream).into_iter().take(index);
+            roots.extend(earlier.filter_map(|fetch| Some(fetch.step?.as_str())));
+        }
+    }
+    if !matches!(cx.manifest.auth.value, Auth::OAuth2(_)) {
+        roots.retain(|root| *root != "auth");
+    }
+    roots
+}
+
+fn page_names(pages: Option<&Pages>) -> &'static [&'static str] {
+    match pages {
+        Some(Pages::Cursor(_)) => &["cursor"],
+        Some(Pages::Number(_)) => &["number", "size"],
+        Some(Pages::Offset(_)) => &["offset", "size"],
+        Some(Pages::NextUrl(_) | Pages::LinkHeader(_)) | None => &[],
+    }
+}
+
+/// The names under a root that the language itself gives a meaning.
+fn names<'m>(cx: &Context<'m>, site: &Site<'m>, root: &str) -> Vec<&'m str> {
+    match root {
+        "inputs" => cx.names("inputs"),
+        "auth" => match &cx.manifest.auth.value {
+            Auth::OAuth2(oauth) => oauth.token.iter().map(|(name, _)| name.as_str()).collect(),
+            Auth::ApiKey(_) => Vec::new(),
+        },
+        "facts" => {
+            let mut names = cx.names("facts");
+            if let Place::Fact { index, .. } = site.place {
+                names.truncate(index);
+            }
+            names
+        }
+        "window" => vec!["start", "end"],
+        "page" => match site.place {
+            Place::Stream { fetch, .. } => page_names(fetch.pages.map(|p| &p.value)).to_vec(),
+            _ => Vec::new(),
+        },
+        _ => Vec::new(),
+    }
+}
+
+fn out_of_scope(
+    cx: &Context<'_>,
+    site: &Site<'_>,
+    reference: &Reference,
+    span: Span,
+    roots: &[&str],
+) -> Diagnostic {
+    let text = reference.to_string();
+    let root = reference.path[0].as_str();
+    let why = match (root, site.place) {
+        ("window", Place::Stream { index: 1.., .. }) => {
+            Some("the window belongs to the listing step: the second step fetches one listed item")
+        }
+        ("window", Place::Stream { .. }) => Some("add `window` to the stream to read it by time"),
+        ("page", Place::Stream { fetch, .. }) => match fetch.pages.map(|pages| &pages.value) {
+            Some(_) => Some(
+                "with `pages: next_url` or `link_header` the app's own link asks for the next page: remove the reference",
+            ),
+            None => Some("say how the next page is found: add `pages`"),
+        },
+        ("auth", Place::Auth { .. } | Place::Grant { .. }) => {
+            Some("`auth.NAME` comes from the token response, which is not there yet")
+        }
+        ("auth", _) if roots.contains(&"inputs") => {
+            Some("`auth.NAME` comes from an OAuth token response; a fixed key has none")
+        }
+        ("facts", _) if roots.contains(&"inputs") => {
+            Some("facts are asked after signing in; only streams and later facts can use them")
+        }
+        ("record", Place::Stream { .. }) => {
+            Some("`record.NAME` belongs in `map`; in a request write STEP.NAME for a listed item")
+        }
+        (_, Place::Map) => Some("a template in `map` sees the record alone: write `record.NAME`"),
+        _ => None,
+    };
+    if let (Some(why), true) = (why, ROOTS.contains(&root)) {
+        return Diagnostic::new(
+            &codes::OUT_OF_SCOPE,
+            span,
+            format!("`{text}` has no value here"),
+        )
+        .help(why);
+    }
+    let mut diagnostic = Diagnostic::new(
+        &codes::UNKNOWN_REFERENCE,
+        span,
+        format!("`{text}` is not known here"),
+    );
+    let declared_inputs = cx.names("inputs");
+    if reference.path.len() == 1 && declared_inputs.contains(&root) && roots.contains(&"inputs") {
+        diagnostic = diagnostic.label(format!("did you mean `inputs.{root}`?"));
+    } else if let Some(meant) = closest(root, roots.iter().copied()) {
+        let rest: String = reference.path[1..].iter().map(|part| format!(".{part}")).collect();
+        diagnostic = diagnostic.label(format!("did you mean `{meant}{rest}`?"));
+    }
+    let known: Vec<_> = roots.iter().map(|root| format!("{root}.NAME")).collect();
+    let why = why.map(str::to_owned);
+    diagnostic.help(why.unwrap_or_else(|| {
+        format!("a reference here is {}", one_of(known.iter().map(String::as_str)))
+    }))
+}

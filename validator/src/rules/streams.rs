@@ -1,0 +1,187 @@
+//! Streams: one way of reading each, complete.
+
+use std::time::Duration;
+
+use longshore_schema::Span;
+use longshore_schema::stream::{Decode, Request};
+
+use super::Context;
+use super::fetch::{fetches, templates};
+use super::paths::of;
+use super::references::ROOTS;
+use super::sites::streams;
+use crate::codes;
+use crate::diagnostic::Diagnostic;
+
+/// A request has one method, and a body only with POST.
+pub(crate) fn requests(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
+    let mut check = |request: &Request, span: Span| match (&request.get, &request.post) {
+        (None, None) => found.push(
+            Diagnostic::new(&codes::CHOOSE_ONE, span, "the request has no method")
+                .help("add `get: /path`, or `post: /path`"),
+        ),
+        (Some(get), Some(post)) => found.push(
+            Diagnostic::new(&codes::CHOOSE_ONE, post.span, "the request has two methods")
+                .also(get.span, "the other one")
+                .help("keep `get`, or keep `post`"),
+        ),
+        (Some(_), None) => {
+            if let Some((name, _)) = request.form.iter().next() {
+                found.push(
+                    Diagnostic::new(&codes::CONFLICTING_KEYS, name.span, "a GET request has no form")
+                        .help("move the fields to `query`, or write `post` in place of `get`"),
+                );
+            }
+        }
+        (None, Some(_)) => {}
+    };
+    for (_, fact) in &cx.manifest.facts {
+        check(&fact.request, fact.request.span);
+    }
+    for (_, _, stream) in streams(cx.manifest) {
+        for fetch in fetches(stream) {
+            check(fetch.request, fetch.request.span);
+        }
+    }
+}
+
+/// A stream has a request, or a listing step and a fetching step.
+pub(crate) fn steps(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
+    for (stream_name, name_span, stream) in streams(cx.manifest) {
+        let key_span = |key: &str| cx.entry(&["streams", stream_name, key]).map(|e| e.key_span);
+        let steps_span = key_span("steps");
+        let Some(steps_span) = steps_span else {
+            if stream.request.is_none() {
+                found.push(
+                    Diagnostic::new(
+                        &codes::CHOOSE_ONE,
+                        name_span,
+                        format!("the stream `{stream_name}` requests nothing"),
+                    )
+                    .help("add `request`, or `steps` for records that are listed first and fetched then"),
+                );
+            }
+            continue;
+        };
+        for key in ["request", "records", "pages", "promise", "decode"] {
+            if let Some(span) = key_span(key) {
+                found.push(
+                    Diagnostic::new(
+                        &codes::CONFLICTING_KEYS,
+                        span,
+                        format!("`{key}` stands beside `steps` in the stream `{stream_name}`"),
+                    )
+                    .also(steps_span, "the steps")
+                    .help(format!("move `{key}` into the step that it is about")),
+                );
+            }
+        }
+        let entries = &stream.steps.0;
+        let [(listing_name, listing), (fetching_name, fetching)] = entries.as_slice() else {
+            found.push(
+                Diagnostic::new(
+                    &codes::STEPS,
+                    steps_span,
+                    format!("a stepped stream has two steps, not {}", entries.len()),
+                )
+                .help("write one step that lists the items, and one that fetches each of them"),
+            );
+            continue;
+        };
+        for name in [listing_name, fetching_name] {
+            if ROOTS.contains(&name.as_str()) {
+                found.push(
+                    Diagnostic::new(
+                        &codes::STEPS,
+                        name.span,
+                        format!("a step cannot be called `{name}`"),
+                    )
+                    .help(format!("`{name}.NAME` means something else in templates: choose another name")),
+                );
+            }
+        }
+        if listing.key.is_none() {
+            found.push(
+                Diagnostic::new(
+                    &codes::STEPS,
+                    listing_name.span,
+                    format!("the listing step `{listing_name}` has no key"),
+                )
+                .help("add `key: $.id`: it remembers which items were fetched already"),
+            );
+        }
+        if let Some(key) = &fetching.key {
+            found.push(
+                Diagnostic::new(
+                    &codes::STEPS,
+                    key.span,
+                    format!("the key of the records stands in the step `{fetching_name}`"),
+                )
+                .help("move it into the stream: the stream's `key` is about the last step's records"),
+            );
+        }
+        let uses_item = templates(&fetching.request).iter().any(|(template, _, _)| {
+            template.references().iter().any(|r| r.path[0] == listing_name.as_str())
+        });
+        if !uses_item {
+            found.push(
+                Diagnostic::new(
+                    &codes::STEPS,
+                    fetching.request.span,
+                    format!("the step `{fetching_name}` asks the same for every listed item"),
+                )
+                .help(format!("name the item in the request, such as `get: /items/{{{{{listing_name}.id}}}}`")),
+            );
+        }
+    }
+}
+
+/// JSON responses say where their records are; CSV responses are their records.
+pub(crate) fn records(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
+    for (_, name_span, stream) in streams(cx.manifest) {
+        for fetch in fetches(stream) {
+            let span = fetch.step.map_or(name_span, |name| name.span);
+            match (fetch.decode, fetch.records) {
+                (Decode::Json, None) => found.push(
+                    Diagnostic::new(
+                        &codes::RECORDS,
+                        span,
+                        format!("{} does not say where its records are", of(&fetch)),
+                    )
+                    .help("add `records: $.items[*]`, with the path of the list in the response"),
+                ),
+                (Decode::Csv, Some(records)) => found.push(
+                    Diagnostic::new(&codes::RECORDS, records.span, "a CSV response has no paths")
+                        .help("remove `records`: every row is a record"),
+                ),
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Polling more often than each minute spends requests and finds nothing.
+pub(crate) fn schedule(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
+    for (name, _, stream) in streams(cx.manifest) {
+        let every = &stream.every;
+        if every.0 == Duration::ZERO {
+            found.push(
+                Diagnostic::new(
+                    &codes::NO_INTERVAL,
+                    every.span,
+                    format!("the stream `{name}` would be polled without a pause"),
+                )
+                .help("write how often it is polled, such as `every: 15m`"),
+            );
+        } else if every.0 < Duration::from_mins(1) {
+            found.push(
+                Diagnostic::new(
+                    &codes::POLLED_OFTEN,
+                    every.span,
+                    format!("the stream `{name}` is polled more than once a minute"),
+                )
+                .help("write at least 1m: quotas are for days, and logs are minutes late"),
+            );
+        }
+    }
+}
