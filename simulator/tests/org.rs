@@ -285,3 +285,30 @@ async fn freezing_a_user_leaves_traces() {
     let (status, body) = patch(format!("User/{id}"), r#"{"Title": "CEO"}"#).await;
     assert_eq!(status, 401, "{body}");
 }
+
+#[tokio::test]
+async fn the_health_check_is_a_tooling_matter() {
+    let org = start(Config { language: "de".to_owned(), ..config() }).await;
+    let client = Client::signed_in(&org).await;
+    let statement = "SELECT DurableId, Setting, RiskType, OrgValueRaw FROM SecurityHealthCheckRisks WHERE DurableId = 'SessionSettings.lockSessionsToIp'";
+    let (status, body) = client.error(statement).await;
+    assert_eq!((status, body[0]["errorCode"].as_str()), (400, Some("INVALID_TYPE")));
+    assert!(body[0]["message"].as_str().unwrap().starts_with("[de] "));
+    let path = Client::path(statement).replace("/query/", "/tooling/query/");
+    let answer = client.json(&path).await;
+    let risk = &answer["records"][0];
+    assert_eq!(
+        (risk["OrgValueRaw"].as_str(), risk["RiskType"].as_str()),
+        (Some("false"), Some("INFORMATIONAL"))
+    );
+    assert!(risk["Setting"].as_str().unwrap().starts_with("[de] "));
+}
+
+#[tokio::test]
+async fn oauth_tokens_have_no_id() {
+    let org = start(config()).await;
+    let client = Client::signed_in(&org).await;
+    let tokens = client.query_all("SELECT Id, AppName, User.Username FROM OauthToken").await;
+    assert_eq!(tokens.len(), 20);
+    assert!(tokens.iter().all(|token| token["Id"].is_null() && token["AppName"].is_string()));
+}

@@ -40,6 +40,7 @@ pub(crate) fn all(org: &Org, version: &str) -> Reply {
         .catalogue
         .entities()
         .iter()
+        .filter(|entity| !entity.object.tooling())
         .map(|entity| Value::Object(summary(entity, version)))
         .collect();
     Reply::json(200, &json!({"encoding": "UTF-8", "maxBatchSize": 200, "sobjects": objects}))

@@ -17,6 +17,14 @@ impl Error {
         Self { status, code, message: message.into() }
     }
 
+    /// The same error for a user with this language; only the message depends on it.
+    pub(crate) fn in_language(mut self, language: &str) -> Self {
+        if !language.starts_with("en") {
+            self.message = format!("[{language}] {}", self.message);
+        }
+        self
+    }
+
     /// The JSON body.
     pub(crate) fn body(&self) -> Vec<u8> {
         json!([{"message": self.message, "errorCode": self.code}]).to_string().into_bytes()

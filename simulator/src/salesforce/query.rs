@@ -64,13 +64,13 @@ fn parse_locator(text: &str) -> Option<(u64, usize)> {
 }
 
 /// Runs the statement in `q`.
-pub(crate) fn query(org: &Org, call: &Call, version: &str) -> Result<Reply, Error> {
+pub(crate) fn query(org: &Org, call: &Call, version: &str, tooling: bool) -> Result<Reply, Error> {
     let source = call
         .parameter("q")
         .ok_or_else(|| Error::malformed("A query string has to be specified"))?;
     let now = org.now();
     let parsed = soql::parse(&source)?;
-    let plan = soql::plan(&source, &parsed, &org.catalogue, &org.data, now)?;
+    let plan = soql::plan(&source, &parsed, &org.catalogue, &org.data, now, tooling)?;
     if call.parameter("columns").is_some_and(|value| value == "true") {
         return Ok(columns(org, &plan));
     }
@@ -159,7 +159,8 @@ impl Writer<'_> {
         let data = &self.org.data;
         let id = match data.value(row, "Id", self.now) {
             Value::Id(id) => id.to_string(),
-            _ => String::new(),
+            Value::Text(id) => id.into_owned(),
+            _ => "000000000000000AAA".to_owned(),
         };
         let url = format!("/services/data/{}/sobjects/{name}/{id}", self.version);
         body.extend(format!("{{\"attributes\":{{\"type\":\"{name}\",\"url\":\"{url}\"}}").bytes());

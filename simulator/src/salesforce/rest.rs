@@ -68,13 +68,14 @@ fn counted(
     if !session.scope.split(' ').any(|scope| matches!(scope, "api" | "full")) {
         return Error::session().into();
     }
+    let say = |error: Error| Reply::from(error.in_language(&org.config.language));
     let now = org.now();
     let mut usage = lock(&org.usage);
     let taken = usage.take(&org.config, now);
     let header = usage.header(&org.config, now);
     drop(usage);
     let reply = if !taken {
-        Error::total_requests().into()
+        say(Error::total_requests())
     } else if let Some(reply) = instead {
         // What comes from a proxy or says nothing carries no usage either.
         if matches!(reply.status, 401 | 406 | 503) {
@@ -82,14 +83,13 @@ fn counted(
         }
         reply
     } else if org.config.granted("PermissionsApiEnabled") {
-        route(org, call, version, resource).unwrap_or_else(Reply::from)
+        route(org, call, version, resource).unwrap_or_else(say)
     } else {
-        Error::new(
+        say(Error::new(
             403,
             "API_DISABLED_FOR_ORG",
             "The REST API is not enabled for this Organization.",
-        )
-        .into()
+        ))
     };
     reply.with("sforce-limit-info", header)
 }
@@ -115,7 +115,9 @@ fn route(org: &Org, call: &Call, version: &str, resource: &[&str]) -> Result<Rep
             Ok(Reply::json(200, &lock(&org.usage).resource(&org.config, org.now())))
         }
         ["limits"] => Err(Error::insufficient_access()),
-        ["query" | "queryAll"] => query::query(org, call, version),
+        ["query" | "queryAll"] => query::query(org, call, version, false),
+        ["tooling", "query"] => query::query(org, call, version, true),
+        ["tooling", "query", locator] => query::more(org, version, locator),
         ["query" | "queryAll", locator] => query::more(org, version, locator),
         ["sobjects"] => Ok(describe::all(org, version)),
         ["sobjects", name] => Ok(describe::basic(entity(org, name)?, version)),
@@ -127,7 +129,7 @@ fn route(org: &Org, call: &Call, version: &str, resource: &[&str]) -> Result<Rep
 }
 
 fn resources(version: &str) -> Reply {
-    let names = ["limits", "query", "queryAll", "sobjects"];
+    let names = ["limits", "query", "queryAll", "sobjects", "tooling"];
     let map: serde_json::Map<String, Value> = names
         .iter()
         .map(|name| ((*name).to_owned(), json!(format!("/services/data/{version}/{name}"))))
@@ -137,7 +139,10 @@ fn resources(version: &str) -> Reply {
 
 fn entity<'a>(org: &'a Org, name: &str) -> Result<&'a Entity, Error> {
     // Unlike SOQL, resource names are case-sensitive.
-    org.catalogue.entity(name).filter(|entity| entity.name == name).ok_or_else(Error::not_found)
+    org.catalogue
+        .entity(name)
+        .filter(|entity| entity.name == name && !entity.object.tooling())
+        .ok_or_else(Error::not_found)
 }
 
 fn find(org: &Org, entity: &Entity, id: &str) -> Result<Row, Error> {

@@ -114,6 +114,7 @@ fn class(call: &Call) -> &'static str {
         (None, _) => "versions",
         (Some("query" | "queryAll"), None) => "query",
         (Some("query" | "queryAll"), Some(_)) => "query_more",
+        (Some("tooling"), _) => "tooling",
         (Some("limits"), _) => "limits",
         (Some("sobjects"), _) if path.ends_with("/LogFile") => "log_file",
         (Some("sobjects"), _) if path.ends_with("/describe") => "describe",

@@ -27,7 +27,7 @@ pub struct Truth {
     /// Event log files and rows.
     pub log: LogTruth,
     /// Requests served, by kind: `oauth`, `versions`, `query`, `query_more`, `limits`,
-    /// `describe`, `sobjects`, `log_file`, `other`.
+    /// `describe`, `sobjects`, `log_file`, `tooling`, `other`.
     pub requests: BTreeMap<&'static str, u64>,
     /// The API budget.
     pub usage: UsageTruth,

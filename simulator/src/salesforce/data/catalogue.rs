@@ -19,6 +19,16 @@ pub(crate) enum Object {
     PermissionSet,
     PermissionSetAssignment,
     ContentDistribution,
+    OauthToken,
+    SecurityHealthCheck,
+    SecurityHealthCheckRisks,
+}
+
+impl Object {
+    /// Whether only the Tooling API shows it.
+    pub(crate) const fn tooling(self) -> bool {
+        matches!(self, Self::SecurityHealthCheck | Self::SecurityHealthCheckRisks)
+    }
 }
 
 /// The type a describe call reports.
@@ -109,6 +119,10 @@ impl Catalogue {
                     || config.granted("PermissionsViewAllData")
             }
             Object::ContentDistribution => config.content_deliveries,
+            Object::SecurityHealthCheck | Object::SecurityHealthCheckRisks => {
+                config.granted("PermissionsViewSetup")
+                    || config.granted("PermissionsViewHealthCheck")
+            }
             _ => true,
         });
         if config.event_monitoring != EventMonitoring::Hourly {
@@ -457,6 +471,50 @@ fn entities() -> Vec<Entity> {
                 flag("IsDeleted"),
                 moment("CreatedDate"),
                 moment("SystemModstamp"),
+            ],
+        ),
+        entity(
+            Object::OauthToken,
+            "OauthToken",
+            "OAuth Token",
+            *b"0CQ",
+            vec![
+                id(),
+                string("AppName"),
+                to("UserId", Object::User, "User"),
+                string("AppMenuItemId"),
+                selected_only("AccessToken", String),
+                selected_only("DeleteToken", String),
+                selected_only("RequestToken", String),
+                moment("CreatedDate"),
+                moment("LastUsedDate"),
+                field("UseCount", Int),
+            ],
+        ),
+        entity(
+            Object::SecurityHealthCheck,
+            "SecurityHealthCheck",
+            "Security Health Check",
+            *b"000",
+            vec![id(), string("DurableId"), string("CustomBaselineId"), string("Score")],
+        ),
+        entity(
+            Object::SecurityHealthCheckRisks,
+            "SecurityHealthCheckRisks",
+            "Security Health Check Risks",
+            *b"000",
+            vec![
+                id(),
+                string("DurableId"),
+                string("SecurityHealthCheckId"),
+                string("SettingGroup"),
+                string("Setting"),
+                field("RiskType", Picklist),
+                field("SettingRiskCategory", Picklist),
+                string("OrgValue"),
+                string("OrgValueRaw"),
+                string("StandardValue"),
+                string("StandardValueRaw"),
             ],
         ),
     ]

@@ -106,12 +106,12 @@ pub(crate) struct Directory {
 }
 
 /// What can be changed of a user.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct State {
     active: bool,
     frozen: bool,
-    /// Since when the user has been frozen over the API.
-    frozen_since: Option<i64>,
+    /// From when to when (exclusive) the user was frozen over the API.
+    freezes: Vec<(i64, i64)>,
     modified: i64,
 }
 
@@ -153,10 +153,10 @@ impl Directory {
     }
 
     fn state(&self, number: u64, user: &User) -> State {
-        lock(&self.changed).get(&number).copied().unwrap_or(State {
+        lock(&self.changed).get(&number).cloned().unwrap_or_else(|| State {
             active: user.active,
             frozen: user.frozen,
-            frozen_since: None,
+            freezes: Vec::new(),
             modified: user.modified,
         })
     }
@@ -169,8 +169,13 @@ impl Directory {
     /// Freezes or unfreezes a user at `now`. Whether that changed anything.
     pub(crate) fn set_frozen(&self, number: u64, frozen: bool, now: i64) -> bool {
         self.change(number, now, |state| {
-            state.frozen_since = frozen.then_some(state.frozen_since.unwrap_or(now));
-            std::mem::replace(&mut state.frozen, frozen) != frozen
+            let changed = std::mem::replace(&mut state.frozen, frozen) != frozen;
+            match state.freezes.last_mut() {
+                Some((_, until)) if changed && !frozen => *until = (*until).min(now),
+                _ if changed && frozen => state.freezes.push((now, i64::MAX)),
+                _ => {}
+            }
+            changed
         })
     }
 
@@ -185,12 +190,11 @@ impl Directory {
         changed
     }
 
-    /// Whether the user was frozen over the API before `time` and still is.
+    /// Whether the user was frozen over the API at `time`.
     pub(crate) fn frozen_at(&self, number: u64, time: i64) -> bool {
-        lock(&self.changed)
-            .get(&number)
-            .and_then(|state| state.frozen_since)
-            .is_some_and(|since| since <= time)
+        lock(&self.changed).get(&number).is_some_and(|state| {
+            state.freezes.iter().any(|(since, until)| (*since..*until).contains(&time))
+        })
     }
 
     pub(crate) fn user(&self, number: u64) -> Option<&User> {

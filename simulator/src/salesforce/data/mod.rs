@@ -7,6 +7,7 @@ pub(crate) mod history;
 pub(crate) mod log_files;
 pub(crate) mod log_rows;
 pub(crate) mod log_types;
+pub(crate) mod posture;
 pub(crate) mod sign_ins;
 
 use std::collections::BTreeMap;
@@ -17,6 +18,7 @@ use catalogue::Object;
 use directory::{Directory, ORGANIZATION};
 use history::{DAY, History, Occurrence};
 use log_files::{LogFile, LogFiles};
+use posture::Posture;
 use sign_ins::SignIn;
 
 use super::config::Config;
@@ -62,6 +64,7 @@ pub(crate) struct Data {
     pub(crate) sign_ins: History,
     pub(crate) changes: History,
     pub(crate) files: LogFiles,
+    posture: Posture,
     /// Action and target of the setup changes that were made over the API.
     made: Mutex<BTreeMap<u64, (&'static str, u64)>>,
 }
@@ -79,6 +82,7 @@ impl Data {
             sign_ins: History::new(config.seed, 2, start, volume.sign_ins_per_day),
             changes: History::new(config.seed, 3, start, volume.audit_per_day),
             files: LogFiles::new(config, start.max(now - 30 * DAY)),
+            posture: Posture::new(config, start),
             made: Mutex::default(),
         }
     }
@@ -123,7 +127,17 @@ impl Data {
                 .map(|one| Row::Change(self.change(one)))
                 .collect(),
             Object::EventLogFile => self.files.visible(now).into_iter().map(Row::File).collect(),
-            _ => (1..=self.directory.count(object)).map(|one| Row::Entry(object, one)).collect(),
+            _ => (1..=self.count(object)).map(|one| Row::Entry(object, one)).collect(),
+        }
+    }
+
+    /// Records of an object that has no history.
+    fn count(&self, object: Object) -> u64 {
+        match object {
+            Object::OauthToken => self.posture.tokens(),
+            Object::SecurityHealthCheck => 1,
+            Object::SecurityHealthCheckRisks => Posture::risks(),
+            _ => self.directory.count(object),
         }
     }
 
@@ -162,9 +176,7 @@ impl Data {
                 | Object::EventLogFile,
                 _,
             ) => None,
-            _ => (1..=self.directory.count(object))
-                .contains(&number)
-                .then_some(Row::Entry(object, number)),
+            _ => (1..=self.count(object)).contains(&number).then_some(Row::Entry(object, number)),
         }
     }
 
@@ -175,6 +187,11 @@ impl Data {
             Row::Geo(one) => one.geo_value(field),
             Row::Change(one) => one.value(&self.directory, &self.language, field),
             Row::File(one) => self.files.value(one, field),
+            Row::Entry(Object::OauthToken, number) => self.posture.token(*number, field),
+            Row::Entry(Object::SecurityHealthCheck, _) => Posture::score(field),
+            Row::Entry(Object::SecurityHealthCheckRisks, number) => {
+                self.posture.risk(*number, field)
+            }
             Row::Entry(object, number) => {
                 let last_login = (*object == Object::User && field == "LastLoginDate")
                     .then(|| self.last_login(*number, now))

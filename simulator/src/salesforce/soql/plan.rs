@@ -74,18 +74,21 @@ pub(super) struct Scope<'a> {
     pub(super) catalogue: &'a Catalogue,
     pub(super) data: &'a Data,
     pub(super) now: i64,
+    /// Whether the Tooling API was asked.
+    pub(super) tooling: bool,
 }
 
 /// Checks `query`, which was parsed from `source`. `now` in seconds gives date literals their
-/// meaning. Errors are the 400 answers of the query resource.
+/// meaning; `tooling` admits the objects of the Tooling API. Errors are the 400 answers of the query resource.
 pub(crate) fn plan(
     source: &str,
     query: &Query,
     catalogue: &Catalogue,
     data: &Data,
     now: i64,
+    tooling: bool,
 ) -> Result<Plan> {
-    Scope { source, catalogue, data, now }.plan(query)
+    Scope { source, catalogue, data, now, tooling }.plan(query)
 }
 
 impl Scope<'_> {
@@ -94,7 +97,11 @@ impl Scope<'_> {
     }
 
     fn plan(&self, query: &Query) -> Result<Plan> {
-        let entity = self.catalogue.entity(&query.from.dotted()).ok_or_else(|| {
+        let entity = self
+            .catalogue
+            .entity(&query.from.dotted())
+            .filter(|entity| !entity.object.tooling() || self.tooling)
+            .ok_or_else(|| {
             self.error(
                 query.from.at,
                 "INVALID_TYPE",
