@@ -177,6 +177,18 @@ impl Quota {
         }
     }
 
+    /// Its name in the manifest.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.0.config.name
+    }
+
+    /// The response header that reports its usage, if there is one.
+    #[must_use]
+    pub fn header(&self) -> Option<&str> {
+        self.0.config.header.as_ref().map(|header| header.name.as_str())
+    }
+
     /// What is spent now.
     #[must_use]
     pub fn status(&self) -> QuotaStatus {
@@ -304,6 +316,7 @@ pub struct Permit {
 impl Permit {
     /// Ends the call with the value of the quota's header in its response, if it had one. Returns a
     /// warning if the header should have told the usage and did not; the call is counted anyway.
+    #[must_use = "a warning means that the quota is not kept as declared"]
     pub fn complete(mut self, header_value: Option<&str>) -> Option<QuotaWarning> {
         self.open = false;
         let shared = &self.quota.0;
@@ -361,7 +374,7 @@ impl fmt::Display for Paused {
         match reason {
             Reason::Own => write!(f, "quota {quota}: our own calls reached the reserve")?,
             Reason::Reported => {
-                write!(f, "quota {quota}: all calls to the app reached the reserve")?
+                write!(f, "quota {quota}: all calls to the app reached the reserve")?;
             }
             Reason::AwaitingFirstReport => {
                 return write!(f, "quota {quota}: waiting for the first report of its usage");

@@ -257,8 +257,8 @@ fn ledger(limit: u64) -> Ledger {
     ledger
 }
 
-fn report(used: u64) -> Option<Reading> {
-    Some(Reading { used, limit: Some(100) })
+fn report(used: u64) -> Reading {
+    Reading { used, limit: Some(100) }
 }
 
 #[test]
@@ -278,12 +278,12 @@ fn a_late_response_with_an_older_figure_does_not_lower_the_estimate() {
     for start in [20, 21] {
         assert_eq!(ledger.start(BASE + start), Ok(Start::Allowed));
     }
-    ledger.end(BASE + 21, BASE + 30, report(50));
-    ledger.end(BASE + 20, BASE + 40, report(2));
+    ledger.end(BASE + 21, BASE + 30, Some(report(50)));
+    ledger.end(BASE + 20, BASE + 40, Some(report(2)));
     assert_eq!(ledger.reported_use(), 50);
     // A call that started after both were taken knows better.
     assert_eq!(ledger.start(BASE + 50), Ok(Start::Allowed));
-    ledger.end(BASE + 50, BASE + 60, report(7));
+    ledger.end(BASE + 50, BASE + 60, Some(report(7)));
     assert_eq!(ledger.reported_use(), 7);
 }
 
@@ -297,10 +297,10 @@ fn calls_without_a_header_are_added_until_a_report_contains_them() {
     ledger.end(BASE + 20, BASE + 30, None);
     assert_eq!(ledger.reported_use(), 1 + 2 + 1);
     // This one started before the others ended: it may not contain them.
-    ledger.end(BASE + 20, BASE + 40, report(5));
+    ledger.end(BASE + 20, BASE + 40, Some(report(5)));
     assert_eq!(ledger.reported_use(), 5 + 2);
     assert_eq!(ledger.start(BASE + 5000), Ok(Start::Allowed));
-    ledger.end(BASE + 5000, BASE + 5010, report(6));
+    ledger.end(BASE + 5000, BASE + 5010, Some(report(6)));
     assert_eq!(ledger.reported_use(), 6);
 }
 
@@ -308,7 +308,7 @@ fn calls_without_a_header_are_added_until_a_report_contains_them() {
 fn usage_of_others_past_the_limit_closes_until_it_can_be_learned_anew() {
     let mut ledger = ledger(100);
     assert_eq!(ledger.start(BASE + 20), Ok(Start::Allowed));
-    ledger.end(BASE + 20, BASE + 30, report(250));
+    ledger.end(BASE + 20, BASE + 30, Some(report(250)));
     let closed = ledger.start(BASE + 40).unwrap_err();
     let until = BASE + 30 + PERIOD;
     let expected = Closed { until, reason: Reason::Reported, used: 250, limit: Some(100), own: 2 };
@@ -324,7 +324,7 @@ fn our_own_calls_leaving_the_period_make_room() {
     for used in 2..=90 {
         let at = BASE + 10_000 + used as i64;
         assert_eq!(ledger.start(at), Ok(Start::Allowed));
-        ledger.end(at, at, report(used));
+        ledger.end(at, at, Some(report(used)));
     }
     // A report of a call that started after all of them ended for certain.
     let closed = ledger.start(BASE + 20_000).unwrap_err();
@@ -339,7 +339,7 @@ fn a_clock_that_was_wrong_closes_for_one_period_at_most() {
     let mut ledger = ledger(100);
     let year = BASE + 365 * 86_400_000;
     assert_eq!(ledger.start(year), Ok(Start::Allowed));
-    ledger.end(year, year, report(95));
+    ledger.end(year, year, Some(report(95)));
     let closed = ledger.start(BASE + 100).unwrap_err();
     assert!(closed.until <= BASE + 100 + PERIOD + 1000, "{closed:?}");
     assert_eq!(ledger.start(closed.until), Ok(Start::Allowed));

@@ -81,7 +81,9 @@ fn batch(numbers: impl IntoIterator<Item = u32>, dedupe: Dedupe) -> Batch {
 }
 
 fn lines(numbers: impl IntoIterator<Item = u32>) -> String {
-    numbers.into_iter().map(|number| format!("{{\"id\":{number}}}\n")).collect()
+    let lines: Vec<String> =
+        numbers.into_iter().map(|number| format!("{{\"id\":{number}}}\n")).collect();
+    lines.concat()
 }
 
 fn at(milliseconds: i64) -> Timestamp {
@@ -243,7 +245,7 @@ fn crash(delivery: &Delivery, numbers: &[u32], upto: i64, fault: Option<(Step, F
         delivery.commit(commit(delivery, &events, Some(&cursor)))
     }));
     FAULT.set(None);
-    result.map(|committed| committed.is_err()).unwrap_or(true)
+    result.map_or(true, |committed| committed.is_err())
 }
 
 #[test]
