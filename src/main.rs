@@ -1,1 +1,69 @@
-fn main() {}
+//! The command line of Longshore.
+
+mod arguments;
+mod browser;
+mod check;
+mod connect;
+mod demo;
+mod live;
+mod open;
+mod run;
+mod schema;
+mod simulate;
+mod summary;
+mod terminal;
+mod validate;
+
+use std::process::ExitCode;
+
+use arguments::{Arguments, Command};
+use clap::Parser;
+use terminal::complain;
+
+/// How a command ended. The numbers are part of the interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Exit {
+    /// Everything is well.
+    Done = 0,
+    /// There are findings, or a stream failed.
+    Findings = 1,
+    /// Something could not be read, opened or started.
+    Failed = 3,
+    /// Stopped by Ctrl-C. Nothing is lost. 128 + SIGINT.
+    Interrupted = 130,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+fn main() -> ExitCode {
+    // Usage errors end here, with exit code 2.
+    let arguments = Arguments::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .max_blocking_threads(16)
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            complain(&format!("error: the program could not start its threads: {error}"));
+            return Exit::Failed.into();
+        }
+    };
+    let exit = match arguments.command {
+        Command::Validate(command) => validate::run(&command),
+        Command::Schema => schema::run(),
+        Command::Run(command) => runtime.block_on(run::run(&command)),
+        Command::Check(command) => runtime.block_on(check::run(&command)),
+        Command::Connect(command) => runtime.block_on(connect::run(&command)),
+        Command::Simulate(command) => runtime.block_on(simulate::run(&command)),
+        Command::Demo(command) => runtime.block_on(demo::run(&command)),
+    };
+    // Commits in progress are finished; nothing else is worth waiting for.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(10));
+    exit.into()
+}

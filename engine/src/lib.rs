@@ -2,10 +2,17 @@
 
 pub mod auth;
 pub mod clock;
+pub mod connection;
 pub mod decode;
 pub mod error;
 pub mod http;
+pub mod map;
+pub mod plan;
+pub mod poll;
+pub mod probe;
 pub mod quota;
+pub mod render;
+pub mod runner;
 pub mod secret;
 pub mod sink;
 pub mod state;

@@ -1,0 +1,368 @@
+//! A connection: one tenant of an app, as the platform team describes it in a file.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use longshore_schema::manifest::{GrantKind, Input, InputType, Manifest};
+use longshore_schema::scalar::{Duration, HostPattern, Name, Scalar};
+use longshore_schema::{LineIndex, Literal, Span, Spanned, Table, deserialize, yaml};
+use serde::Deserialize;
+
+use crate::error::{Code, Error, Result};
+use crate::secret::Secret;
+
+/// A connection as its file describes it. Relative paths start at the file's folder.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConnectionFile {
+    /// The connection's name, unique among those that share a state directory.
+    pub name: Spanned<Name>,
+    /// The manifest.
+    pub manifest: Spanned<PathBuf>,
+    /// The OAuth grant, if the app offers several.
+    pub grant: Option<Spanned<GrantKind>>,
+    /// Values for the manifest's inputs.
+    #[serde(default)]
+    pub inputs: Table<String, Spanned<InputSource>>,
+    /// Where cursors, delivered keys and tokens are kept.
+    pub state: Option<PathBuf>,
+    /// Where events are written.
+    pub output: Option<PathBuf>,
+    /// The callback address registered at the app, for the authorization code grant.
+    pub redirect_url: Option<Spanned<String>>,
+    /// For development: send every request to this loopback address instead of the app.
+    pub connect_to: Option<Spanned<String>>,
+}
+
+/// Where an input's value comes from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum InputSource {
+    /// Written in the connection file.
+    Value(Literal),
+    /// The environment variable with this name.
+    Env(String),
+    /// The content of this file, without the line end at its end.
+    File(PathBuf),
+}
+
+impl<'de> Deserialize<'de> for InputSource {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        enum Elsewhere {
+            Env(String),
+            File(PathBuf),
+        }
+
+        struct SourceVisitor;
+
+        impl<'de> serde::de::Visitor<'de> for SourceVisitor {
+            type Value = InputSource;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a value, {env: NAME} or {file: PATH}")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<InputSource, E> {
+                Ok(InputSource::Value(Literal::Text(text.to_owned())))
+            }
+
+            fn visit_i64<E: serde::de::Error>(self, number: i64) -> Result<InputSource, E> {
+                Ok(InputSource::Value(Literal::Integer(number)))
+            }
+
+            fn visit_bool<E: serde::de::Error>(self, value: bool) -> Result<InputSource, E> {
+                Ok(InputSource::Value(Literal::Bool(value)))
+            }
+
+            fn visit_map<A: serde::de::MapAccess<'de>>(self, map: A) -> Result<InputSource, A::Error> {
+                let map = serde::de::value::MapAccessDeserializer::new(map);
+                Ok(match Elsewhere::deserialize(map)? {
+                    Elsewhere::Env(name) => InputSource::Env(name),
+                    Elsewhere::File(path) => InputSource::File(path),
+                })
+            }
+        }
+
+        deserializer.deserialize_any(SourceVisitor)
+    }
+}
+
+/// A connection with its inputs read and checked against the manifest.
+#[derive(Clone, Debug)]
+pub struct Connection {
+    /// The connection's name.
+    pub name: String,
+    /// The grant to use, for an OAuth app.
+    pub grant: Option<GrantKind>,
+    /// The inputs' values.
+    pub inputs: Inputs,
+    /// The callback address of the authorization code grant.
+    pub redirect_url: String,
+    /// The loopback address that stands in for the app.
+    pub connect_to: Option<SocketAddr>,
+}
+
+/// Where `longshore connect` waits for the browser unless the connection says otherwise. Loopback
+/// addresses are meant for this (RFC 8252, section 7.3).
+pub const DEFAULT_REDIRECT_URL: &str = "http://localhost:8788/callback";
+
+/// The values of a connection's inputs. `Debug` shows no value: any of them may be a secret.
+#[derive(Clone, Default)]
+pub struct Inputs(BTreeMap<String, Secret>);
+
+impl Inputs {
+    /// The value of an input as text, secrets included.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(Secret::expose)
+    }
+}
+
+impl fmt::Debug for Inputs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.keys()).finish()
+    }
+}
+
+/// A connection file and the text it came from, for messages with line and column.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// The file.
+    pub path: PathBuf,
+    text: String,
+    lines: LineIndex,
+}
+
+impl Source {
+    fn place(&self, span: Span) -> String {
+        let (line, column) = self.lines.position(&self.text, span.start);
+        format!("{}:{line}:{column}", self.path.display())
+    }
+
+    fn error(&self, span: Span, code: Code, what: impl Into<String>) -> Error {
+        Error::new(code, format!("{}: {}", self.place(span), what.into()))
+    }
+}
+
+impl ConnectionFile {
+    /// Reads a connection file.
+    ///
+    /// # Errors
+    /// [`Code::InputInvalid`] with `file:line:column`, the cause and the fix.
+    pub fn read(path: &Path) -> Result<(Self, Source)> {
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            Error::new(Code::InputInvalid, format!("{} could not be read", path.display()))
+                .cause(error.to_string())
+                .fix("give the path of a connection file; `longshore run --help` shows one")
+        })?;
+        let lines = LineIndex::new(&text);
+        let source = Source { path: path.to_owned(), text, lines };
+        let document = yaml::parse(&source.text).map_err(|errors| {
+            let first = &errors[0];
+            let error = source.error(first.span, Code::InputInvalid, &first.message);
+            match &first.help {
+                Some(help) => error.fix(help),
+                None => error,
+            }
+        })?;
+        let file: Self = deserialize::from_node(&document.root).map_err(|error| {
+            let span = error.span.unwrap_or_default();
+            source
+                .error(span, Code::InputInvalid, "the connection file does not fit")
+                .cause(error.message)
+                .fix("the keys are name, manifest, grant, inputs, state, output, redirect_url and connect_to")
+        })?;
+        Ok((file, source))
+    }
+
+    /// A path of the file, relative to the file's folder.
+    #[must_use]
+    pub fn resolve(source: &Source, path: &Path) -> PathBuf {
+        source.path.parent().unwrap_or(Path::new(".")).join(path)
+    }
+
+    /// Reads the inputs' values and checks them against the manifest.
+    ///
+    /// # Errors
+    /// [`Code::InputMissing`] or [`Code::InputInvalid`] naming the input, its place and the fix.
+    pub fn connection(&self, source: &Source, manifest: &Manifest) -> Result<Connection> {
+        let offered = match &manifest.auth.value {
+            longshore_schema::auth::Auth::OAuth2(oauth) => oauth.grants.offered(),
+            longshore_schema::auth::Auth::ApiKey(_) => Vec::new(),
+        };
+        let grant = match (&self.grant, offered.first()) {
+            (Some(grant), _) if offered.contains(grant) => Some(grant.value),
+            (Some(grant), _) => {
+                let names: Vec<_> = offered.iter().map(ToString::to_string).collect();
+                return Err(source
+                    .error(
+                        grant.span,
+                        Code::InputInvalid,
+                        format!("the app does not offer the grant `{}`", grant.value),
+                    )
+                    .fix(format!("choose one of: {}", names.join(", "))));
+            }
+            (None, first) => first.copied(),
+        };
+        for (name, _) in &self.inputs {
+            if manifest.inputs.get(name).is_none() {
+                let names: Vec<_> = manifest.inputs.iter().map(|(name, _)| name.as_str()).collect();
+                return Err(source
+                    .error(name.span, Code::InputInvalid, format!("there is no input `{name}`"))
+                    .cause(format!("{} asks for other inputs", manifest.app.name))
+                    .fix(format!("the inputs are {}", names.join(", "))));
+            }
+        }
+        let mut inputs = BTreeMap::new();
+        for (name, input) in &manifest.inputs {
+            let given = self.inputs.iter().find(|(given, _)| given.value == name.as_str());
+            let value = match (given, &input.default) {
+                (Some((_, value)), _) => Some((value.span, self.value(source, name, value)?)),
+                (None, Some(default)) => Some((Span::default(), default.to_string())),
+                (None, None) if !needed(input, grant) => None,
+                (None, None) => {
+                    let kind = if input.kind.value == InputType::Secret {
+                        "{ env: NAME } or { file: PATH }"
+                    } else {
+                        "VALUE"
+                    };
+                    return Err(Error::new(
+                        Code::InputMissing,
+                        format!("{}: the input `{name}` is missing", source.path.display()),
+                    )
+                    .cause(format!("{} needs it: {}", manifest.app.name, input.title))
+                    .fix(format!("add `{name}: {kind}` under `inputs`")));
+                }
+            };
+            if let Some((span, text)) = value {
+                let text = normal(input, &text).map_err(|(cause, fix)| {
+                    source
+                        .error(span, Code::InputInvalid, format!("the input `{name}` is not usable"))
+                        .cause(cause)
+                        .fix(fix)
+                })?;
+                check_host(manifest, input, &text).map_err(|(cause, fix)| {
+                    source
+                        .error(span, Code::NetHostBlocked, format!("the input `{name}` is refused"))
+                        .cause(cause)
+                        .fix(fix)
+                })?;
+                inputs.insert(name.as_str().to_owned(), Secret::new(text));
+            }
+        }
+        let connect_to = self
+            .connect_to
+            .as_ref()
+            .map(|address| {
+                address.parse().map_err(|_| {
+                    source
+                        .error(address.span, Code::InputInvalid, "`connect_to` is not an address")
+                        .fix("write a loopback address and a port, such as 127.0.0.1:8080")
+                })
+            })
+            .transpose()?;
+        Ok(Connection {
+            name: self.name.as_str().to_owned(),
+            grant,
+            inputs: Inputs(inputs),
+            redirect_url: self
+                .redirect_url
+                .as_ref()
+                .map_or_else(|| DEFAULT_REDIRECT_URL.to_owned(), |url| url.value.clone()),
+            connect_to,
+        })
+    }
+
+    fn value(&self, source: &Source, name: &Name, value: &Spanned<InputSource>) -> Result<String> {
+        match &value.value {
+            InputSource::Value(literal) => Ok(literal.to_string()),
+            InputSource::Env(variable) => std::env::var(variable).map_err(|_| {
+                source
+                    .error(value.span, Code::InputMissing, format!("the input `{name}` has no value"))
+                    .cause(format!("the environment variable {variable} is not set"))
+                    .fix(format!("set {variable}, or name another variable"))
+            }),
+            InputSource::File(path) => {
+                let path = Self::resolve(source, path);
+                let text = std::fs::read_to_string(&path).map_err(|error| {
+                    source
+                        .error(
+                            value.span,
+                            Code::InputMissing,
+                            format!("the input `{name}` has no value"),
+                        )
+                        .cause(format!("{} could not be read: {error}", path.display()))
+                        .fix("check the path, which starts at the connection file's folder")
+                })?;
+                Ok(text.trim_end_matches(['\r', '\n']).to_owned())
+            }
+        }
+    }
+}
+
+/// Whether an input without a default must be given.
+fn needed(input: &Input, grant: Option<GrantKind>) -> bool {
+    match (&input.grants, grant) {
+        (Some(grants), Some(grant)) => grants.0.contains(&grant),
+        _ => true,
+    }
+}
+
+/// The input's value in its normal form, or why it has none and how to mend it. Values themselves
+/// are never part of a message: they may be secrets in the wrong place.
+fn normal(input: &Input, text: &str) -> Result<String, (String, String)> {
+    let example = input.examples.first().map(|example| format!(", such as {example}"));
+    let example = example.unwrap_or_default();
+    match input.kind.value {
+        InputType::String | InputType::Secret if text.is_empty() => {
+            Err(("it is empty".into(), format!("give a value{example}")))
+        }
+        InputType::String | InputType::Secret => Ok(text.to_owned()),
+        InputType::Host => match HostPattern::parse(text) {
+            Ok(host) if !host.as_str().starts_with('*') => Ok(host.as_str().to_owned()),
+            Ok(_) => Err(("it has a `*`".into(), format!("name one host{example}"))),
+            Err(error) => Err((error.message, error.help.unwrap_or_default())),
+        },
+        InputType::Integer => text.parse::<i64>().map(|number| number.to_string()).map_err(|_| {
+            ("it is not a whole number".into(), format!("give a whole number{example}"))
+        }),
+        InputType::Boolean => match text {
+            "true" | "false" => Ok(text.to_owned()),
+            _ => Err(("it is neither true nor false".into(), "give true or false".into())),
+        },
+        InputType::Duration => {
+            let duration = Duration::parse(text)
+                .map_err(|error| (error.message, error.help.unwrap_or_default()))?;
+            match &input.max {
+                Some(max) if duration > max.value => {
+                    Err((format!("{duration} is more than {max}"), format!("give at most {max}")))
+                }
+                _ => Ok(duration.to_string()),
+            }
+        }
+        InputType::Choice => {
+            if input.choices.iter().any(|choice| choice.value == text) {
+                return Ok(text.to_owned());
+            }
+            let choices: Vec<_> = input.choices.iter().map(|choice| choice.as_str()).collect();
+            Err(("it is not one of the choices".into(), format!("choose {}", choices.join(", "))))
+        }
+    }
+}
+
+/// A host that the admin names must be one that the manifest allows to be called.
+fn check_host(manifest: &Manifest, input: &Input, text: &str) -> Result<(), (String, String)> {
+    if input.kind.value != InputType::Host
+        || manifest.http.hosts.iter().any(|pattern| pattern.matches(text))
+    {
+        return Ok(());
+    }
+    let hosts: Vec<_> = manifest.http.hosts.iter().map(|pattern| pattern.as_str()).collect();
+    Err((
+        format!("{text} is not a host that the manifest declares"),
+        format!("name a host under {}", hosts.join(" or ")),
+    ))
+}

@@ -1,0 +1,381 @@
+//! A plan: a checked manifest and one connection, compiled into what the engine runs.
+//!
+//! Compiling happens once. Nothing behind it reads the manifest's text, and nothing in a plan
+//! changes while it runs.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use longshore_schema::auth::{Auth, ClientAuth, JwtAlgorithm, OAuth2, Pkce};
+use longshore_schema::http::{Counted, ErrorRule, Period, Quota};
+use longshore_schema::manifest::{GrantKind, Manifest};
+use longshore_schema::stream::{Decode, Fact, Pages, Promise, Request, Stream, Window};
+use longshore_schema::{JsonPath, Spanned, Template};
+use longshore_validator::Checked;
+use url::Url;
+
+use crate::auth::{self, OAuthConfig};
+use crate::connection::Connection;
+use crate::error::{Code, Error, Result};
+use crate::http::{Hosts, retry};
+use crate::map::{EventContext, Mapper};
+use crate::quota::QuotaConfig;
+use crate::render::{Scope, render_all};
+use crate::secret::Secret;
+
+/// Everything that a connection's polls need, compiled.
+#[derive(Debug)]
+pub struct Plan {
+    /// The connection.
+    pub connection: Connection,
+    /// The app's name, for messages.
+    pub app: String,
+    /// The hosts that may be called.
+    pub hosts: Hosts,
+    /// How to sign in.
+    pub auth: AuthPlan,
+    /// The base URL of requests.
+    pub base_url: Template,
+    /// Headers of all requests.
+    pub headers: Vec<(String, Template)>,
+    /// The longest wait for a response, and for each piece of it.
+    pub timeout: Duration,
+    /// How often and how patiently failed requests are tried again.
+    pub retry: retry::Policy,
+    /// The statuses that are worth another attempt.
+    pub retry_on: Vec<longshore_schema::scalar::StatusPattern>,
+    /// What particular answers mean.
+    pub rules: Vec<ErrorRule>,
+    /// What may be spent.
+    pub quotas: Vec<QuotaConfig>,
+    /// The questions about the tenant, in order.
+    pub facts: Vec<(String, Fact)>,
+    /// What is read.
+    pub streams: Vec<Arc<StreamPlan>>,
+}
+
+/// How a connection signs in.
+#[derive(Debug)]
+pub enum AuthPlan {
+    /// OAuth 2.0.
+    OAuth(Box<OAuthConfig>),
+    /// A fixed header.
+    ApiKey {
+        /// The header's name.
+        header: String,
+        /// The header's value.
+        value: Secret,
+    },
+}
+
+/// One stream, compiled.
+#[derive(Debug)]
+pub struct StreamPlan {
+    /// The stream's name.
+    pub name: String,
+    /// What it provides.
+    pub provides: longshore_schema::stream::Capability,
+    /// How often it is polled.
+    pub every: Duration,
+    /// The file that its events go to.
+    pub file: String,
+    /// The file that records go to which could not be mapped.
+    pub rejected_file: String,
+    /// The time ranges in which it is read.
+    pub window: Option<Window>,
+    /// The step that lists items, with its name and the items' key, for a stream in two steps.
+    pub listing: Option<Listing>,
+    /// The step that gives the records.
+    pub records: StepPlan,
+    /// How long keys are remembered, if longer than the overlap.
+    pub remember: Option<Duration>,
+    /// How records become events.
+    pub mapper: Mapper,
+    /// The facts that its templates use.
+    pub facts: Vec<String>,
+}
+
+/// The step that lists items.
+#[derive(Debug)]
+pub struct Listing {
+    /// The step's name, by which later templates refer to its items.
+    pub name: String,
+    /// The request and its response.
+    pub step: StepPlan,
+    /// What tells one version of an item from every other.
+    pub key: Vec<JsonPath>,
+}
+
+/// A request and how its response is read.
+#[derive(Debug)]
+pub struct StepPlan {
+    /// The request.
+    pub request: Request,
+    /// How the response is written.
+    pub decode: Decode,
+    /// Where the records are, in a JSON response.
+    pub records: Option<JsonPath>,
+    /// How the next page is found.
+    pub pages: Option<Pages>,
+    /// What the response says of its own completeness.
+    pub promise: Option<Promise>,
+}
+
+impl Plan {
+    /// Compiles a manifest for a connection.
+    ///
+    /// # Errors
+    /// [`Code::InputMissing`] or [`Code::InputInvalid`] if the connection's inputs do not make
+    /// usable URLs and credentials.
+    pub fn compile(manifest: &Checked<Manifest>, connection: Connection) -> Result<Self> {
+        let hosts = Hosts::new(manifest.http.hosts.iter().map(|host| host.as_str()))?;
+        let scope = Scope { inputs: Some(&connection.inputs), ..Scope::default() };
+        let auth = match &manifest.auth.value {
+            Auth::OAuth2(oauth) => {
+                AuthPlan::OAuth(Box::new(oauth_config(oauth, &connection, &scope)?))
+            }
+            Auth::ApiKey(key) => AuthPlan::ApiKey {
+                header: key.header.value.clone(),
+                value: Secret::new(render_all(&key.value, &scope)?),
+            },
+        };
+        let streams = manifest
+            .streams
+            .iter()
+            .map(|(name, stream)| {
+                stream_plan(manifest, &connection.name, name.as_str(), stream).map(Arc::new)
+            })
+            .collect::<Result<_>>()?;
+        Ok(Self {
+            app: manifest.app.name.value.clone(),
+            hosts,
+            auth,
+            base_url: manifest.http.base_url.value.clone(),
+            headers: manifest
+                .http
+                .headers
+                .iter()
+                .map(|(name, value)| (name.value.clone(), value.value.clone()))
+                .collect(),
+            timeout: manifest.http.timeout.as_ref().map_or(Duration::from_secs(60), |t| t.0),
+            retry: retry::Policy {
+                max_attempts: manifest.http.retry.max.saturating_add(1),
+                ..retry::Policy::default()
+            },
+            retry_on: manifest.http.retry.on.iter().map(|status| status.value).collect(),
+            rules: manifest.errors.iter().map(|rule| rule.value.clone()).collect(),
+            quotas: manifest
+                .quotas
+                .iter()
+                .map(|(name, quota)| quota_config(name.as_str(), quota))
+                .collect(),
+            facts: manifest
+                .facts
+                .iter()
+                .map(|(name, fact)| (name.as_str().to_owned(), fact.clone()))
+                .collect(),
+            streams,
+            connection,
+        })
+    }
+}
+
+fn stream_plan(
+    manifest: &Manifest,
+    connection: &str,
+    name: &str,
+    stream: &Stream,
+) -> Result<StreamPlan> {
+    let context = EventContext {
+        connection: connection.to_owned(),
+        stream: name.to_owned(),
+        product: manifest.app.name.value.clone(),
+        vendor: manifest.app.vendor.value.clone(),
+        tenant: None,
+    };
+    let step = |request: &Spanned<Request>, decode, records: &Option<Spanned<JsonPath>>, pages: &Option<Spanned<Pages>>, promise: &Option<Spanned<Promise>>| StepPlan {
+        request: request.value.clone(),
+        decode,
+        records: records.as_ref().map(|path| path.value.clone()),
+        pages: pages.as_ref().map(|pages| pages.value.clone()),
+        promise: promise.as_ref().map(|promise| promise.value.clone()),
+    };
+    let unchecked = || {
+        Error::new(Code::Internal, format!("the stream `{name}` has no request"))
+            .cause("the validator lets such a manifest pass")
+            .fix("report this as a bug, with the manifest")
+    };
+    let (listing, records) = match (&stream.request, stream.steps.0.as_slice()) {
+        (Some(request), _) => (
+            None,
+            step(request, stream.decode, &stream.records, &stream.pages, &stream.promise),
+        ),
+        (None, [(list_name, list), (_, fetch)]) => (
+            Some(Listing {
+                name: list_name.as_str().to_owned(),
+                step: step(&list.request, list.decode, &list.records, &list.pages, &list.promise),
+                key: list
+                    .key
+                    .iter()
+                    .flat_map(|key| key.value.0.iter().map(|path| path.value.clone()))
+                    .collect(),
+            }),
+            step(&fetch.request, fetch.decode, &fetch.records, &fetch.pages, &fetch.promise),
+        ),
+        _ => return Err(unchecked()),
+    };
+    let mut templates = request_templates(&records.request);
+    if let Some(listing) = &listing {
+        templates.extend(request_templates(&listing.step.request));
+    }
+    if let Some(window) = &stream.window {
+        templates.push(&window.backfill.value);
+    }
+    let facts = needed_facts(manifest, &templates);
+    Ok(StreamPlan {
+        name: name.to_owned(),
+        provides: stream.provides.value,
+        every: stream.every.0,
+        file: format!("{name}.jsonl"),
+        rejected_file: format!("{name}.rejected.jsonl"),
+        window: stream.window.as_ref().map(|window| window.value.clone()),
+        remember: stream.remember.as_ref().map(|remember| remember.0),
+        mapper: Mapper::compile(stream, &context)?,
+        facts,
+        listing,
+        records,
+    })
+}
+
+/// The templates of a request.
+fn request_templates(request: &Request) -> Vec<&Template> {
+    let urls = [&request.get, &request.post].into_iter().flatten().map(|url| &url.value);
+    let parameters = request.query.iter().chain(&request.form).map(|(_, value)| &value.value.0);
+    let headers = request.headers.iter().map(|(_, value)| &value.value);
+    urls.chain(parameters).chain(headers).collect()
+}
+
+/// The facts that templates use, and those that these facts' own requests use, in manifest order.
+fn needed_facts(manifest: &Manifest, templates: &[&Template]) -> Vec<String> {
+    let used = |templates: &[&Template]| -> Vec<String> {
+        let references = templates.iter().flat_map(|template| template.references());
+        references
+            .filter(|reference| reference.path.first().is_some_and(|first| first == "facts"))
+            .filter_map(|reference| reference.path.get(1).cloned())
+            .collect()
+    };
+    let mut needed = used(templates);
+    // A fact may use facts declared before it only, so one pass from the back finds them all.
+    for (name, fact) in manifest.facts.0.iter().rev() {
+        if needed.iter().any(|needed| needed == name.as_str()) {
+            needed.extend(used(&request_templates(&fact.request)));
+        }
+    }
+    let names = manifest.facts.iter().map(|(name, _)| name.as_str());
+    names.filter(|name| needed.iter().any(|needed| needed == name)).map(str::to_owned).collect()
+}
+
+fn oauth_config(
+    oauth: &OAuth2,
+    connection: &Connection,
+    scope: &Scope<'_>,
+) -> Result<OAuthConfig> {
+    let url = |template: &Spanned<Template>| -> Result<Url> {
+        let text = render_all(template, scope)?;
+        Url::parse(&text).map_err(|error| {
+            Error::new(Code::InputInvalid, format!("`{template}` does not make a URL"))
+                .cause(error.to_string())
+                .fix("check the inputs that it is made of")
+        })
+    };
+    let scopes = |table: &longshore_schema::Table<String, Spanned<String>>| -> Vec<String> {
+        table.iter().map(|(name, _)| name.value.clone()).collect()
+    };
+    let mut authorize_url = None;
+    let not_offered = || {
+        Error::new(Code::InputInvalid, "the connection's grant is not offered by the app")
+            .fix("choose a grant that the manifest declares")
+    };
+    let grant = match connection.grant {
+        Some(GrantKind::AuthorizationCode) => {
+            let code = oauth.grants.authorization_code.as_ref().ok_or_else(not_offered)?;
+            authorize_url = Some(url(&code.authorize_url)?);
+            auth::Grant::AuthorizationCode {
+                redirect_url: connection.redirect_url.clone(),
+                scopes: scopes(&code.scopes),
+                pkce: code.pkce.value == Pkce::S256,
+            }
+        }
+        Some(GrantKind::ClientCredentials) => {
+            let client = oauth.grants.client_credentials.as_ref().ok_or_else(not_offered)?;
+            auth::Grant::ClientCredentials { scopes: scopes(&client.scopes) }
+        }
+        Some(GrantKind::JwtBearer) => {
+            let jwt = oauth.grants.jwt_bearer.as_ref().ok_or_else(not_offered)?;
+            auth::Grant::JwtBearer {
+                issuer: render_all(&jwt.issuer, scope)?,
+                subject: render_all(&jwt.subject, scope)?,
+                audience: render_all(&jwt.audience, scope)?,
+                key_pem: Secret::new(render_all(&jwt.key, scope)?),
+                algorithm: match jwt.algorithm {
+                    JwtAlgorithm::RS256 => auth::Algorithm::Rs256,
+                    JwtAlgorithm::ES256 => auth::Algorithm::Es256,
+                },
+                lifetime: jwt.lifetime.as_ref().map_or(Duration::from_secs(180), |l| l.0),
+            }
+        }
+        None => return Err(not_offered()),
+    };
+    let client_secret = oauth
+        .client_secret
+        .as_ref()
+        .map(|secret| crate::render::render(secret, scope))
+        .transpose()?
+        .flatten();
+    Ok(OAuthConfig {
+        token_url: url(&oauth.token_url)?,
+        authorize_url,
+        revoke_url: oauth.revoke_url.as_ref().map(url).transpose()?,
+        client_id: render_all(&oauth.client_id, scope)?,
+        client_secret: client_secret.map(Secret::new),
+        client_auth: match oauth.client_auth {
+            ClientAuth::Body => auth::ClientAuth::Body,
+            ClientAuth::Basic => auth::ClientAuth::Basic,
+        },
+        grant,
+        token_fields: oauth
+            .token
+            .iter()
+            .map(|(name, path)| {
+                let members = path.members().unwrap_or_default();
+                let pointer: String = members
+                    .iter()
+                    .map(|member| format!("/{}", member.replace('~', "~0").replace('/', "~1")))
+                    .collect();
+                (name.as_str().to_owned(), pointer)
+            })
+            .collect(),
+        expires_default: oauth.expires_in.as_ref().map(|expires| expires.0),
+        refresh_rotates: oauth.refresh.rotates,
+        authorize_params: BTreeMap::new(),
+        token_params: BTreeMap::new(),
+    })
+}
+
+fn quota_config(name: &str, quota: &Quota) -> QuotaConfig {
+    let Period::Rolling(period) = &quota.period;
+    let counts = |counted| quota.counts.iter().any(|one| one.value == counted);
+    QuotaConfig {
+        name: name.to_owned(),
+        reserve: quota.reserve.basis_points,
+        period: period.0,
+        header: quota.header.as_ref().map(|header| crate::quota::QuotaHeader {
+            name: header.name.value.clone(),
+            pattern: header.pattern.0.clone(),
+        }),
+        count_own: counts(Counted::Own),
+        count_reported: counts(Counted::Reported),
+        fixed_limit: quota.limit.as_ref().map(|limit| limit.value),
+    }
+}

@@ -1,0 +1,560 @@
+//! Sends requests for a connection: with its credentials, within its quotas, again where that
+//! helps, and with the manifest's word on what an answer means.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use longshore_schema::http::{ErrorRule, Reaction};
+use longshore_schema::stream::Request;
+use longshore_schema::{Literal, Template};
+use serde_json::Value;
+use url::Url;
+
+use crate::auth::{Authenticator, Tokens};
+use crate::clock::Clock;
+use crate::decode::{Encoding, Inflate};
+use crate::error::{Code, Error, Result, Retry, printable};
+use crate::http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use crate::http::retry::{Decision, Outcome, random, retry_after};
+use crate::http::{self, Client, Credential, Hosts, Method, Response};
+use crate::plan::{AuthPlan, Plan};
+use crate::poll::progress::{Observer, Progress};
+use crate::quota::Quota;
+use crate::render::{Scope, render, render_all};
+
+/// The longest error body that is read for its meaning.
+const MAX_ERROR_BODY: u64 = 64 << 10;
+/// How often in a row a request may be refused for want of quota before that is an error.
+const MAX_QUOTA_REFUSALS: u32 = 5;
+
+/// What a connection's polls share.
+pub struct Session {
+    pub(super) plan: Arc<Plan>,
+    client: Client,
+    authenticator: Option<Authenticator>,
+    quotas: Vec<Quota>,
+    pub(super) clock: Clock,
+    observer: Observer,
+    facts: tokio::sync::Mutex<BTreeMap<String, Literal>>,
+    requests: AtomicU64,
+}
+
+/// A request that did not give a usable response.
+#[derive(Debug)]
+pub enum Refused {
+    /// The window fails.
+    Failed(Error),
+    /// The listed item is gone; go on with the next one.
+    Skip(Error),
+    /// The window is too large for the app.
+    SplitWindow(Error),
+    /// The window has to be read again from its start.
+    RestartWindow(Error),
+}
+
+impl From<Error> for Refused {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl Refused {
+    /// The error, whatever was to be done about it.
+    #[must_use]
+    pub fn into_error(self) -> Error {
+        match self {
+            Self::Failed(error)
+            | Self::Skip(error)
+            | Self::SplitWindow(error)
+            | Self::RestartWindow(error) => error,
+        }
+    }
+}
+
+/// What to request.
+pub enum Target<'t> {
+    /// The manifest's request.
+    Declared(&'t Request),
+    /// The URL of a next page, with the request's headers.
+    Link(&'t Url, &'t Request),
+}
+
+impl Session {
+    /// A session over an open client.
+    #[must_use]
+    pub fn new(
+        plan: Arc<Plan>,
+        client: Client,
+        authenticator: Option<Authenticator>,
+        quotas: Vec<Quota>,
+        clock: Clock,
+        observer: Observer,
+    ) -> Self {
+        Self {
+            plan,
+            client,
+            authenticator,
+            quotas,
+            clock,
+            observer,
+            facts: tokio::sync::Mutex::default(),
+            requests: AtomicU64::new(0),
+        }
+    }
+
+    /// How many requests were sent so far, token requests not included.
+    #[must_use]
+    pub fn requests(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed)
+    }
+
+    /// What this session runs.
+    #[must_use]
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// The client of the connection.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// The time by the session's clock.
+    #[must_use]
+    pub fn now(&self) -> jiff::Timestamp {
+        self.clock.now()
+    }
+
+    /// The connection's quotas.
+    #[must_use]
+    pub fn quotas(&self) -> &[Quota] {
+        &self.quotas
+    }
+
+    /// The authenticator of an OAuth connection.
+    #[must_use]
+    pub fn authenticator(&self) -> Option<&Authenticator> {
+        self.authenticator.as_ref()
+    }
+
+    pub(super) fn tell(&self, stream: &str, progress: &Progress) {
+        (self.observer)(stream, progress);
+    }
+
+    /// Forgets the answers about the tenant, so that the next run asks again.
+    pub async fn forget_facts(&self) {
+        self.facts.lock().await.clear();
+    }
+
+    /// The answers to these questions, asking those that were not asked yet.
+    ///
+    /// # Errors
+    /// Why the first of them could not be answered.
+    pub async fn facts(&self, stream: &str, names: &[String]) -> Result<BTreeMap<String, Literal>> {
+        let mut known = self.facts.lock().await;
+        let mut answers = BTreeMap::new();
+        for (name, fact) in &self.plan.facts {
+            if !names.contains(name) {
+                continue;
+            }
+            if !known.contains_key(name) {
+                let scope = Scope { facts: Some(&answers), ..self.scope() };
+                let asked = self.ask(stream, &fact.request, &scope).await;
+                let answer = asked.map(|document| {
+                    let found = fact.select.first(&document).is_some_and(|value| !value.is_null());
+                    if found { fact.found.value.clone() } else { fact.missing.value.clone() }
+                });
+                // A question that could not be answered is asked again by the next poll.
+                let answer = answer.map_err(|error| {
+                    let what = format!("the question `{name}` about this tenant has no answer: {}", error.what);
+                    let mut error = error;
+                    error.what = what;
+                    error
+                })?;
+                known.insert(name.clone(), answer);
+            }
+            if let Some(answer) = known.get(name) {
+                answers.insert(name.clone(), answer.clone());
+            }
+        }
+        Ok(answers)
+    }
+
+    /// What every template of this connection can refer to.
+    #[must_use]
+    pub fn scope(&self) -> Scope<'_> {
+        Scope {
+            inputs: Some(&self.plan.connection.inputs),
+            now: Some(self.clock.now()),
+            ..Scope::default()
+        }
+    }
+
+    /// Requests a small JSON document whole.
+    async fn ask(&self, stream: &str, request: &Request, scope: &Scope<'_>) -> Result<Value> {
+        let mut response =
+            self.fetch(stream, &Target::Declared(request), scope).await.map_err(Refused::into_error)?;
+        let place = response.place().to_owned();
+        let bytes = inflated(&mut response, u64::MAX).await?;
+        serde_json::from_slice(&bytes).map_err(|error| {
+            Error::new(Code::DataParse, "the response is not JSON")
+                .cause(format!("at line {}, column {}", error.line(), error.column()))
+                .in_request(place)
+        })
+    }
+
+    /// Sends a request until there is a successful response or a verdict.
+    pub async fn fetch(
+        &self,
+        stream: &str,
+        target: &Target<'_>,
+        scope: &Scope<'_>,
+    ) -> Result<Response, Refused> {
+        let (mut attempt, mut refreshed, mut quota_refusals) = (1, false, 0);
+        loop {
+            let tokens = match &self.authenticator {
+                Some(authenticator) => Some(authenticator.token().await?),
+                None => None,
+            };
+            let request = self.build(target, scope, tokens.as_deref())?;
+            let mut permits = Vec::with_capacity(self.quotas.len());
+            for quota in &self.quotas {
+                let paused = |pause: &crate::quota::Paused| {
+                    let until = pause.until;
+                    self.tell(stream, &Progress::Paused { until, reason: pause.to_string() });
+                };
+                permits.push((quota, quota.acquired(paused).await?));
+            }
+            self.requests.fetch_add(1, Ordering::Relaxed);
+            self.tell(stream, &Progress::Request);
+            let sent = self.client.send(request).await;
+            for (quota, permit) in permits {
+                let header = sent.as_ref().ok().and_then(|response| {
+                    let name = quota.header()?;
+                    response.headers.get(name)?.to_str().ok()
+                });
+                let answered = sent.is_ok();
+                if let Some(warning) = permit.complete(header).filter(|_| answered) {
+                    self.tell(stream, &Progress::Warning(warning.to_string()));
+                }
+            }
+            let (error, outcome, wait) = match sent {
+                Ok(response) if response.status.is_success() => return Ok(response),
+                Ok(mut response) => {
+                    let wait = response
+                        .headers
+                        .get(RETRY_AFTER)
+                        .and_then(|value| value.to_str().ok())
+                        .and_then(|value| retry_after(value, self.clock.now()));
+                    let verdict = self.judge(&mut response).await;
+                    let error = verdict.error.in_request(response.place());
+                    match verdict.reaction {
+                        Reaction::Stop => return Err(Refused::Failed(error)),
+                        Reaction::Skip => return Err(Refused::Skip(error)),
+                        Reaction::SplitWindow => return Err(Refused::SplitWindow(error)),
+                        Reaction::RestartWindow => return Err(Refused::RestartWindow(error)),
+                        Reaction::Refresh => match (&self.authenticator, tokens, refreshed) {
+                            (Some(authenticator), Some(tokens), false) => {
+                                authenticator.refresh(tokens.generation).await?;
+                                refreshed = true;
+                                continue;
+                            }
+                            _ => return Err(Refused::Failed(error)),
+                        },
+                        Reaction::WaitForQuota => {
+                            quota_refusals += 1;
+                            if quota_refusals > MAX_QUOTA_REFUSALS {
+                                return Err(Refused::Failed(error));
+                            }
+                            (error, Outcome::Throttled, wait)
+                        }
+                        Reaction::Retry if response.status.as_u16() == 429 => {
+                            (error, Outcome::Throttled, wait)
+                        }
+                        Reaction::Retry => (error, Outcome::Transient, wait),
+                    }
+                }
+                Err(failure) => {
+                    let error = failure.error;
+                    let outcome =
+                        if error.is_permanent() { Outcome::Permanent } else { Outcome::Transient };
+                    (error, outcome, None)
+                }
+            };
+            match self.plan.retry.decide(attempt, outcome, wait, random()) {
+                Decision::GiveUp => {
+                    let later = wait.and_then(|wait| {
+                        self.clock.now().checked_add(jiff::SignedDuration::try_from(wait).ok()?).ok()
+                    });
+                    return Err(Refused::Failed(match later {
+                        Some(at) => error.retry(Retry::Later(Some(at))),
+                        None => error,
+                    }));
+                }
+                Decision::RetryAfter(wait) => {
+                    attempt += 1;
+                    self.tell(stream, &Progress::Retrying { error, wait });
+                    self.clock.sleep(wait).await;
+                }
+            }
+        }
+    }
+
+    /// Fills a request's templates. `Err` if one of them has no value.
+    fn build(
+        &self,
+        target: &Target<'_>,
+        scope: &Scope<'_>,
+        tokens: Option<&Tokens>,
+    ) -> Result<http::Request> {
+        let scope = Scope { auth: tokens.map(|tokens| &tokens.fields), ..*scope };
+        let (url, declared) = match target {
+            Target::Link(url, declared) => ((*url).clone(), *declared),
+            Target::Declared(declared) => (self.declared_url(declared, &scope)?, *declared),
+        };
+        let method = if declared.post.is_some() { Method::POST } else { Method::GET };
+        let mut request = http::Request::new(method, url);
+        request.timeout = self.plan.timeout;
+        let common = self.plan.headers.iter().map(|(name, value)| (name.as_str(), value));
+        let own = declared.headers.iter().map(|(name, value)| (name.value.as_str(), &value.value));
+        for (name, template) in common.chain(own) {
+            set_header(&mut request.headers, name, template, &scope)?;
+        }
+        if declared.post.is_some() && !declared.form.is_empty() {
+            let body = self.parameters(&declared.form, &scope)?;
+            request.body = Some(body.into());
+            let form = HeaderValue::from_static("application/x-www-form-urlencoded");
+            request.headers.insert(CONTENT_TYPE, form);
+        }
+        let home = Hosts::new(self.base_url(&scope)?.host_str())?;
+        request.credentials = match (&self.plan.auth, tokens) {
+            (AuthPlan::OAuth(_), Some(tokens)) => vec![Credential::bearer(&tokens.access, home)?],
+            (AuthPlan::ApiKey { header, value }, _) => {
+                vec![Credential::new(header_name(header)?, value, home)?]
+            }
+            (AuthPlan::OAuth(_), None) => Vec::new(),
+        };
+        Ok(request)
+    }
+
+    fn base_url(&self, scope: &Scope<'_>) -> Result<Url> {
+        url(&render_all(&self.plan.base_url, scope)?, &self.plan.base_url)
+    }
+
+    fn declared_url(&self, declared: &Request, scope: &Scope<'_>) -> Result<Url> {
+        let template = declared.get.as_ref().or(declared.post.as_ref()).ok_or_else(|| {
+            Error::new(Code::Internal, "a request has neither `get` nor `post`")
+        })?;
+        let path = render_all(template, scope)?;
+        let mut text = if path.starts_with('/') {
+            let base = render_all(&self.plan.base_url, scope)?;
+            format!("{}{path}", base.trim_end_matches('/'))
+        } else {
+            path
+        };
+        let query = self.parameters(&declared.query, scope)?;
+        if !query.is_empty() {
+            text.push(if text.contains('?') { '&' } else { '?' });
+            text.push_str(&query);
+        }
+        url(&text, template)
+    }
+
+    /// Parameters in `application/x-www-form-urlencoded` form, those without a value left out.
+    fn parameters(
+        &self,
+        table: &longshore_schema::Table<String, longshore_schema::Spanned<longshore_schema::stream::Parameter>>,
+        scope: &Scope<'_>,
+    ) -> Result<String> {
+        let mut form = url::form_urlencoded::Serializer::new(String::new());
+        for (name, template) in table {
+            if let Some(value) = render(&template.value.0, scope)? {
+                form.append_pair(&name.value, &value);
+            }
+        }
+        Ok(form.finish())
+    }
+
+    /// What an unsuccessful answer means: the first of the manifest's rules that fits, or what HTTP
+    /// says.
+    async fn judge(&self, response: &mut Response) -> Verdict {
+        let status = response.status.as_u16();
+        // The status says enough if the body cannot be read.
+        let body = inflated(response, MAX_ERROR_BODY).await.unwrap_or_default();
+        let document: Option<Value> = serde_json::from_slice(&body).ok();
+        for rule in &self.plan.rules {
+            if fits(rule, status, document.as_ref()) {
+                return ruled(rule, status);
+            }
+        }
+        self.by_status(status, document.as_ref())
+    }
+
+    fn by_status(&self, status: u16, document: Option<&Value>) -> Verdict {
+        let said = document.and_then(|document| error_word(document, 0));
+        let cause = match said {
+            Some(word) => format!("HTTP {status}, {word}"),
+            None => format!("HTTP {status}"),
+        };
+        let app = &self.plan.app;
+        let verdict = |code, what: String, fix: &str, reaction| Verdict {
+            error: Error::new(code, what).cause(cause.clone()).fix(fix),
+            reaction,
+        };
+        match status {
+            401 if self.authenticator.is_some() => verdict(
+                Code::AuthTokenRevoked,
+                format!("{app} refuses the access token"),
+                "check that the client may use the API, that its sessions are not bound to another address, and connect again",
+                Reaction::Refresh,
+            ),
+            401 => verdict(
+                Code::AuthClientInvalid,
+                format!("{app} refuses the credentials"),
+                "check the key",
+                Reaction::Stop,
+            ),
+            403 => verdict(
+                Code::PermMissing,
+                format!("{app} does not allow this request"),
+                "give the account the permission that the manifest's README names for this stream",
+                Reaction::Stop,
+            ),
+            404 | 410 => verdict(
+                Code::AppEndpointGone,
+                format!("{app} has nothing at this address"),
+                "check the path and the API version in the manifest",
+                Reaction::Stop,
+            ),
+            _ if self.plan.retry_on.iter().any(|pattern| pattern.matches(status)) => {
+                let (code, what) = match status {
+                    429 => (Code::RateLimited, format!("{app} asks us to slow down")),
+                    408 | 504 => (Code::AppTimeout, format!("{app} did not answer in time")),
+                    503 => (Code::AppMaintenance, format!("{app} is not available")),
+                    _ => (Code::AppError, format!("{app} had an internal error")),
+                };
+                verdict(code, what, "tried again by itself; nothing is lost", Reaction::Retry)
+            }
+            _ => verdict(
+                Code::AppRequestRefused,
+                format!("{app} refuses this request"),
+                "check the request in the manifest against the app's documentation",
+                Reaction::Stop,
+            ),
+        }
+    }
+}
+
+struct Verdict {
+    error: Error,
+    reaction: Reaction,
+}
+
+fn fits(rule: &ErrorRule, status: u16, document: Option<&Value>) -> bool {
+    let status_fits =
+        rule.when.status.as_ref().is_none_or(|any| any.0.iter().any(|one| one.matches(status)));
+    let body_fits = rule.when.body.iter().all(|(path, expected)| {
+        document.and_then(|document| path.first(document)).is_some_and(|value| match value {
+            Value::String(text) => *text == expected.to_string(),
+            Value::Number(_) | Value::Bool(_) => value.to_string() == expected.to_string(),
+            _ => false,
+        })
+    });
+    status_fits && body_fits
+}
+
+fn ruled(rule: &ErrorRule, status: u16) -> Verdict {
+    let reaction = rule.then.value;
+    let usual = match reaction {
+        Reaction::Refresh => Code::AuthTokenRevoked,
+        Reaction::Retry => Code::AppError,
+        Reaction::Stop => Code::AppRequestRefused,
+        Reaction::Skip => Code::DataGap,
+        Reaction::SplitWindow => Code::AppTimeout,
+        Reaction::RestartWindow => Code::DataCursorExpired,
+        Reaction::WaitForQuota => Code::QuotaExceeded,
+    };
+    let code = rule.code.as_ref().and_then(|code| code.parse().ok()).unwrap_or(usual);
+    let words: Vec<_> =
+        rule.when.body.iter().map(|(_, expected)| format!(", {expected}")).collect();
+    let what = rule.message.clone().unwrap_or_else(|| "the app refuses this request".to_owned());
+    let mut error =
+        Error::new(code, what.trim().trim_end_matches('.')).cause(format!("HTTP {status}{}", words.concat()));
+    if let Some(fix) = &rule.fix {
+        error = error.fix(fix.trim());
+    }
+    Verdict { error, reaction }
+}
+
+/// A member of an error document that names the error in one word. Nothing else of the document is
+/// ever shown: messages may repeat personal data.
+fn error_word(document: &Value, depth: usize) -> Option<String> {
+    let word = |text: &str| {
+        let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-');
+        let good = (3..=64).contains(&text.len()) && text.bytes().all(plain);
+        (good && text.bytes().any(|b| b.is_ascii_alphabetic())).then(|| printable(text, 64))
+    };
+    if depth > 3 {
+        return None;
+    }
+    match document {
+        Value::Array(items) => items.first().and_then(|item| error_word(item, depth + 1)),
+        Value::Object(members) => ["errorCode", "error_code", "code", "error", "type", "status"]
+            .iter()
+            .find_map(|name| members.get(*name).and_then(Value::as_str).and_then(word))
+            .or_else(|| members.values().find_map(|value| error_word(value, depth + 1))),
+        _ => None,
+    }
+}
+
+fn url(text: &str, template: &Template) -> Result<Url> {
+    Url::parse(text).map_err(|error| {
+        Error::new(Code::InputInvalid, format!("`{template}` does not make a URL"))
+            .cause(error.to_string())
+            .fix("check the inputs and fields that it is made of")
+    })
+}
+
+fn header_name(name: &str) -> Result<HeaderName> {
+    name.parse().map_err(|_| {
+        Error::new(Code::InputInvalid, format!("`{name}` is not a header name"))
+            .fix("use letters, digits and hyphens")
+    })
+}
+
+fn set_header(
+    headers: &mut HeaderMap,
+    name: &str,
+    template: &Template,
+    scope: &Scope<'_>,
+) -> Result<()> {
+    let Some(text) = render(template, scope)? else { return Ok(()) };
+    let value = HeaderValue::from_str(&text).map_err(|_| {
+        Error::new(Code::InputInvalid, format!("the value for the header `{name}` is not usable"))
+            .cause("it has a line break or another character that no header can carry")
+            .fix("check the inputs that it is made of")
+    })?;
+    headers.insert(header_name(name)?, value);
+    Ok(())
+}
+
+/// The body of a small response, inflated.
+async fn inflated(response: &mut Response, limit: u64) -> Result<Vec<u8>> {
+    let header = response.headers.get(CONTENT_ENCODING).and_then(|value| value.to_str().ok());
+    let limit = limit.min(16 << 20);
+    let mut inflate = Inflate::new(Encoding::from_header(header)?, limit);
+    let mut bytes = Vec::new();
+    while let Some(chunk) = response.chunk().await? {
+        inflate.feed(&chunk, |piece| {
+            bytes.extend_from_slice(piece);
+            Ok::<_, Error>(())
+        })?;
+        if bytes.len() as u64 > limit {
+            return Err(Error::new(Code::DataTooLarge, "the response is larger than expected"));
+        }
+    }
+    inflate.finish()?;
+    Ok(bytes)
+}

@@ -1,0 +1,618 @@
+//! One poll of one stream: windows, pages, records, events, commits.
+
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use longshore_schema::Literal;
+use longshore_schema::scalar::{self, Scalar, TimeFormat};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use crate::error::{Code, Error, Result, Retry};
+use crate::http::retry::{Decision, Outcome, random};
+use crate::map::{Record, Scratch};
+use crate::plan::{Listing, StepPlan, StreamPlan};
+use crate::poll::body::Body;
+use crate::poll::pages::{PageRead, Pager};
+use crate::poll::progress::{Progress, StreamReport};
+use crate::poll::session::{Refused, Session, Target};
+use crate::poll::window::{Range, Settings, earlier};
+use crate::render::{Scope, render_all};
+use crate::sink::{Batch, Commit, Dedupe, Delivery};
+use crate::state::{Cursor, RunOutcome, RunReport, StreamId};
+
+/// A batch is committed when it is this large, in bytes, whatever the page is doing.
+const BATCH_BYTES: usize = 1 << 20;
+/// A batch that is not empty is committed after this long.
+const BATCH_AGE: Duration = Duration::from_secs(2);
+
+/// What a poll is limited to.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Limits {
+    /// Where a stream that was never polled starts, in place of its backfill.
+    pub since: Option<Timestamp>,
+    /// Where the poll ends.
+    pub until: Option<Timestamp>,
+}
+
+/// One poll of one stream.
+pub struct Poll<'p> {
+    session: &'p Session,
+    plan: &'p Arc<StreamPlan>,
+    delivery: &'p Delivery,
+    stream: StreamId,
+    cursor: Cursor,
+    settings: Option<Settings>,
+    facts: Arc<BTreeMap<String, Literal>>,
+    started: Timestamp,
+    batch: Batch,
+    rejected: Batch,
+    finished: Vec<(String, Timestamp)>,
+    scratch: Scratch,
+    last_commit: Instant,
+    /// The newest record time of the window in hand, as long as times only grew.
+    newest: Option<Timestamp>,
+    in_order: bool,
+    report: StreamReport,
+}
+
+impl<'p> Poll<'p> {
+    /// Polls a stream once. The report is complete whether or not the poll failed.
+    pub async fn run(
+        session: &'p Session,
+        plan: &'p Arc<StreamPlan>,
+        delivery: &'p Delivery,
+        limits: Limits,
+    ) -> StreamReport {
+        let mut report = StreamReport {
+            stream: plan.name.clone(),
+            provides: plan.provides,
+            requests: 0,
+            records: 0,
+            delivered: 0,
+            duplicates: 0,
+            rejected: 0,
+            gaps: 0,
+            from: None,
+            watermark: None,
+            lag: None,
+            error: None,
+        };
+        let started = session.clock.now();
+        let opened = tokio::task::block_in_place(|| {
+            let store = delivery.store();
+            let stream = store.stream(&session.plan.connection.name, &plan.name)?;
+            let cursor = store.cursor(stream)?.unwrap_or_default();
+            let run = store.start_run(stream, started)?;
+            Ok::<_, Error>((stream, cursor, run))
+        });
+        let (stream, cursor, run) = match opened {
+            Ok(opened) => opened,
+            Err(error) => {
+                report.error = Some(error.in_stream(&plan.name));
+                session.tell(&plan.name, &Progress::Finished(Box::new(report.clone())));
+                return report;
+            }
+        };
+        let mut poll = Self {
+            session,
+            plan,
+            delivery,
+            stream,
+            cursor,
+            settings: None,
+            facts: Arc::default(),
+            started,
+            batch: Batch::new(),
+            rejected: Batch::new(),
+            finished: Vec::new(),
+            scratch: Scratch::default(),
+            last_commit: Instant::now(),
+            newest: None,
+            in_order: true,
+            report,
+        };
+        let outcome = poll.poll(limits).await;
+        let mut report = poll.report;
+        report.watermark = poll.cursor.watermark;
+        report.lag = report
+            .watermark
+            .and_then(|watermark| session.clock.now().duration_since(watermark).try_into().ok());
+        report.error = outcome.err().map(|error| {
+            error.in_stream(&plan.name).in_connection(&session.plan.connection.name)
+        });
+        let finished = tokio::task::block_in_place(|| {
+            let outcome =
+                if report.error.is_none() { RunOutcome::Completed } else { RunOutcome::Failed };
+            delivery.store().finish_run(run, session.clock.now(), outcome, &run_report(&report))
+        });
+        if let Err(error) = finished {
+            report.error.get_or_insert(error.in_stream(&plan.name));
+        }
+        session.tell(&plan.name, &Progress::Finished(Box::new(report.clone())));
+        report
+    }
+
+    async fn poll(&mut self, limits: Limits) -> Result<()> {
+        self.facts = Arc::new(self.session.facts(&self.plan.name, &self.plan.facts).await?);
+        match &self.plan.window {
+            None => {
+                self.tell(&Progress::Started(None));
+                self.settled(None).await.map_err(Refused::into_error)?;
+                self.cursor.completed_at = Some(self.session.clock.now());
+                // What this snapshot did not show again is gone at the source.
+                let forget = self.plan.remember.is_none().then_some(self.started);
+                self.commit(forget)
+            }
+            Some(window) => {
+                let backfill = backfill(&render_all(&window.backfill, &self.scope(None, &self.facts))?)?;
+                let settings = Settings::new(window, backfill);
+                self.settings = Some(settings);
+                let now = self.session.clock.now();
+                let due = settings.due(self.cursor.watermark, now, limits.since, limits.until);
+                self.tell(&Progress::Started(due.map(|due| due.range)));
+                let Some(due) = due else { return Ok(()) };
+                self.report.from = Some(due.range.start);
+                if let Some(gap) = due.gap {
+                    self.report.gaps += 1;
+                    self.warn(format!(
+                        "DATA_GAP: the app keeps records for {} only; those from {:.0} to {:.0} are gone",
+                        window.retention.as_ref().map(ToString::to_string).unwrap_or_default(),
+                        gap.start,
+                        gap.end,
+                    ));
+                }
+                self.windows(&settings, due.range).await?;
+                self.cursor.completed_at = Some(self.session.clock.now());
+                self.commit(None)
+            }
+        }
+    }
+
+    /// Reads a range piece by piece, in smaller pieces where the app cannot do more.
+    async fn windows(&mut self, settings: &Settings, range: Range) -> Result<()> {
+        let (mut at, mut span) = (range.start, settings.span());
+        while at < range.end {
+            let piece = settings.piece(range, at, span);
+            self.cursor.window = Some((piece.start, piece.end));
+            match self.settled(Some(piece)).await {
+                Ok(()) => {
+                    at = piece.end;
+                    let reached = self.cursor.watermark.map_or(at, |known| known.max(at));
+                    self.cursor.watermark = Some(reached);
+                    self.cursor.window = None;
+                    self.commit_if_due(at >= range.end)?;
+                    // Back to the declared span, carefully.
+                    span = match (span, settings.span()) {
+                        (Some(narrow), Some(declared)) => Some(declared.min(narrow * 2)),
+                        (_, declared) => declared,
+                    };
+                }
+                Err(Refused::SplitWindow(error)) => {
+                    let Some(half) = settings.half(piece) else {
+                        return Err(error
+                            .cause("the window is as short as the app's time resolution, and still too much")
+                            .fix("ask for fewer fields, or raise the app's limits"));
+                    };
+                    self.warn(format!(
+                        "the app cannot answer for {:.0} to {:.0} at once: reading it in halves",
+                        piece.start, piece.end
+                    ));
+                    span = Some(half);
+                }
+                Err(other) => return Err(other.into_error()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads one piece until it is complete, again from its start (or, for records in order, from
+    /// the last one delivered) where a failure may pass.
+    async fn settled(&mut self, piece: Option<Range>) -> Result<(), Refused> {
+        let mut attempt = 1;
+        loop {
+            let delivered = self.report.delivered;
+            let from = self.resume(piece);
+            let refused = match self.read(from).await {
+                Ok(()) => return Ok(()),
+                Err(refused) => refused,
+            };
+            self.batch.clear();
+            self.rejected.clear();
+            self.finished.clear();
+            let error = match refused {
+                Refused::Failed(error) if !error.is_permanent() && worth_another(&error) => error,
+                Refused::RestartWindow(error) => error,
+                other => return Err(other),
+            };
+            if self.report.delivered > delivered {
+                attempt = 1;
+            }
+            match self.session.plan.retry.decide(attempt, Outcome::Transient, None, random()) {
+                Decision::GiveUp => return Err(Refused::Failed(error)),
+                Decision::RetryAfter(wait) => {
+                    attempt += 1;
+                    self.tell(&Progress::Retrying { error, wait });
+                    self.session.clock.sleep(wait).await;
+                }
+            }
+        }
+    }
+
+    /// The part of a piece that is still to be read.
+    fn resume(&self, piece: Option<Range>) -> Option<Range> {
+        let (piece, settings) = (piece?, self.settings?);
+        let Some(watermark) = self.cursor.watermark.filter(|_| settings.ascending) else {
+            return Some(piece);
+        };
+        let overlap = settings.horizon(watermark);
+        Some(Range { start: piece.start.max(overlap.min(piece.end)), end: piece.end })
+    }
+
+    /// Reads one piece: all pages, all records.
+    async fn read(&mut self, piece: Option<Range>) -> Result<(), Refused> {
+        self.newest = None;
+        self.in_order = true;
+        let plan = Arc::clone(self.plan);
+        match &plan.listing {
+            None => self.pages(&plan.records, piece, None).await,
+            Some(listing) => self.list(&plan, listing, piece).await,
+        }
+    }
+
+    /// All pages of a step that gives records.
+    async fn pages(
+        &mut self,
+        step: &StepPlan,
+        piece: Option<Range>,
+        item: Option<(&str, &Value)>,
+    ) -> Result<(), Refused> {
+        let mut pager = Pager::new(step.pages.as_ref(), step.promise.as_ref());
+        while self.page(step, &mut pager, piece, item, None).await? {}
+        Ok(())
+    }
+
+    /// Lists items, and reads the records of each that was not read before.
+    async fn list(
+        &mut self,
+        plan: &Arc<StreamPlan>,
+        listing: &Listing,
+        piece: Option<Range>,
+    ) -> Result<(), Refused> {
+        let step = &listing.step;
+        let mut pager = Pager::new(step.pages.as_ref(), step.promise.as_ref());
+        loop {
+            let mut items = Vec::new();
+            let more = self.page(step, &mut pager, piece, None, Some(&mut items)).await?;
+            for item in &items {
+                self.item(plan, listing, item, piece).await?;
+            }
+            if !more {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Reads one page. Its records go to `items` if that is given, otherwise into the batch.
+    /// Returns whether there is another page.
+    async fn page(
+        &mut self,
+        step: &StepPlan,
+        pager: &mut Pager<'_>,
+        piece: Option<Range>,
+        item: Option<(&str, &Value)>,
+        mut items: Option<&mut Vec<Value>>,
+    ) -> Result<bool, Refused> {
+        let next = pager.next_url.take();
+        let target = match &next {
+            Some(url) => Target::Link(url, &step.request),
+            None => Target::Declared(&step.request),
+        };
+        let facts = Arc::clone(&self.facts);
+        let scope = Scope { page: Some(&pager.scope), item, ..self.scope(piece, &facts) };
+        self.report.requests += 1;
+        let mut response = self.session.fetch(&self.plan.name, &target, &scope).await?;
+        let place = response.place().to_owned();
+        let failed = |error: Error| Refused::Failed(error.in_request(&*place));
+        let mut body = Body::new(&response, step.decode, step.records.as_ref()).map_err(failed)?;
+        let mut first = None;
+        self.scratch.start_response(self.session.clock.now().as_millisecond());
+        while let Some(chunk) = response.chunk().await? {
+            let items = items.as_deref_mut();
+            body.feed(&chunk, self.taking(items, &mut first)).map_err(failed)?;
+            self.commit_if_due(false)?;
+        }
+        let (envelope, records) =
+            body.finish(self.taking(items, &mut first)).map_err(failed)?;
+        if item.is_some() || self.plan.listing.is_none() {
+            self.report.records += records;
+            self.tell(&Progress::Records(records));
+        }
+        let page = PageRead {
+            url: &response.url,
+            headers: &response.headers,
+            envelope: &envelope,
+            records,
+            first_record: first,
+        };
+        let more = pager.advance(&page).map_err(failed)?;
+        self.commit_if_due(false)?;
+        Ok(more)
+    }
+
+    /// What to do with each record of a page; the first one's fingerprint is noted.
+    fn taking<'r>(
+        &'r mut self,
+        mut items: Option<&'r mut Vec<Value>>,
+        first: &'r mut Option<u64>,
+    ) -> impl FnMut(Record<'_>) -> Result<()> + 'r {
+        move |record| {
+            if first.is_none() {
+                let mut hasher = DefaultHasher::new();
+                raw(&record).hash(&mut hasher);
+                *first = Some(hasher.finish());
+            }
+            match &mut items {
+                Some(items) => {
+                    items.push(item_of(&record)?);
+                    Ok(())
+                }
+                None => {
+                    self.record(record);
+                    Ok(())
+                }
+            }
+        }
+    }
+
+    /// Maps one record into the batch. A record that cannot be mapped is set aside, never lost.
+    fn record(&mut self, record: Record<'_>) {
+        let mapped = self.plan.mapper.map(record, &mut self.scratch, self.batch.buffer());
+        let mapped = match mapped {
+            Ok(mapped) => mapped,
+            Err(error) => {
+                self.batch.abandon_event();
+                self.set_aside(raw(&record), &error.to_string());
+                return;
+            }
+        };
+        let time = mapped.time.and_then(|ms| Timestamp::from_millisecond(ms).ok());
+        if self.plan.listing.is_none() {
+            self.in_order &= time.is_some() && time >= self.newest;
+            self.newest = self.newest.max(time);
+        }
+        // A key is of use as long as a window can reach back to its record, or, where keys are
+        // remembered for a while, that long from now on.
+        let keep = match (&self.settings, self.plan.remember) {
+            (Some(_), None) => time.unwrap_or(self.started),
+            _ => self.started,
+        };
+        self.batch.end_event(mapped.key, keep.as_millisecond(), Dedupe::Check);
+    }
+
+    /// Keeps an unmappable record with the reason in a file of its own.
+    fn set_aside(&mut self, raw: &[u8], reason: &str) {
+        let record = String::from_utf8_lossy(raw);
+        let line = serde_json::json!({
+            "stream": self.plan.name,
+            "reason": reason,
+            "record": record,
+        });
+        let digest = Sha256::digest(raw);
+        let mut key = [0; 16];
+        key.copy_from_slice(&digest[..16]);
+        self.rejected.push(key, self.started.as_millisecond(), Dedupe::Check, line.to_string().as_bytes());
+        self.report.rejected += 1;
+        if self.report.rejected == 1 {
+            self.warn(format!(
+                "DATA_MAPPING: a record could not be mapped and was set aside in {}: {reason}",
+                self.plan.rejected_file
+            ));
+        }
+    }
+
+    /// Reads the records of one listed item, unless that was done before.
+    async fn item(
+        &mut self,
+        plan: &Arc<StreamPlan>,
+        listing: &Listing,
+        item: &Value,
+        piece: Option<Range>,
+    ) -> Result<(), Refused> {
+        let key = item_key(listing, item)?;
+        let time = self.item_time(plan, item)?;
+        let store = self.delivery.store();
+        if tokio::task::block_in_place(|| store.is_finished(self.stream, &key))? {
+            return Ok(());
+        }
+        match self.pages(&plan.records, piece, Some((&listing.name, item))).await {
+            Ok(()) => {}
+            Err(Refused::Skip(error)) => {
+                self.report.gaps += 1;
+                self.warn(format!("{}: {}; left out: {key}", error.code, error.what));
+            }
+            Err(other) => return Err(other),
+        }
+        self.in_order &= time >= self.newest;
+        self.newest = self.newest.max(time);
+        self.finished.push((key, time.unwrap_or(self.started)));
+        self.commit_if_due(false)?;
+        Ok(())
+    }
+
+    /// The time of a listed item, by which the windows of the stream work.
+    fn item_time(&self, plan: &StreamPlan, item: &Value) -> Result<Option<Timestamp>> {
+        let Some(window) = &plan.window else { return Ok(None) };
+        let text = match window.on.first(item) {
+            Some(Value::String(text)) => text.clone(),
+            Some(Value::Number(number)) => number.to_string(),
+            _ => String::new(),
+        };
+        let format: &TimeFormat = &window.format;
+        let millis = crate::map::parse_time(&text, format).ok_or_else(|| {
+            Error::new(Code::DataMapping, "the time of a listed item cannot be read")
+                .cause(format!("`{}` is missing or not in the format that the manifest says", window.on))
+                .fix("compare `window.on` and `window.format` with a response of the app")
+        })?;
+        Ok(Timestamp::from_millisecond(millis).ok())
+    }
+
+    fn commit_if_due(&mut self, last: bool) -> Result<()> {
+        let waiting = !(self.batch.is_empty() && self.rejected.is_empty() && self.finished.is_empty());
+        let large = self.batch.size() + self.rejected.size() >= BATCH_BYTES;
+        let old = self.last_commit.elapsed() >= BATCH_AGE;
+        if large || last || (waiting || self.cursor.window.is_none()) && old {
+            return self.commit(None);
+        }
+        Ok(())
+    }
+
+    /// Makes everything in hand durable, and lets the watermark follow where that is certain.
+    fn commit(&mut self, forget: Option<Timestamp>) -> Result<()> {
+        if let (Some(settings), Some(newest)) = (&self.settings, self.newest) {
+            let inside = self.cursor.window.is_some_and(|(start, end)| start <= newest && newest < end);
+            if settings.ascending && self.in_order && inside {
+                // Records with this very time may still come; all earlier ones are in hand.
+                let reached = settings.floor(newest);
+                self.cursor.watermark =
+                    Some(self.cursor.watermark.map_or(reached, |known| known.max(reached)));
+            }
+        }
+        let horizon = match (&self.settings, self.cursor.watermark) {
+            (Some(settings), Some(watermark)) => {
+                let start = self.cursor.window.map_or(watermark, |(start, _)| start.min(watermark));
+                Some(settings.horizon(if settings.ascending { watermark } else { start }))
+            }
+            _ => None,
+        };
+        let remembered = self.plan.remember.map(|remember| earlier(self.started, remember));
+        let forget_keys = forget.or(remembered).or(horizon);
+        let file = &self.plan.file;
+        let committed = tokio::task::block_in_place(|| {
+            if !self.rejected.is_empty() {
+                let _ = self.delivery.commit(Commit {
+                    stream: self.stream,
+                    file: &self.plan.rejected_file,
+                    batch: &self.rejected,
+                    cursor: None,
+                    forget_keys_before: None,
+                    finished: &[],
+                    forget_finished_before: None,
+                })?;
+            }
+            self.delivery.commit(Commit {
+                stream: self.stream,
+                file,
+                batch: &self.batch,
+                cursor: Some(&self.cursor),
+                forget_keys_before: forget_keys,
+                finished: &self.finished,
+                forget_finished_before: horizon,
+            })
+        })?;
+        self.batch.clear();
+        self.rejected.clear();
+        self.finished.clear();
+        self.last_commit = Instant::now();
+        self.report.delivered += committed.delivered;
+        self.report.duplicates += committed.duplicates;
+        if let Some(warning) = committed.warning {
+            self.warn(warning.to_string());
+        }
+        self.tell(&Progress::Delivered {
+            events: committed.delivered,
+            duplicates: committed.duplicates,
+            watermark: self.cursor.watermark,
+        });
+        Ok(())
+    }
+
+    fn scope<'a>(&self, piece: Option<Range>, facts: &'a BTreeMap<String, Literal>) -> Scope<'a>
+    where
+        'p: 'a,
+    {
+        let window = piece.zip(self.settings).map(|(piece, settings)| {
+            let asked = settings.asked(piece);
+            (asked.start, asked.end, settings.resolution)
+        });
+        Scope { facts: Some(facts), window, ..self.session.scope() }
+    }
+
+    fn tell(&self, progress: &Progress) {
+        self.session.tell(&self.plan.name, progress);
+    }
+
+    fn warn(&self, warning: String) {
+        self.tell(&Progress::Warning(warning));
+    }
+}
+
+/// Failures of a window that may pass when it is read again; those of a single request have been
+/// tried again already.
+fn worth_another(error: &Error) -> bool {
+    matches!(
+        error.code,
+        Code::DataIncomplete | Code::DataParse | Code::DataCursorExpired | Code::PageLoop | Code::AppTimeout | Code::NetUnreachable
+    )
+}
+
+/// The bytes of a record as the source wrote them.
+fn raw<'r>(record: &Record<'r>) -> &'r [u8] {
+    match record {
+        Record::Json(bytes) => bytes,
+        Record::Row(row) => row.raw(),
+    }
+}
+
+/// A listed item as later templates refer to it.
+fn item_of(record: &Record<'_>) -> Result<Value> {
+    match record {
+        Record::Json(bytes) => serde_json::from_slice(bytes).map_err(|_| {
+            Error::new(Code::DataParse, "a listed item is not JSON").retry(Retry::Later(None))
+        }),
+        Record::Row(row) => {
+            let names = row.header().names().iter().cloned();
+            Ok(names.zip(row.fields().map(Value::from)).collect())
+        }
+    }
+}
+
+fn backfill(text: &str) -> Result<Duration> {
+    scalar::Duration::parse(text).map(|duration| duration.0).map_err(|error| {
+        Error::new(Code::InputInvalid, "the backfill is not a duration").cause(error.message)
+    })
+}
+
+fn run_report(report: &StreamReport) -> RunReport {
+    RunReport {
+        requests: report.requests,
+        records: report.records,
+        events: report.delivered,
+        duplicates: report.duplicates,
+        window: report.from.zip(report.watermark),
+        error: report.error.as_ref().map(|error| (error.code.to_string(), error.what.clone())),
+    }
+}
+
+fn item_key(listing: &Listing, item: &Value) -> Result<String> {
+    let mut key = String::new();
+    for path in &listing.key {
+        let part = match path.first(item) {
+            Some(Value::String(text)) => text.clone(),
+            None | Some(Value::Null) => {
+                return Err(Error::new(Code::DataMapping, "a listed item has no key")
+                    .cause(format!("`{path}` finds nothing"))
+                    .fix("compare the step's `key` with a response of the app"));
+            }
+            Some(other) => other.to_string(),
+        };
+        if !key.is_empty() {
+            key.push('\u{1f}');
+        }
+        key.push_str(&part);
+    }
+    Ok(key)
+}

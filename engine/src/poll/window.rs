@@ -1,0 +1,237 @@
+//! Which time range is read next. Pure arithmetic on half-open ranges.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use longshore_schema::stream::{Bounds, Order, Window};
+
+/// The half-open range `[start, end)`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Range {
+    /// The first instant.
+    pub start: Timestamp,
+    /// The first instant after.
+    pub end: Timestamp,
+}
+
+/// The numbers of a manifest's window, with the backfill known.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    span: Option<Duration>,
+    lag: Duration,
+    overlap: Duration,
+    /// The finest difference in time that the app tells apart; never zero.
+    pub resolution: Duration,
+    bounds: Bounds,
+    backfill: Duration,
+    retention: Option<Duration>,
+    /// Whether records come oldest first.
+    pub ascending: bool,
+}
+
+/// What a poll has to cover.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Due {
+    /// The range to read.
+    pub range: Range,
+    /// The range that should have been read, but that the app does not keep any more.
+    pub gap: Option<Range>,
+}
+
+impl Settings {
+    /// The settings of a window, with its backfill.
+    #[must_use]
+    pub fn new(window: &Window, backfill: Duration) -> Self {
+        let or_zero = |value: &Option<longshore_schema::Spanned<longshore_schema::scalar::Duration>>| {
+            value.as_ref().map_or(Duration::ZERO, |value| value.0)
+        };
+        let resolution = window.resolution.as_ref().map_or(Duration::from_secs(1), |r| r.0);
+        Self {
+            span: window.span.as_ref().map(|span| span.0),
+            lag: or_zero(&window.lag),
+            overlap: or_zero(&window.overlap),
+            resolution: resolution.max(Duration::from_millis(1)),
+            bounds: window.bounds.value,
+            backfill,
+            retention: window.retention.as_ref().map(|retention| retention.0),
+            ascending: window.order.as_ref().is_some_and(|order| order.value == Order::Ascending),
+        }
+    }
+
+    /// What a poll at `now` has to read: from the watermark less the overlap, or as far back as
+    /// the backfill (or `since`) reaches, until `now` less the lag (or `until`). `None` if there
+    /// is nothing.
+    #[must_use]
+    pub fn due(
+        &self,
+        watermark: Option<Timestamp>,
+        now: Timestamp,
+        since: Option<Timestamp>,
+        until: Option<Timestamp>,
+    ) -> Option<Due> {
+        let end = earlier(now, self.lag);
+        let end = self.floor(until.map_or(end, |until| until.min(end)));
+        let first = since.unwrap_or_else(|| earlier(now, self.backfill));
+        let start = watermark.map_or(first, |watermark| earlier(watermark, self.overlap));
+        let start = self.floor(start);
+        let oldest = self.retention.map(|retention| self.floor(earlier(now, retention)));
+        let (start, gap) = match (oldest, watermark) {
+            (Some(oldest), Some(watermark)) if watermark < oldest => {
+                (oldest, Some(Range { start: watermark, end: oldest }))
+            }
+            (Some(oldest), _) => (start.max(oldest), None),
+            (None, _) => (start, None),
+        };
+        (start < end).then_some(Due { range: Range { start, end }, gap })
+    }
+
+    /// The piece of `range` that starts at `at` and is at most `span` long.
+    #[must_use]
+    pub fn piece(&self, range: Range, at: Timestamp, span: Option<Duration>) -> Range {
+        let end = span.map_or(range.end, |span| later(at, span).min(range.end));
+        Range { start: at, end }
+    }
+
+    /// The declared span.
+    #[must_use]
+    pub fn span(&self) -> Option<Duration> {
+        self.span
+    }
+
+    /// Half of a range's length, rounded down to the resolution; `None` if it cannot be halved.
+    #[must_use]
+    pub fn half(&self, range: Range) -> Option<Duration> {
+        let millis = (range.end.as_millisecond() - range.start.as_millisecond()) / 2;
+        let step = self.resolution.as_millis() as i64;
+        let half = millis / step * step;
+        (half > 0).then(|| Duration::from_millis(half as u64))
+    }
+
+    /// The times to ask the app for, so that its filter includes all of `[start, end)`.
+    #[must_use]
+    pub fn asked(&self, range: Range) -> Range {
+        match self.bounds {
+            Bounds::StartOnly | Bounds::Both => range,
+            Bounds::EndOnly | Bounds::Neither => {
+                Range { start: earlier(range.start, self.resolution), end: range.end }
+            }
+        }
+    }
+
+    /// Up to when keys are of no use any more: nothing older is ever asked for again.
+    #[must_use]
+    pub fn horizon(&self, watermark: Timestamp) -> Timestamp {
+        earlier(self.floor(earlier(watermark, self.overlap)), self.resolution)
+    }
+
+    /// The last multiple of the resolution that is not after `time`.
+    #[must_use]
+    pub fn floor(&self, time: Timestamp) -> Timestamp {
+        let step = self.resolution.as_millis().max(1) as i64;
+        let floored = time.as_millisecond().div_euclid(step) * step;
+        Timestamp::from_millisecond(floored).unwrap_or(time)
+    }
+}
+
+/// `time - by`, bounded by the first time there is.
+#[must_use]
+pub fn earlier(time: Timestamp, by: Duration) -> Timestamp {
+    SignedDuration::try_from(by)
+        .ok()
+        .and_then(|by| time.checked_sub(by).ok())
+        .unwrap_or(Timestamp::MIN)
+}
+
+fn later(time: Timestamp, by: Duration) -> Timestamp {
+    SignedDuration::try_from(by)
+        .ok()
+        .and_then(|by| time.checked_add(by).ok())
+        .unwrap_or(Timestamp::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn settings(span: u64, lag: u64, overlap: u64, bounds: Bounds) -> Settings {
+        Settings {
+            span: Some(Duration::from_secs(span)),
+            lag: Duration::from_secs(lag),
+            overlap: Duration::from_secs(overlap),
+            resolution: Duration::from_secs(1),
+            bounds,
+            backfill: Duration::from_secs(3600),
+            retention: None,
+            ascending: false,
+        }
+    }
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    #[test]
+    fn a_gap_is_what_the_app_forgot_since_the_watermark() {
+        let settings = Settings {
+            retention: Some(Duration::from_secs(100)),
+            ..settings(10, 0, 5, Bounds::StartOnly)
+        };
+        let due = settings.due(Some(at(850)), at(1000), None, None).unwrap();
+        assert_eq!(due.gap, Some(Range { start: at(850), end: at(900) }));
+        assert_eq!(due.range, Range { start: at(900), end: at(1000) });
+        let fresh = settings.due(None, at(1000), None, None).unwrap();
+        assert_eq!((fresh.gap, fresh.range.start), (None, at(900)));
+    }
+
+    #[test]
+    fn halving_ends_at_the_resolution() {
+        let settings = settings(10, 0, 0, Bounds::StartOnly);
+        let half = |seconds| settings.half(Range { start: at(0), end: at(seconds) });
+        assert_eq!(half(10), Some(Duration::from_secs(5)));
+        assert_eq!(half(3), Some(Duration::from_secs(1)));
+        assert_eq!(half(1), None);
+    }
+
+    proptest! {
+        /// Whatever the polls' times, spans and overlaps: consecutive polls leave no instant out.
+        #[test]
+        fn polls_cover_every_instant(
+            span in 1_u64..5000, lag in 0_u64..120, overlap in 0_u64..900,
+            steps in prop::collection::vec(0_i64..4000, 1..12),
+        ) {
+            let settings = settings(span, lag, overlap, Bounds::StartOnly);
+            let mut now = 1_000_000;
+            let first = now - 3600;
+            let mut watermark: Option<Timestamp> = None;
+            for step in steps {
+                now += step;
+                let Some(due) = settings.due(watermark, at(now), None, None) else { continue };
+                let reached = watermark.unwrap_or(at(first));
+                prop_assert!(due.range.start <= reached.max(due.range.start.min(at(first + step))));
+                let mut position = due.range.start;
+                while position < due.range.end {
+                    let piece = settings.piece(due.range, position, settings.span());
+                    prop_assert!(piece.start == position && piece.end > piece.start);
+                    position = piece.end;
+                }
+                prop_assert_eq!(position, due.range.end);
+                if let Some(watermark) = watermark {
+                    prop_assert!(due.range.start <= watermark);
+                    prop_assert!(settings.horizon(watermark) < due.range.start);
+                }
+                watermark = Some(watermark.map_or(position, |known| known.max(position)));
+            }
+        }
+
+        /// An app that leaves the start out is asked for one resolution more.
+        #[test]
+        fn open_starts_are_moved_back(start in 0_i64..1_000_000, length in 1_i64..5000) {
+            let range = Range { start: at(start), end: at(start + length) };
+            let open = settings(10, 0, 0, Bounds::Neither).asked(range);
+            for second in start..start + length.min(50) {
+                prop_assert!(open.start < at(second) && at(second) < open.end);
+            }
+        }
+    }
+}

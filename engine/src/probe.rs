@@ -1,0 +1,78 @@
+//! What a connection can see: one small read of each stream, nothing delivered.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use longshore_schema::scalar::{self, Scalar as _};
+
+use crate::error::{Code, Error, Result};
+use crate::plan::StreamPlan;
+use crate::poll::body::Body;
+use crate::poll::pages::{PageRead, Pager};
+use crate::poll::session::{Refused, Session, Target};
+use crate::poll::window::{Range, Settings, earlier};
+use crate::render::{Scope, render_all};
+
+/// What one read of a stream showed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// The range that was asked for, for a stream that works by time.
+    pub range: Option<(Timestamp, Timestamp)>,
+    /// Records on the first page; listed items for a stream in two steps.
+    pub records: u64,
+    /// Whether there are more pages.
+    pub more: bool,
+}
+
+/// Reads the first page of a stream's newest window.
+///
+/// # Errors
+/// Why the stream cannot be read.
+pub async fn probe(session: &Session, stream: &StreamPlan) -> Result<Seen> {
+    let placed = |error: Error| {
+        error.in_stream(&stream.name).in_connection(&session.plan().connection.name)
+    };
+    read(session, stream).await.map_err(placed)
+}
+
+async fn read(session: &Session, stream: &StreamPlan) -> Result<Seen> {
+    let step = stream.listing.as_ref().map_or(&stream.records, |listing| &listing.step);
+    let facts = session.facts(&stream.name, &stream.facts).await?;
+    let mut scope = Scope { facts: Some(&facts), ..session.scope() };
+    let mut range = None;
+    if let Some(window) = &stream.window {
+        let text = render_all(&window.backfill, &scope)?;
+        let backfill = scalar::Duration::parse(&text).map_err(|error| {
+            Error::new(Code::InputInvalid, "the backfill is not a duration").cause(error.message)
+        })?;
+        let settings = Settings::new(window, backfill.0);
+        // A day is short enough to be cheap and long enough to show something.
+        let back = settings.span().unwrap_or(Duration::from_secs(86_400)).min(backfill.0);
+        let end = settings.floor(session.now());
+        let start = settings.floor(earlier(end, back));
+        let asked = settings.asked(Range { start, end });
+        scope.window = Some((asked.start, asked.end, settings.resolution));
+        range = Some((start, end));
+    }
+    let mut pager = Pager::new(step.pages.as_ref(), step.promise.as_ref());
+    let page = pager.scope.clone();
+    scope.page = Some(&page);
+    let target = Target::Declared(&step.request);
+    let mut response =
+        session.fetch(&stream.name, &target, &scope).await.map_err(Refused::into_error)?;
+    let place = response.place().to_owned();
+    let failed = |error: Error| error.in_request(&*place);
+    let mut body = Body::new(&response, step.decode, step.records.as_ref()).map_err(failed)?;
+    while let Some(chunk) = response.chunk().await? {
+        body.feed(&chunk, |_| Ok(())).map_err(failed)?;
+    }
+    let (envelope, records) = body.finish(|_| Ok(())).map_err(failed)?;
+    let page = PageRead {
+        url: &response.url,
+        headers: &response.headers,
+        envelope: &envelope,
+        records,
+        first_record: None,
+    };
+    Ok(Seen { range, records, more: pager.advance(&page).map_err(failed)? })
+}

@@ -1,0 +1,332 @@
+//! Writes compiled templates: requests are made of them.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use jiff::{SignedDuration, Timestamp};
+use longshore_schema::scalar::{Duration, Scalar};
+use longshore_schema::template::{Expression, Helper, Part, Reference};
+use longshore_schema::{Literal, Template};
+use serde_json::Value;
+
+use crate::connection::Inputs;
+use crate::error::{Code, Error, Result};
+
+/// What a template can refer to at one place.
+#[derive(Clone, Copy, Default)]
+pub struct Scope<'a> {
+    /// The connection's inputs.
+    pub inputs: Option<&'a Inputs>,
+    /// What the token response said, by the names that the manifest gave.
+    pub auth: Option<&'a BTreeMap<String, String>>,
+    /// The answers found so far.
+    pub facts: Option<&'a BTreeMap<String, Literal>>,
+    /// The window's start and end, and how finely they are written.
+    pub window: Option<(Timestamp, Timestamp, std::time::Duration)>,
+    /// The page that is asked for.
+    pub page: Option<&'a PageScope>,
+    /// The name of an earlier step and the item it listed.
+    pub item: Option<(&'a str, &'a Value)>,
+    /// When the poll started.
+    pub now: Option<Timestamp>,
+}
+
+/// The values of `page.*`.
+#[derive(Clone, Debug, Default)]
+pub struct PageScope {
+    /// `page.cursor`: nothing on the first page.
+    pub cursor: Option<String>,
+    /// `page.number`.
+    pub number: Option<u64>,
+    /// `page.offset`.
+    pub offset: Option<u64>,
+    /// `page.size`.
+    pub size: Option<u64>,
+}
+
+/// A value while it is being written.
+enum Resolved<'a> {
+    Text(Cow<'a, str>),
+    Time(Timestamp, std::time::Duration),
+    Json(Cow<'a, Value>),
+}
+
+impl Resolved<'_> {
+    fn text(&self) -> Cow<'_, str> {
+        match self {
+            Self::Text(text) => Cow::Borrowed(text),
+            Self::Time(time, resolution) => Cow::Owned(rfc3339(*time, *resolution)),
+            Self::Json(value) => match value.as_ref() {
+                Value::String(text) => Cow::Borrowed(text),
+                other => Cow::Owned(other.to_string()),
+            },
+        }
+    }
+
+    fn json(&self) -> Value {
+        match self {
+            Self::Json(value) => value.as_ref().clone(),
+            other => Value::String(other.text().into_owned()),
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        match self {
+            Self::Text(text) => text.is_empty(),
+            Self::Time(..) => false,
+            Self::Json(value) => match value.as_ref() {
+                Value::Null | Value::Bool(false) => true,
+                Value::String(text) => text.is_empty(),
+                Value::Number(number) => number.as_f64() == Some(0.0),
+                _ => false,
+            },
+        }
+    }
+}
+
+/// A time in UTC with `Z`, in whole seconds, or in milliseconds if the resolution is finer.
+#[must_use]
+pub fn rfc3339(time: Timestamp, resolution: std::time::Duration) -> String {
+    if resolution.as_millis() >= 1_000 { format!("{time:.0}") } else { format!("{time:.3}") }
+}
+
+/// Writes a template; `None` if it refers to something that has no value here.
+///
+/// # Errors
+/// [`Code::InputInvalid`] if a helper cannot make sense of what it is given.
+pub fn render(template: &Template, scope: &Scope<'_>) -> Result<Option<String>> {
+    if let Some(text) = template.as_literal() {
+        return Ok(Some(text.to_owned()));
+    }
+    let mut out = String::new();
+    Ok(write_parts(template.parts(), scope, template, &mut out)?.then_some(out))
+}
+
+/// Writes a template in which everything must have a value.
+///
+/// # Errors
+/// [`Code::InputMissing`] naming the template's references if one has no value.
+pub fn render_all(template: &Template, scope: &Scope<'_>) -> Result<String> {
+    render(template, scope)?.ok_or_else(|| {
+        let names: Vec<_> = template.references().iter().map(ToString::to_string).collect();
+        Error::new(Code::InputMissing, format!("`{template}` could not be written"))
+            .cause(format!("one of these has no value: {}", names.join(", ")))
+            .fix("give the connection a value for it, or check the manifest's fields and records")
+    })
+}
+
+fn write_parts(
+    parts: &[Part],
+    scope: &Scope<'_>,
+    template: &Template,
+    out: &mut String,
+) -> Result<bool> {
+    for part in parts {
+        match part {
+            Part::Text(text) => out.push_str(text),
+            Part::Expression(expression) => match evaluate(expression, scope, template)? {
+                Some(value) => out.push_str(&value.text()),
+                None => return Ok(false),
+            },
+            Part::If { condition, then, otherwise } => {
+                let holds = evaluate(condition, scope, template)?.is_some_and(|v| !v.is_empty());
+                let branch = if holds { then } else { otherwise };
+                if !write_parts(branch, scope, template, out)? {
+                    return Ok(false);
+                }
+            }
+        }
+    }
+    Ok(true)
+}
+
+fn evaluate<'a>(
+    expression: &'a Expression,
+    scope: &Scope<'a>,
+    template: &Template,
+) -> Result<Option<Resolved<'a>>> {
+    match expression {
+        Expression::Literal(literal) => Ok(Some(Resolved::Json(Cow::Owned(literal.to_json())))),
+        Expression::Reference(reference) => Ok(look_up(reference, scope)),
+        Expression::Call { helper, arguments } => {
+            let mut values = Vec::with_capacity(arguments.len());
+            for argument in arguments {
+                values.push(evaluate(argument, scope, template)?);
+            }
+            call(*helper, values, scope).map_err(|cause| {
+                Error::new(Code::InputInvalid, format!("`{template}` could not be written"))
+                    .cause(cause)
+                    .fix("check what the helper is given against the manifest reference")
+            })
+        }
+    }
+}
+
+fn look_up<'a>(reference: &Reference, scope: &Scope<'a>) -> Option<Resolved<'a>> {
+    let (first, rest) = reference.path.split_first()?;
+    let name = rest.first().map(String::as_str);
+    let number = |value: Option<u64>| value.map(|value| Resolved::Json(Cow::Owned(value.into())));
+    match (first.as_str(), name) {
+        ("inputs", Some(name)) => {
+            scope.inputs?.get(name).map(|text| Resolved::Text(Cow::Borrowed(text)))
+        }
+        ("auth", Some(name)) => {
+            scope.auth?.get(name).map(|text| Resolved::Text(Cow::Borrowed(text)))
+        }
+        ("facts", Some(name)) => {
+            scope.facts?.get(name).map(|fact| Resolved::Json(Cow::Owned(fact.to_json())))
+        }
+        ("window", Some("start")) => scope.window.map(|(start, _, fine)| Resolved::Time(start, fine)),
+        ("window", Some("end")) => scope.window.map(|(_, end, fine)| Resolved::Time(end, fine)),
+        ("page", Some("cursor")) => {
+            scope.page?.cursor.as_deref().map(|text| Resolved::Text(Cow::Borrowed(text)))
+        }
+        ("page", Some("number")) => number(scope.page?.number),
+        ("page", Some("offset")) => number(scope.page?.offset),
+        ("page", Some("size")) => number(scope.page?.size),
+        (step, _) => {
+            let (name, item) = scope.item?;
+            if name != step {
+                return None;
+            }
+            let found = rest.iter().try_fold(item, |value, member| value.get(member.as_str()))?;
+            (!found.is_null()).then_some(Resolved::Json(Cow::Borrowed(found)))
+        }
+    }
+}
+
+fn call<'a>(
+    helper: Helper,
+    mut values: Vec<Option<Resolved<'a>>>,
+    scope: &Scope<'_>,
+) -> Result<Option<Resolved<'a>>, String> {
+    let second = values.pop().flatten();
+    let first = values.pop().flatten();
+    let text = |text: String| Ok(Some(Resolved::Text(Cow::Owned(text))));
+    match helper {
+        Helper::Default => Ok(first.filter(|value| !value.is_empty()).or(second)),
+        Helper::Eq => {
+            let same = match (&first, &second) {
+                (Some(a), Some(b)) => a.text() == b.text(),
+                (None, None) => true,
+                _ => false,
+            };
+            Ok(Some(Resolved::Json(Cow::Owned(same.into()))))
+        }
+        Helper::Date => {
+            let (Some(value), Some(format)) = (first, second) else { return Ok(None) };
+            let zoned = time_of(&value)?.to_zoned(jiff::tz::TimeZone::UTC);
+            jiff::fmt::strtime::format(format.text().as_ref(), &zoned)
+                .map_err(|error| error.to_string())
+                .and_then(text)
+        }
+        Helper::Epoch => {
+            let (Some(value), Some(unit)) = (first, second) else { return Ok(None) };
+            let time = time_of(&value)?;
+            match unit.text().as_ref() {
+                "s" => text(time.as_second().to_string()),
+                "ms" => text(time.as_millisecond().to_string()),
+                other => Err(format!("`{other}` is not a unit of epoch; use \"s\" or \"ms\"")),
+            }
+        }
+        Helper::Ago => {
+            let (Some(value), Some(now)) = (second, scope.now) else { return Ok(None) };
+            let ago = Duration::parse(&value.text()).map_err(|error| error.message)?;
+            let ago = SignedDuration::try_from(ago.0).map_err(|error| error.to_string())?;
+            let time = now.checked_sub(ago).map_err(|error| error.to_string())?;
+            Ok(Some(Resolved::Time(time, std::time::Duration::from_secs(1))))
+        }
+        Helper::Urlencode => {
+            let Some(value) = second else { return Ok(None) };
+            text(percent_encode(&value.text()))
+        }
+        Helper::Json => {
+            let Some(value) = second else { return Ok(None) };
+            text(value.json().to_string())
+        }
+        Helper::Base64 => {
+            let Some(value) = second else { return Ok(None) };
+            text(base64::engine::general_purpose::STANDARD.encode(value.text().as_bytes()))
+        }
+    }
+}
+
+fn time_of(value: &Resolved<'_>) -> Result<Timestamp, String> {
+    match value {
+        Resolved::Time(time, _) => Ok(*time),
+        other => other.text().parse().map_err(|_| "the value is not a time".to_owned()),
+    }
+}
+
+/// Percent-encodes all but unreserved characters (RFC 3986, section 2.3).
+#[must_use]
+pub fn percent_encode(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 16);
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                out.push(char::from(byte));
+            }
+            _ => {
+                const HEX: &[u8; 16] = b"0123456789ABCDEF";
+                out.push('%');
+                out.push(char::from(HEX[usize::from(byte >> 4)]));
+                out.push(char::from(HEX[usize::from(byte & 15)]));
+            }
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn written(text: &str, scope: &Scope<'_>) -> Option<String> {
+        render(&Template::parse(text).unwrap(), scope).unwrap()
+    }
+
+    #[test]
+    fn references_and_helpers_are_written() {
+        let item = json!({"LogFile": "/blob/1", "n": 5, "none": null});
+        let facts = BTreeMap::from([("mode".to_owned(), Literal::Text("Hourly".into()))]);
+        let page = PageScope { number: Some(3), ..PageScope::default() };
+        let start: Timestamp = "2026-10-01T10:00:00.5Z".parse().unwrap();
+        let second = std::time::Duration::from_secs(1);
+        let scope = Scope {
+            facts: Some(&facts),
+            window: Some((start, start, second)),
+            page: Some(&page),
+            item: Some(("files", &item)),
+            now: Some(start),
+            ..Scope::default()
+        };
+        let cases = [
+            ("{{files.LogFile}}?n={{files.n}}", Some("/blob/1?n=5")),
+            ("{{window.start}}", Some("2026-10-01T10:00:00Z")),
+            ("{{date window.start \"%Y%m%d\"}}", Some("20261001")),
+            ("{{epoch window.start \"ms\"}}", Some("1790848800500")),
+            ("{{ago \"1d\"}}", Some("2026-09-30T10:00:00Z")),
+            ("{{urlencode \"a b+c\"}}", Some("a%20b%2Bc")),
+            ("{{json facts.mode}}", Some("\"Hourly\"")),
+            ("{{base64 \"hi\"}}", Some("aGk=")),
+            ("{{default files.none \"x\"}}", Some("x")),
+            ("{{#if (eq facts.mode \"Hourly\")}}h{{else}}d{{/if}}", Some("h")),
+            ("{{page.number}}", Some("3")),
+            ("{{page.cursor}}", None),
+            ("{{files.none}}", None),
+            ("{{other.x}}", None),
+        ];
+        for (template, expected) in cases {
+            assert_eq!(written(template, &scope).as_deref(), expected, "{template}");
+        }
+    }
+
+    #[test]
+    fn times_finer_than_a_second_keep_milliseconds() {
+        let time: Timestamp = "2026-10-01T10:00:00.5Z".parse().unwrap();
+        assert_eq!(rfc3339(time, std::time::Duration::from_millis(1)), "2026-10-01T10:00:00.500Z");
+    }
+}

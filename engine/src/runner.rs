@@ -1,0 +1,183 @@
+//! Runs a connection: opens what it needs, polls its streams, and keeps doing so.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+
+use crate::auth::Authenticator;
+use crate::clock::Clock;
+use crate::error::{Code, Error, Result, Retry};
+use crate::http::{Client, Transport};
+use crate::plan::{AuthPlan, Plan, StreamPlan};
+use crate::poll::session::Session;
+use crate::poll::stream::Poll;
+use crate::poll::{Limits, Observer, StreamReport};
+use crate::quota::Quota;
+use crate::secret::SecretStore;
+use crate::sink::Delivery;
+use crate::state::Store;
+
+/// The longest that a stream which failed waits for its next poll, whatever its schedule.
+const LONGEST_RETRY: Duration = Duration::from_secs(15 * 60);
+
+/// Where a connection keeps things.
+#[derive(Clone, Debug)]
+pub struct Folders {
+    /// Cursors, delivered keys, history and tokens.
+    pub state: PathBuf,
+    /// Events.
+    pub output: PathBuf,
+}
+
+/// A connection that is ready to be polled.
+#[derive(Clone)]
+pub struct Runner {
+    plan: Arc<Plan>,
+    session: Arc<Session>,
+    delivery: Arc<Delivery>,
+    clock: Clock,
+}
+
+impl Runner {
+    /// Opens state, output and credentials of a connection. Nothing is sent yet. Blocks.
+    ///
+    /// # Errors
+    /// [`Code::StateLocked`] if another process works on the same state, and what the folders and
+    /// the secret store have to say.
+    pub fn open(
+        plan: Plan,
+        folders: &Folders,
+        clock: Clock,
+        observer: Observer,
+    ) -> Result<Self> {
+        let name = plan.connection.name.clone();
+        let named = |error: Error| error.in_connection(&name);
+        let store = Arc::new(Store::open(&folders.state).map_err(named)?);
+        let delivery = Delivery::open(Arc::clone(&store), &folders.output).map_err(named)?;
+        let transport = Transport::new().map_err(named)?;
+        let client = Client::new(&transport, plan.hosts.clone(), plan.connection.connect_to)
+            .map_err(named)?;
+        let authenticator = match &plan.auth {
+            AuthPlan::ApiKey { .. } => None,
+            AuthPlan::OAuth(config) => Some(Authenticator::new(
+                name.clone(),
+                config.as_ref().clone(),
+                client.clone(),
+                secrets(&folders.state).map_err(named)?,
+                clock.clone(),
+            )),
+        };
+        let quotas = plan
+            .quotas
+            .iter()
+            .map(|quota| Quota::open(Arc::clone(&store), clock.clone(), &name, quota.clone()))
+            .collect::<Result<_>>()?;
+        let plan = Arc::new(plan);
+        let session = Session::new(
+            Arc::clone(&plan),
+            client,
+            authenticator,
+            quotas,
+            clock.clone(),
+            observer,
+        );
+        Ok(Self { plan, session: Arc::new(session), delivery: Arc::new(delivery), clock })
+    }
+
+    /// The plan.
+    #[must_use]
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// What the polls share.
+    #[must_use]
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// The streams with these names, or all if there are none.
+    ///
+    /// # Errors
+    /// [`Code::InputInvalid`] naming the streams there are.
+    pub fn select(&self, names: &[String]) -> Result<Vec<Arc<StreamPlan>>> {
+        if names.is_empty() {
+            return Ok(self.plan.streams.clone());
+        }
+        let known = |name: &String| self.plan.streams.iter().find(|stream| stream.name == *name);
+        names
+            .iter()
+            .map(|name| {
+                known(name).cloned().ok_or_else(|| {
+                    let all: Vec<_> = self.plan.streams.iter().map(|s| s.name.as_str()).collect();
+                    Error::new(Code::InputInvalid, format!("there is no stream `{name}`"))
+                        .fix(format!("the streams are {}", all.join(", ")))
+                        .in_connection(&self.plan.connection.name)
+                })
+            })
+            .collect()
+    }
+
+    /// Polls each stream once, all at the same time. The reports are in the order of the streams.
+    pub async fn once(&self, streams: &[Arc<StreamPlan>], limits: Limits) -> Vec<StreamReport> {
+        let mut polls = JoinSet::new();
+        for (index, stream) in streams.iter().enumerate() {
+            let (runner, stream) = (self.clone(), Arc::clone(stream));
+            polls.spawn(async move { (index, runner.poll(&stream, limits).await) });
+        }
+        let mut reports = Vec::with_capacity(streams.len());
+        while let Some(done) = polls.join_next().await {
+            match done {
+                Ok(report) => reports.push(report),
+                Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+                Err(_) => {}
+            }
+        }
+        reports.sort_by_key(|(index, _)| *index);
+        reports.into_iter().map(|(_, report)| report).collect()
+    }
+
+    /// Polls each stream on its schedule until the returned future is dropped. Dropping it loses
+    /// nothing: what is committed stays, what is not is read again.
+    pub async fn watch(&self, streams: &[Arc<StreamPlan>], limits: Limits) {
+        let mut polls = JoinSet::new();
+        for stream in streams {
+            let (runner, stream) = (self.clone(), Arc::clone(stream));
+            polls.spawn(async move {
+                loop {
+                    let started = runner.clock.now();
+                    let report = runner.poll(&stream, limits).await;
+                    let every = jiff::SignedDuration::try_from(stream.every).unwrap_or_default();
+                    let mut due = started.checked_add(every).unwrap_or(started);
+                    if let Some(error) = report.error {
+                        // Asked to come back at a certain time, or soon, but never in a hurry.
+                        let soon = stream.every.min(LONGEST_RETRY);
+                        let soon = jiff::SignedDuration::try_from(soon).unwrap_or_default();
+                        let soon = runner.clock.now().checked_add(soon).unwrap_or(due);
+                        due = match error.retry {
+                            Retry::Later(Some(at)) => at.max(soon),
+                            _ => soon,
+                        };
+                        runner.session.forget_facts().await;
+                    }
+                    runner.clock.sleep_until(due).await;
+                }
+            });
+        }
+        while polls.join_next().await.is_some() {}
+    }
+
+    async fn poll(&self, stream: &Arc<StreamPlan>, limits: Limits) -> StreamReport {
+        Poll::run(&self.session, stream, &self.delivery, limits).await
+    }
+}
+
+/// The store of a connection's tokens, in its state folder.
+///
+/// # Errors
+/// [`Code::SecretStoreUnavailable`] if it cannot be opened.
+pub fn secrets(state: &Path) -> Result<SecretStore> {
+    SecretStore::open(&state.join("secrets"))
+}

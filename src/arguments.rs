@@ -1,0 +1,170 @@
+//! What can be asked for on the command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use jiff::Timestamp;
+
+/// Run security connectors for `SaaS` apps from a manifest.
+#[derive(Debug, Parser)]
+#[command(name = "longshore", version, about, propagate_version = true)]
+#[command(after_help = "Start here: longshore demo\n\nExit codes: 0 all is well, 1 findings or failed streams, 2 wrong usage, 3 something could not be read or started, 130 stopped by Ctrl-C.")]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Check manifests, offline
+    Validate(Validate),
+    /// Print the JSON Schema of the manifest language
+    Schema,
+    /// Poll a connection and write its events
+    Run(Run),
+    /// Ask an app what a connection can see
+    Check(Connection),
+    /// Sign in to an app with a browser
+    Connect(Connection),
+    /// Start a server that plays an app
+    Simulate(Simulate),
+    /// See it all work, with nothing set up
+    Demo(Demo),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  longshore validate manifests/salesforce/manifest.yaml\n  longshore validate manifests\n  longshore validate --format json manifests | jq .\n  cat manifest.yaml | longshore validate -\n\nIn a folder every manifest.yaml below it is checked.")]
+pub(crate) struct Validate {
+    /// Files or folders; `-` is standard input
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+    /// How findings are shown
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: Format,
+    /// Accept apps that sign in with an API key, with a warning
+    #[arg(long)]
+    pub(crate) extended: bool,
+    /// Treat warnings as errors
+    #[arg(long)]
+    pub(crate) deny_warnings: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people
+    #[default]
+    Text,
+    /// For programs
+    Json,
+}
+
+/// Which connection.
+#[derive(Debug, Args)]
+#[command(after_help = "A connection file:\n\n  name: acme\n  manifest: manifests/salesforce/manifest.yaml\n  grant: client_credentials\n  inputs:\n    login_host: acme.my.salesforce.com\n    client_id: the consumer key\n    client_secret: { env: ACME_SECRET }   # or { file: acme.secret }\n\nPaths start at the file's folder. State goes to `state` beside the file and events to `events`,\nunless the keys `state` and `output` name other folders.")]
+pub(crate) struct Connection {
+    /// The connection file
+    #[arg(value_name = "CONNECTION")]
+    pub(crate) connection: PathBuf,
+    /// How the result is shown
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: Format,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  longshore run acme.yaml\n  longshore run acme.yaml --stream sign_ins --since 2026-10-01T00:00:00Z\n  longshore run acme.yaml --watch\n\nA connection file is shown by: longshore check --help")]
+pub(crate) struct Run {
+    /// The connection file
+    #[arg(value_name = "CONNECTION")]
+    pub(crate) connection: PathBuf,
+    /// Poll this stream only; may be given several times
+    #[arg(long, value_name = "NAME")]
+    pub(crate) stream: Vec<String>,
+    /// Where streams that were never polled start, in place of their backfill
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: Option<Timestamp>,
+    /// Read nothing from this time on
+    #[arg(long, value_name = "TIME")]
+    pub(crate) until: Option<Timestamp>,
+    /// Where events are written
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) output: Option<PathBuf>,
+    /// Keep polling, each stream on its schedule, until Ctrl-C
+    #[arg(long)]
+    pub(crate) watch: bool,
+    /// How the result is shown
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Simulate {
+    #[command(subcommand)]
+    pub(crate) app: App,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum App {
+    /// A Salesforce org: OAuth, SOQL queries, event log files, limits
+    Salesforce(Org),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  longshore simulate salesforce --listen 127.0.0.1:8080\n\nThen a connection with `connect_to: 127.0.0.1:8080` reads from it, and\ncurl http://127.0.0.1:8080/simulator/truth shows what it holds.")]
+pub(crate) struct Org {
+    /// The loopback address to listen on; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    pub(crate) listen: SocketAddr,
+    /// The same seed gives the same data
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// The org's time at the start; it runs on from there [default: now]
+    #[arg(long, value_name = "TIME")]
+    pub(crate) now: Option<Timestamp>,
+    /// Let the org's time stand still
+    #[arg(long)]
+    pub(crate) frozen: bool,
+    /// Days of history
+    #[arg(long, default_value_t = 60)]
+    pub(crate) days: u32,
+    /// Sign-ins per day [default: the demo's]
+    #[arg(long)]
+    pub(crate) sign_ins_per_day: Option<u32>,
+    /// API requests that the org may make in 24 hours
+    #[arg(long, default_value_t = 100_000)]
+    pub(crate) daily_api_requests: u64,
+    /// API requests that other apps made in the last 24 hours
+    #[arg(long, default_value_t = 1_200)]
+    pub(crate) api_requests_used: u64,
+    /// Which event log files the org has
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) event_monitoring: EventMonitoring,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum EventMonitoring {
+    /// Hourly and daily files of the last 30 days
+    #[default]
+    Hourly,
+    /// Daily files of the last 30 days
+    Daily,
+    /// A few kinds of daily files of the last day
+    Free,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "The demo starts a simulated Salesforce org, signs in with the full OAuth code flow, reads\neverything that is due, and checks that it has exactly what the org holds. It needs no network and\nleaves everything in one folder.")]
+pub(crate) struct Demo {
+    /// Where everything is kept [default: a new temporary folder]
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) directory: Option<PathBuf>,
+    /// The same seed gives the same data
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// The simulated time
+    #[arg(long, value_name = "TIME", default_value = "2026-10-01T12:00:00Z")]
+    pub(crate) now: Timestamp,
+    /// How the result is shown
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: Format,
+}

@@ -1,0 +1,51 @@
+//! From a connection file to a connection that can be polled.
+
+use std::path::{Path, PathBuf};
+
+use longshore_engine::clock::Clock;
+use longshore_engine::connection::ConnectionFile;
+use longshore_engine::error::{Code, Error, Result};
+use longshore_engine::plan::Plan;
+use longshore_engine::poll::Observer;
+use longshore_engine::runner::{Folders, Runner};
+use longshore_schema::Manifest;
+use longshore_validator::{Checked, Options, Profile, Severity, render_text, validate};
+
+use crate::terminal::{colour, complain};
+
+/// Opens a connection; `output` replaces the file's own.
+pub(crate) fn open(
+    path: &Path,
+    output: Option<&Path>,
+    clock: Clock,
+    observer: Observer,
+) -> Result<Runner> {
+    let (file, source) = ConnectionFile::read(path)?;
+    let manifest = manifest(&ConnectionFile::resolve(&source, &file.manifest))?;
+    let connection = file.connection(&source, &manifest)?;
+    let beside = |path: Option<&PathBuf>, usual: &str| {
+        ConnectionFile::resolve(&source, path.map_or(Path::new(usual), PathBuf::as_path))
+    };
+    let folders = Folders {
+        state: beside(file.state.as_ref(), "state"),
+        output: output.map_or_else(|| beside(file.output.as_ref(), "events"), Path::to_owned),
+    };
+    Runner::open(Plan::compile(&manifest, connection)?, &folders, clock, observer)
+}
+
+/// Reads and checks a manifest. Findings are shown as `longshore validate` shows them.
+pub(crate) fn manifest(path: &Path) -> Result<Checked<Manifest>> {
+    let source = std::fs::read_to_string(path).map_err(|error| {
+        Error::new(Code::InputInvalid, format!("{} could not be read", path.display()))
+            .cause(error.to_string())
+            .fix("check `manifest` in the connection file; the path starts at the file's folder")
+    })?;
+    let report = validate(&source, &Options { profile: Profile::Extended });
+    let errors = report.count(Severity::Error);
+    report.checked.clone().ok_or_else(|| {
+        complain(&render_text(&report, &path.display().to_string(), &source, colour()));
+        Error::new(Code::InputInvalid, format!("{} has {errors} errors", path.display()))
+            .cause("a manifest runs only after every check has passed")
+            .fix("mend what is shown above, then run `longshore validate` on it")
+    })
+}

@@ -1,0 +1,9 @@
+//! `longshore schema`
+
+use crate::Exit;
+use crate::terminal::print;
+
+pub(crate) fn run() -> Exit {
+    print(&longshore_schema::json_schema::json_schema_text());
+    Exit::Done
+}
