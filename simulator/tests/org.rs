@@ -311,4 +311,29 @@ async fn oauth_tokens_have_no_id() {
     let tokens = client.query_all("SELECT Id, AppName, User.Username FROM OauthToken").await;
     assert_eq!(tokens.len(), 20);
     assert!(tokens.iter().all(|token| token["Id"].is_null() && token["AppName"].is_string()));
+    let query = "SELECT DeleteToken FROM OauthToken";
+    let token = client.query_all(query).await[0]["DeleteToken"].as_str().unwrap().to_owned();
+    let revoke = format!("{}/services/oauth2/revoke", org.url());
+    assert_eq!(support::post(&revoke, &[("token", &token)]).await.0, 200);
+    assert_eq!(support::post(&revoke, &[("token", &token)]).await.0, 400);
+    assert_eq!(client.query_all(query).await.len(), 19);
+}
+
+#[tokio::test]
+async fn a_default_org_is_ready_at_once() {
+    let begin = std::time::Instant::now();
+    let org = start(Config::default()).await;
+    let client = Client::signed_in(&org).await;
+    let sign_ins = client.query_all("SELECT Id FROM LoginHistory").await.len();
+    let changes = client.query_all("SELECT Id FROM SetupAuditTrail").await.len();
+    let query = "SELECT Id FROM EventLogFile WHERE Interval IN ('Hourly', 'Daily')";
+    let files = client.query_all(query).await.len();
+    println!(
+        "{sign_ins} {changes} {files} {} in {:?}",
+        org.truth().log.distinct_rows,
+        begin.elapsed()
+    );
+    assert!((2000..8000).contains(&sign_ins) && (200..1000).contains(&changes));
+    assert!((2000..20_000).contains(&files));
+    assert!(begin.elapsed().as_secs() < 10, "an unoptimized build has time to spare too");
 }

@@ -16,6 +16,8 @@ use super::truth;
 
 /// Records one call may add.
 const MOST: u32 = 10_000;
+/// How far back log rows can be added, in days.
+const LOOKBACK: i64 = 60;
 /// Seconds one call may advance the clock: ten years.
 const FURTHEST: i64 = 10 * 366 * 86_400;
 
@@ -74,12 +76,15 @@ pub struct Added {
 /// Why events could not be added. Nothing was added.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EventsError {
-    /// Too many records at once.
-    #[error("one call adds at most {MOST} records; split the call")]
+    /// Too many records at once, or in the org's whole life.
+    #[error("one call adds at most {MOST} records, all calls about half a million of a kind")]
     TooMany,
     /// No such event type, or the org's licence does not include it.
     #[error("log_rows: no event type `{0}` in this org; name one that GET /simulator/truth lists")]
     EventType(String),
+    /// Log rows too old or in the future.
+    #[error("log_rows: `{0}` does not lie in the {LOOKBACK} days before the org's time")]
+    LogTime(Timestamp),
     /// Too many files for one hour.
     #[error("log_rows: the hour of `{0}` has no room for another file; choose another hour")]
     Full(Timestamp),
@@ -96,7 +101,13 @@ pub(crate) fn add_events(org: &Org, events: &Events) -> Result<Added, EventsErro
     if counts.fold(0, u32::saturating_add) > MOST {
         return Err(EventsError::TooMany);
     }
+    if org.data.sign_ins.room().min(org.data.changes.room()) < MOST as usize {
+        return Err(EventsError::TooMany);
+    }
     for rows in &events.log_rows {
+        if !(now - LOOKBACK * 86_400..now).contains(&rows.time.as_second()) {
+            return Err(EventsError::LogTime(rows.time));
+        }
         if log_types::kind(&rows.event_type).is_none_or(|kind| !org.data.files.logged(kind)) {
             return Err(EventsError::EventType(rows.event_type.clone()));
         }

@@ -117,8 +117,9 @@ fn route(org: &Org, call: &Call, version: &str, resource: &[&str]) -> Result<Rep
         ["limits"] => Err(Error::insufficient_access()),
         ["query" | "queryAll"] => query::query(org, call, version, false),
         ["tooling", "query"] => query::query(org, call, version, true),
-        ["tooling", "query", locator] => query::more(org, version, locator),
-        ["query" | "queryAll", locator] => query::more(org, version, locator),
+        ["query" | "queryAll", locator] | ["tooling", "query", locator] => {
+            query::more(org, version, locator)
+        }
         ["sobjects"] => Ok(describe::all(org, version)),
         ["sobjects", name] => Ok(describe::basic(entity(org, name)?, version)),
         ["sobjects", name, "describe"] => Ok(describe::whole(org, entity(org, name)?, version)),

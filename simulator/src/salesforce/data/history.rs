@@ -83,6 +83,11 @@ impl History {
             .find(|one| one.number == number && one.time >= self.start && one.time < now)
     }
 
+    /// How many more records can be added.
+    pub(crate) fn room(&self) -> usize {
+        (ADDED as usize).saturating_sub(lock(&self.added).len())
+    }
+
     /// Adds something that happened at `time` and shows from `visible` on.
     pub(crate) fn add(&self, time: i64, visible: i64) -> Occurrence {
         let mut added = lock(&self.added);

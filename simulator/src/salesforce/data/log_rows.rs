@@ -237,3 +237,93 @@ impl Event {
         out.push_str(text);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::super::log_types::kind;
+    use super::*;
+
+    const SHAPE: Shape = Shape { users: 50, identical: false, ragged: false };
+
+    fn row(shape: &Shape, kind: usize, row: u32) -> String {
+        let part = Part { kind, hour: 497_000, available: 0, rows: 100, seed: 9 };
+        let mut text = String::new();
+        write_row(&mut text, shape, &part, row);
+        text
+    }
+
+    /// The fields of one record; panics where the quoting is wrong.
+    fn fields(record: &str) -> Vec<String> {
+        let mut fields = Vec::new();
+        let mut rest = record;
+        loop {
+            rest = rest.strip_prefix('"').expect("a field begins with a quote");
+            let mut field = String::new();
+            loop {
+                let end = rest.find('"').expect("a field ends");
+                field.push_str(&rest[..end]);
+                rest = &rest[end + 1..];
+                match rest.strip_prefix('"') {
+                    Some(more) => {
+                        field.push('"');
+                        rest = more;
+                    }
+                    None => break,
+                }
+            }
+            fields.push(field);
+            match rest.strip_prefix(',') {
+                Some(more) => rest = more,
+                None => break,
+            }
+        }
+        assert_eq!(rest, "\n");
+        fields
+    }
+
+    #[test]
+    fn every_row_has_every_column() {
+        for (kind, event_type) in TYPES.iter().enumerate() {
+            assert_eq!(fields(&header(kind)), event_type.columns);
+            for number in 0..50 {
+                let fields = fields(&row(&SHAPE, kind, number));
+                assert_eq!(fields.len(), event_type.columns.len(), "{}", event_type.name);
+                assert_eq!(fields[0], event_type.name);
+            }
+        }
+    }
+
+    #[test]
+    fn awkward_text_is_there() {
+        let trace = fields(&row(&SHAPE, kind("ApexUnexpectedException").unwrap(), 0)).join("|");
+        assert!(trace.contains('\n') && trace.contains("\"a null object\""));
+        let message = fields(&row(&SHAPE, kind("BulkApi").unwrap(), 0)).join("|");
+        assert!(message.contains("|\"Batch \"\"1\"\" done\"|"), "{message}");
+    }
+
+    #[test]
+    fn rows_differ_even_where_the_request_is_shared() {
+        for (kind, event_type) in TYPES.iter().enumerate() {
+            let rows: Vec<String> = (0..100).map(|number| row(&SHAPE, kind, number)).collect();
+            assert_eq!(rows.iter().collect::<BTreeSet<_>>().len(), 100, "{}", event_type.name);
+            let requests: BTreeSet<String> =
+                rows.iter().map(|row| fields(row)[1..3].join("|")).collect();
+            let shared = matches!(event_type.name, "API" | "RestApi" | "URI" | "ApexExecution");
+            assert_eq!(requests.len() < 100, shared, "{}", event_type.name);
+        }
+    }
+
+    #[test]
+    fn worse_rows_come_on_demand() {
+        let shape = Shape { identical: true, ragged: true, ..SHAPE };
+        let uri = kind("URI").unwrap();
+        assert_eq!(row(&shape, uri, 5), row(&shape, uri, 4));
+        let report = kind("Report").unwrap();
+        assert_eq!(
+            fields(&row(&shape, report, 0)).len() + 1,
+            fields(&row(&shape, report, 1)).len()
+        );
+    }
+}

@@ -64,7 +64,7 @@ pub(crate) struct Data {
     pub(crate) sign_ins: History,
     pub(crate) changes: History,
     pub(crate) files: LogFiles,
-    posture: Posture,
+    pub(crate) posture: Posture,
     /// Action and target of the setup changes that were made over the API.
     made: Mutex<BTreeMap<u64, (&'static str, u64)>>,
 }
@@ -127,6 +127,10 @@ impl Data {
                 .map(|one| Row::Change(self.change(one)))
                 .collect(),
             Object::EventLogFile => self.files.visible(now).into_iter().map(Row::File).collect(),
+            Object::OauthToken => (1..=self.posture.tokens())
+                .filter(|one| self.posture.token_lives(*one))
+                .map(|one| Row::Entry(object, one))
+                .collect(),
             _ => (1..=self.count(object)).map(|one| Row::Entry(object, one)).collect(),
         }
     }

@@ -1,8 +1,12 @@
 //! The Security Health Check (Tooling API, `SecurityHealthCheckRisks`) and OAuth tokens.
 
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+
 use super::directory::user_id;
 use crate::salesforce::config::Config;
 use crate::salesforce::random::rng;
+use crate::salesforce::sync::lock;
 use crate::salesforce::value::Value;
 
 /// Id of records that have none.
@@ -107,6 +111,8 @@ const BETTER: &[&str] =
 
 const APPS: &[&str] = &["Data Loader", "Simulated Connector", "Backup Agent", "Mail Sync"];
 
+const DELETE_TOKEN: &str = "simulated-delete-";
+
 /// What the org shows of its posture.
 #[derive(Debug)]
 pub(crate) struct Posture {
@@ -115,6 +121,8 @@ pub(crate) struct Posture {
     english: bool,
     language: String,
     start: i64,
+    /// OAuth tokens that were revoked.
+    revoked: Mutex<BTreeSet<u64>>,
 }
 
 impl Posture {
@@ -126,7 +134,20 @@ impl Posture {
             english: config.language.starts_with("en"),
             language: config.language.clone(),
             start,
+            revoked: Mutex::default(),
         }
+    }
+
+    /// Whether the OAuth token with this number has not been revoked.
+    pub(crate) fn token_lives(&self, number: u64) -> bool {
+        !lock(&self.revoked).contains(&number)
+    }
+
+    /// Revokes an OAuth token by its `DeleteToken`. Whether there was one.
+    pub(crate) fn revoke(&self, delete_token: &str) -> bool {
+        delete_token.strip_prefix(DELETE_TOKEN).and_then(|number| number.parse().ok()).is_some_and(
+            |number| (1..=self.tokens()).contains(&number) && lock(&self.revoked).insert(number),
+        )
     }
 
     pub(crate) fn risks() -> u64 {
@@ -194,7 +215,7 @@ impl Posture {
             "AppName" => Value::text(APPS[number as usize % APPS.len()]),
             "UserId" => Value::Id(user_id(number * 2 - 1)),
             "AccessToken" => Value::text("simulated-masked"),
-            "DeleteToken" => Value::text(format!("simulated-delete-{number}")),
+            "DeleteToken" => Value::text(format!("{DELETE_TOKEN}{number}")),
             "CreatedDate" => Value::seconds(created),
             "LastUsedDate" => Value::seconds(created + uses * 60),
             "UseCount" => Value::Integer(uses),

@@ -7,6 +7,9 @@ const CODE_LIFETIME: i64 = 600;
 /// Codes and started logins kept; older ones go first.
 const KEPT: usize = 1000;
 
+/// Sessions kept; the one unused for longest goes first.
+const MOST_SESSIONS: usize = 10_000;
+
 /// Every token of the org. All belong to the service user.
 #[derive(Debug, Default)]
 pub(crate) struct Grants {
@@ -123,6 +126,12 @@ impl Grants {
         let token = format!("{organization}!{}", opaque());
         let session = Session { family, scope: scope.to_owned(), used: now };
         self.access.insert(token.clone(), session);
+        if self.access.len() > MOST_SESSIONS {
+            let oldest = self.access.iter().min_by_key(|(_, session)| session.used);
+            if let Some(oldest) = oldest.map(|(token, _)| token.clone()) {
+                self.access.remove(&oldest);
+            }
+        }
         token
     }
 

@@ -63,7 +63,9 @@ pub(crate) fn session(org: &Org, call: &Call) -> Option<Session> {
 fn revoke(org: &Org, call: &Call) -> Reply {
     let token = form(call).remove("token").or_else(|| call.parameter("token"));
     match token {
-        Some(token) if lock(&org.grants).revoke(&token) => Reply::empty(200),
+        Some(token) if lock(&org.grants).revoke(&token) || org.data.posture.revoke(&token) => {
+            Reply::empty(200)
+        }
         Some(_) => refused(("invalid_token", "invalid token")),
         None => refused(("invalid_request", "missing required parameter: token")),
     }

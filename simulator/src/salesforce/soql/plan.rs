@@ -454,3 +454,65 @@ fn pointer(source: &str, at: usize) -> String {
     let caret = " ".repeat(column - first);
     format!("\n{excerpt}\n{caret}^\nERROR at Row:1:Column:{}", column + 1)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::salesforce::config::{Config, Volume};
+    use crate::salesforce::soql::{parse, run};
+
+    const NOW: i64 = 1_790_848_800;
+
+    fn run_it(source: &str, org: &(Catalogue, Data)) -> Option<String> {
+        let query = parse(source).ok()?;
+        let plan = plan(source, &query, &org.0, &org.1, NOW, true).ok()?;
+        Some(format!("{:?}", run(&plan, &org.1, NOW)))
+    }
+
+    fn org() -> (Catalogue, Data) {
+        let volume = Volume {
+            days: 3,
+            users: 5,
+            sign_ins_per_day: 5,
+            audit_per_day: 2,
+            log_rows_per_file: 1,
+        };
+        let config = Config { volume, ..Config::default() };
+        (Catalogue::new(&config), Data::new(&config, NOW))
+    }
+
+    #[test]
+    fn carets_stand_under_the_culprit() {
+        let source = "SELECT Id,\n Ünïcode, LoginTime FROM LoginHistory WHERE LoginTime > TODAY AND Status = 'x' ORDER BY Id";
+        let at = source.find("Status").expect("it is there");
+        let shown = pointer(source, at);
+        let lines: Vec<&str> = shown.lines().collect();
+        let caret = lines[2].find('^').expect("a caret");
+        assert!(lines[1][caret..].starts_with("Status"), "{shown}");
+    }
+
+    proptest! {
+        #[test]
+        fn any_statement_gets_an_answer(
+            field in prop::sample::select(vec![
+                "Id", "LoginTime", "User.Manager.Name", "LoginGeo.City", "Status", "IsActive",
+                "CreatedBy.Username", "Interval", "é", "COUNT()", "COUNT(Id)", "FIELDS(STANDARD)",
+            ]),
+            object in prop::sample::select(vec![
+                "LoginHistory", "User", "EventLogFile", "SetupAuditTrail", "PermissionSet",
+                "PermissionSetAssignment", "SecurityHealthCheckRisks", "OauthToken", "Nothing",
+            ]),
+            tail in prop::collection::vec(prop::sample::select(vec![
+                "WHERE", "ORDER BY", "LIMIT 3", "Id", "LoginTime", "Name", "=", "!=", ">", "LIKE",
+                "'a%'", "null", "TODAY", "LAST_N_DAYS:3", "2026-10-01T00:00:00Z", "AND", "NOT",
+                "IN ('x')", "OFFSET 2", "GROUP BY", "true", "DESC", "'é\\n'",
+            ]), 0..8),
+        ) {
+            let org = org();
+            let source = format!("SELECT {field} FROM {object} {}", tail.join(" "));
+            prop_assert_eq!(run_it(&source, &org), run_it(&source, &org));
+        }
+    }
+}
