@@ -1,0 +1,296 @@
+//! Turns values of a record into what an attribute may hold.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+use longshore_schema::scalar::TimeFormat;
+use longshore_validator::ocsf::{Attribute, Enum, EnumId, Primitive, Type, table};
+use regex::Regex;
+
+use super::datum::{Datum, is_number, write_integer, write_string};
+use super::time;
+
+/// The id of "Other" in OCSF's enums.
+const OTHER: i64 = 99;
+/// The longest text of an `ip_t` that OCSF allows.
+const LONGEST_IP: usize = 40;
+
+/// What a value is turned into before its attribute's type has a say.
+#[derive(Clone, Debug)]
+pub(super) enum Conversion {
+    String,
+    Integer,
+    Float,
+    Boolean,
+    Timestamp(TimeFormat),
+    Ip,
+}
+
+impl Conversion {
+    /// The converted value, or none. `buffer` holds it where no span does.
+    #[inline]
+    pub(super) fn apply<'b>(&self, value: Datum<'b>, buffer: &'b mut String) -> Datum<'b> {
+        match self {
+            Self::String => match value {
+                Datum::String { .. } | Datum::Text(_) => value,
+                _ => value.text(buffer).map_or(Datum::Missing, Datum::Text),
+            },
+            Self::Integer => match value {
+                Datum::Integer(_) => value,
+                Datum::Boolean(_) => Datum::Missing,
+                _ => value.text(buffer).and_then(integer).map_or(Datum::Missing, Datum::Integer),
+            },
+            Self::Float => match value {
+                Datum::Boolean(_) => Datum::Missing,
+                _ => match value.text(buffer).map(str::trim) {
+                    Some(text) if is_number(text) && text.parse().is_ok_and(f64::is_finite) => {
+                        Datum::Number(text.as_bytes())
+                    }
+                    _ => Datum::Missing,
+                },
+            },
+            Self::Boolean => match value {
+                Datum::Boolean(_) => value,
+                _ => match value.text(buffer).map(str::trim) {
+                    Some("1") => Datum::Boolean(true),
+                    Some("0") => Datum::Boolean(false),
+                    Some(text) if text.eq_ignore_ascii_case("true") => Datum::Boolean(true),
+                    Some(text) if text.eq_ignore_ascii_case("false") => Datum::Boolean(false),
+                    _ => Datum::Missing,
+                },
+            },
+            Self::Timestamp(format) => value
+                .text(buffer)
+                .and_then(|text| time::parse(text, format))
+                .map_or(Datum::Missing, Datum::Integer),
+            Self::Ip => match value.text(buffer).map(str::trim) {
+                Some(text) if is_ip(text) => Datum::Text(text),
+                _ => Datum::Missing,
+            },
+        }
+    }
+}
+
+fn integer(text: &str) -> Option<i64> {
+    let text = text.trim();
+    text.parse().ok().or_else(|| {
+        let value = text.parse::<f64>().ok()?;
+        // Up to 2^53 every whole double is exact.
+        (value.fract() == 0.0 && value.abs() <= 9_007_199_254_740_992.0).then_some(value as i64)
+    })
+}
+
+/// An IP address, with the zone that IPv6 allows (RFC 4007 section 11).
+fn is_ip(text: &str) -> bool {
+    text.len() <= LONGEST_IP
+        && match text.split_once('%') {
+            Some((address, zone)) => {
+                !zone.is_empty() && matches!(address.parse(), Ok(IpAddr::V6(_)))
+            }
+            None => text.parse::<IpAddr>().is_ok(),
+        }
+}
+
+/// What an attribute may hold.
+#[derive(Debug)]
+pub(super) enum Target {
+    Text(Option<Format>),
+    Integer { min: i64, max: i64 },
+    Float,
+    Boolean,
+    Timestamp,
+    Ip,
+    Json,
+    /// An enum; its ids and captions are written together.
+    Enum(Box<Enumeration>),
+}
+
+/// What OCSF asks of a text's form.
+#[derive(Debug)]
+pub(super) struct Format {
+    pattern: Option<Regex>,
+    longest: Option<usize>,
+}
+
+impl Format {
+    fn of(primitive: Primitive) -> Option<Self> {
+        let rules = table().primitive(primitive)?;
+        // OCSF's patterns mean ASCII digits.
+        let pattern = rules.regex.as_ref().map(|pattern| pattern.replace("\\d", "[0-9]"));
+        let pattern = pattern.and_then(|pattern| Regex::new(&pattern).ok());
+        let longest = rules.max_len;
+        (pattern.is_some() || longest.is_some()).then_some(Self { pattern, longest })
+    }
+
+    fn accepts(&self, text: &str) -> bool {
+        self.longest.is_none_or(|longest| text.chars().count() <= longest)
+            && self.pattern.as_ref().is_none_or(|pattern| pattern.is_match(text))
+    }
+}
+
+impl Target {
+    /// What an attribute that is no enum may hold; `None` for objects with attributes of their own.
+    pub(super) fn of(attribute: &Attribute) -> Option<Self> {
+        let primitive = match attribute.type_ {
+            Type::Primitive(primitive) => primitive,
+            Type::Object(name) => {
+                let free = table().object(name).is_none_or(|object| object.is_free_form());
+                return free.then_some(Self::Json);
+            }
+        };
+        Some(match primitive {
+            Primitive::Boolean => Self::Boolean,
+            Primitive::Float => Self::Float,
+            Primitive::Integer => Self::Integer { min: i32::MIN.into(), max: i32::MAX.into() },
+            Primitive::Long => Self::Integer { min: i64::MIN, max: i64::MAX },
+            Primitive::Port => Self::Integer { min: 0, max: u16::MAX.into() },
+            Primitive::Timestamp => Self::Timestamp,
+            Primitive::Ip => Self::Ip,
+            Primitive::Json => Self::Json,
+            _ => Self::Text(Format::of(primitive)),
+        })
+    }
+
+    /// Appends the value, or nothing and `false` if the attribute cannot hold it.
+    #[inline]
+    pub(super) fn write(&self, value: Datum<'_>, buffer: &mut String, out: &mut Vec<u8>) -> bool {
+        let converted = match self {
+            Self::Text(format) => {
+                if let Some(format) = format
+                    && !value.text(buffer).is_some_and(|text| format.accepts(text))
+                {
+                    return false;
+                }
+                Conversion::String.apply(value, buffer)
+            }
+            Self::Integer { min, max } => match Conversion::Integer.apply(value, buffer) {
+                Datum::Integer(number) if (*min..=*max).contains(&number) => Datum::Integer(number),
+                _ => Datum::Missing,
+            },
+            Self::Float => Conversion::Float.apply(value, buffer),
+            Self::Boolean => Conversion::Boolean.apply(value, buffer),
+            Self::Timestamp => match value {
+                Datum::Integer(_) => value,
+                _ => Datum::Missing,
+            },
+            Self::Ip => Conversion::Ip.apply(value, buffer),
+            Self::Json => value,
+            Self::Enum(_) => Datum::Missing,
+        };
+        converted.write(out);
+        !converted.is_missing()
+    }
+}
+
+/// An enum: an id, and beside it the caption that belongs to it.
+#[derive(Debug)]
+pub(super) struct Enumeration {
+    /// Captions with the finished members of the event for each.
+    captions: Vec<(&'static str, Box<[u8]>)>,
+    /// For attributes that take the id itself: ids with the finished members.
+    ids: HashMap<String, usize>,
+    /// What comes before and behind the source's own word if the enum has "Other".
+    other: Option<[Box<[u8]>; 2]>,
+}
+
+impl Enumeration {
+    /// The enum `values`, written to the id attribute and, if there is one, to the caption attribute
+    /// beside it. With `by_id` a value may be an id; otherwise only captions are known.
+    pub(super) fn new(
+        id: &str,
+        caption: Option<&str>,
+        values: &Enum,
+        is_array: bool,
+        by_id: bool,
+    ) -> Self {
+        let (open, close) = if is_array { ("[", "],") } else { ("", ",") };
+        let member = |name: &str, value: &[u8]| {
+            [format!("\"{name}\":{open}").as_bytes(), value, close.as_bytes()].concat()
+        };
+        let id_member = |known: &EnumId| match known {
+            EnumId::Integer(number) => member(id, number.to_string().as_bytes()),
+            EnumId::Text(text) => {
+                let mut quoted = Vec::new();
+                write_string(text, &mut quoted);
+                member(id, &quoted)
+            }
+        };
+        let mut captions = Vec::new();
+        let mut ids = HashMap::new();
+        for (known, text) in values.iter() {
+            let mut members = id_member(known);
+            if let Some(caption) = caption {
+                let mut quoted = Vec::new();
+                write_string(text, &mut quoted);
+                members.extend(member(caption, &quoted));
+            }
+            if by_id {
+                ids.insert(known.to_string().to_ascii_lowercase(), captions.len());
+            }
+            captions.push((text, members.into_boxed_slice()));
+        }
+        let other = caption.filter(|_| values.caption(&EnumId::Integer(OTHER)).is_some());
+        let other = other.map(|caption| {
+            let mut before = id_member(&EnumId::Integer(OTHER));
+            before.extend_from_slice(format!("\"{caption}\":{open}").as_bytes());
+            [before.into_boxed_slice(), close.as_bytes().into()]
+        });
+        Self { captions, ids, other }
+    }
+
+    /// Whether the enum has this caption or id.
+    pub(super) fn knows(&self, text: &str) -> bool {
+        self.find(text).is_some()
+    }
+
+    fn find(&self, text: &str) -> Option<&[u8]> {
+        if !self.ids.is_empty()
+            && let Some(index) = self.ids.get(&text.to_ascii_lowercase())
+        {
+            return Some(&self.captions[*index].1);
+        }
+        let same = |(caption, _): &&(&str, _)| caption.eq_ignore_ascii_case(text);
+        self.captions.iter().find(same).map(|(_, members)| &**members)
+    }
+
+    /// Appends id and caption, each with a comma behind it; `false` and nothing if the enum has
+    /// neither the value nor a place for others.
+    #[inline]
+    pub(super) fn write(&self, value: Datum<'_>, buffer: &mut String, out: &mut Vec<u8>) -> bool {
+        let Some(text) = value.text(buffer) else { return false };
+        if let Some(members) = self.find(text) {
+            out.extend_from_slice(members);
+            return true;
+        }
+        let Some([before, behind]) = &self.other else { return false };
+        out.extend_from_slice(before);
+        write_string(text, out);
+        out.extend_from_slice(behind);
+        true
+    }
+}
+
+/// A literal of a manifest as a value; numbers that are not whole need `buffer`.
+pub(super) fn literal<'b>(
+    literal: &'b longshore_schema::Literal,
+    buffer: &'b mut String,
+) -> Datum<'b> {
+    use longshore_schema::Literal;
+    match literal {
+        Literal::Text(text) => Datum::Text(text),
+        Literal::Integer(number) => Datum::Integer(*number),
+        Literal::Bool(value) => Datum::Boolean(*value),
+        Literal::Float(number) => {
+            let mut text = Vec::new();
+            if *number == number.trunc() && number.abs() < 1e15 {
+                write_integer(*number as i64, &mut text);
+            }
+            *buffer = if text.is_empty() {
+                number.to_string()
+            } else {
+                String::from_utf8(text).unwrap_or_default()
+            };
+            Datum::Number(buffer.as_bytes())
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! Why a record did not become an event.
+
+use crate::error;
+
+/// A record that did not become an event. It says where and of what shape the trouble is, never
+/// what the record holds.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// The record is not JSON (RFC 8259).
+    #[error("a record of stream {stream} is not JSON: byte {offset} is not {expected}")]
+    Malformed {
+        /// The stream's name.
+        stream: String,
+        /// Where, in bytes from the record's start.
+        offset: usize,
+        /// What stands at such a place in JSON.
+        expected: &'static str,
+    },
+    /// The event's time is missing or not written as the manifest says.
+    #[error("a record of stream {stream} has no readable time: {paths} is {shape}")]
+    Time {
+        /// The stream's name.
+        stream: String,
+        /// The paths that the manifest names for it.
+        paths: String,
+        /// What the value looks like: `text of the shape `9999-99-99``.
+        shape: String,
+    },
+    /// A part of the key has no value.
+    #[error("a record of stream {stream} has no value at {path}, which is part of its key")]
+    Key {
+        /// The stream's name.
+        stream: String,
+        /// The path that the manifest names for it.
+        path: String,
+    },
+}
+
+impl From<Error> for error::Error {
+    fn from(failure: Error) -> Self {
+        let (code, fix) = match &failure {
+            Error::Malformed { .. } => {
+                (error::Code::DataParse, "ask the app's vendor why it sends broken JSON")
+            }
+            Error::Time { .. } => (
+                error::Code::DataMapping,
+                "correct the path or the `format` of the time in the manifest",
+            ),
+            Error::Key { .. } => (
+                error::Code::DataMapping,
+                "name a key in the manifest that every record has, or `$` for the whole record",
+            ),
+        };
+        let (Error::Malformed { stream, .. } | Error::Time { stream, .. } | Error::Key { stream, .. }) =
+            &failure;
+        Self::new(code, failure.to_string()).fix(fix).in_stream(stream)
+    }
+}

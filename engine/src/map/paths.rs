@@ -1,0 +1,400 @@
+//! The places in a record that a mapping reads, gathered into one tree so that one pass over the
+//! record's bytes finds all of them.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use longshore_schema::{JsonPath, Step};
+use serde_json::Value;
+
+use super::datum::Datum;
+use super::scan::{Fault, Scanner};
+use crate::decode::Row;
+
+/// The most members of a record whose order is learned, and the longest name.
+const LEARNED_MEMBERS: usize = 512;
+const LEARNED_NAME: usize = 256;
+
+/// A place that is read, by its position in [`Slots::values`].
+pub(super) type Slot = usize;
+
+/// All places that a mapping reads.
+#[derive(Debug, Default)]
+pub(super) struct Paths {
+    nodes: Vec<Node>,
+    /// The children of the root by name.
+    members: HashMap<Box<str>, usize>,
+    /// Paths that need the parsed record.
+    general: Vec<(Slot, JsonPath)>,
+    /// The paths as written, by slot.
+    texts: Vec<String>,
+}
+
+#[derive(Debug, Default)]
+struct Node {
+    slot: Option<Slot>,
+    is_ignored: bool,
+    members: Vec<(Box<str>, usize)>,
+    elements: Vec<(usize, usize)>,
+}
+
+/// What one pass over a record found.
+#[derive(Debug, Default)]
+pub(super) struct Slots<'a> {
+    pub(super) values: Vec<Datum<'a>>,
+    /// Whether the event holds the slot's whole value.
+    pub(super) used: Vec<bool>,
+    pub(super) members: Vec<Member<'a>>,
+}
+
+/// A member of the record, to find out in the end what no attribute holds.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Member<'a> {
+    /// A member with a value; the slot that reads it as a whole, if one does.
+    Value { name: Name<'a>, value: Datum<'a>, slot: Option<Slot> },
+    /// An object whose members follow, up to the matching `Leave`.
+    Enter { name: Name<'a>, slot: Option<Slot> },
+    Leave,
+}
+
+/// A member's name.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Name<'a> {
+    /// As a JSON string with its quotes.
+    Quoted(&'a [u8]),
+    /// A CSV column.
+    Column(&'a str),
+    /// A CSV field beyond the last column, counted from 1.
+    Extra(usize),
+}
+
+/// The order of members that the records so far had: the next record's members are looked up there
+/// first.
+pub(super) type Shape = Vec<(Box<[u8]>, Option<usize>)>;
+
+/// Empties a vector and keeps its memory, for items that borrow from something else.
+fn recycle<A, B>(mut used: Vec<A>) -> Vec<B> {
+    used.clear();
+    used.into_iter().map(|_| unreachable!("the vector is empty")).collect()
+}
+
+impl Slots<'_> {
+    /// The same memory, ready for another record.
+    pub(super) fn recycle<'b>(self, count: usize) -> Slots<'b> {
+        let Self { values, mut used, members } = self;
+        let mut values = recycle(values);
+        values.resize(count, Datum::Missing);
+        used.clear();
+        used.resize(count, false);
+        Slots { values, used, members: recycle(members) }
+    }
+}
+
+impl Paths {
+    pub(super) fn new() -> Self {
+        Self { nodes: vec![Node::default()], ..Self::default() }
+    }
+
+    /// How many slots there are.
+    pub(super) fn count(&self) -> usize {
+        self.texts.len()
+    }
+
+    /// The path of a slot, as written in the manifest.
+    pub(super) fn text(&self, slot: Slot) -> &str {
+        &self.texts[slot]
+    }
+
+    /// The slot of a path; the same for the same path.
+    pub(super) fn add(&mut self, path: &JsonPath) -> Slot {
+        if let Some(slot) = self.texts.iter().position(|text| text == path.as_str()) {
+            return slot;
+        }
+        let is_plain = |step: &Step| match step {
+            Step::Member(_) => true,
+            Step::Index(index) => *index >= 0,
+            Step::Every => false,
+        };
+        if let Some(steps) = path.steps().filter(|steps| steps.iter().all(is_plain)) {
+            return self.add_steps(steps, path.as_str());
+        }
+        let slot = self.new_slot(path.as_str());
+        self.general.push((slot, path.clone()));
+        slot
+    }
+
+    /// The slot of nested member names.
+    pub(super) fn add_members(&mut self, names: &[String]) -> Slot {
+        let steps: Vec<_> = names.iter().cloned().map(Step::Member).collect();
+        self.add_steps(&steps, &format!("$.{}", names.join(".")))
+    }
+
+    /// Marks a member of the record as of no use.
+    pub(super) fn ignore(&mut self, name: &str) {
+        let node = self.member(0, name);
+        self.nodes[node].is_ignored = true;
+    }
+
+    fn new_slot(&mut self, text: &str) -> Slot {
+        self.texts.push(text.to_owned());
+        self.texts.len() - 1
+    }
+
+    fn add_steps(&mut self, steps: &[Step], text: &str) -> Slot {
+        let mut node = 0;
+        for step in steps {
+            node = match step {
+                Step::Member(name) => self.member(node, name),
+                Step::Index(index) => self.element(node, *index as usize),
+                Step::Every => unreachable!("such paths are general"),
+            };
+        }
+        if let Some(slot) = self.nodes[node].slot {
+            return slot;
+        }
+        let slot = self.new_slot(text);
+        self.nodes[node].slot = Some(slot);
+        slot
+    }
+
+    fn member(&mut self, node: usize, name: &str) -> usize {
+        if let Some((_, child)) = self.nodes[node].members.iter().find(|(known, _)| **known == *name)
+        {
+            return *child;
+        }
+        let child = self.nodes.len();
+        self.nodes.push(Node::default());
+        self.nodes[node].members.push((name.into(), child));
+        if node == 0 {
+            self.members.insert(name.into(), child);
+        }
+        child
+    }
+
+    fn element(&mut self, node: usize, index: usize) -> usize {
+        if let Some((_, child)) = self.nodes[node].elements.iter().find(|(known, _)| *known == index)
+        {
+            return *child;
+        }
+        let child = self.nodes.len();
+        self.nodes.push(Node::default());
+        self.nodes[node].elements.push((index, child));
+        child
+    }
+
+    /// Finds all plain paths in a JSON record, which must be UTF-8.
+    pub(super) fn read_json<'a>(
+        &self,
+        bytes: &'a [u8],
+        slots: &mut Slots<'a>,
+        shape: &mut Shape,
+    ) -> Result<(), Fault> {
+        let mut scanner = Scanner::new(bytes);
+        let root = &self.nodes[0];
+        let value = if scanner.peek() == b'{' {
+            let start = scanner.position();
+            let mut index = 0;
+            scanner.members(|scanner, name, escaped| {
+                let child = self.child(index, name, escaped, shape);
+                index += 1;
+                self.read_member(scanner, child, name, slots)
+            })?;
+            Datum::Object(scanner.since(start))
+        } else {
+            let value = self.read_node(&mut scanner, 0, slots, None)?;
+            slots.members.push(Member::Value {
+                name: Name::Column("_record"),
+                value,
+                slot: root.slot,
+            });
+            value
+        };
+        if let Some(slot) = root.slot {
+            slots.values[slot] = value;
+        }
+        scanner.end()
+    }
+
+    /// Which child of the root a member of the record is.
+    #[inline]
+    fn child(&self, index: usize, name: &[u8], escaped: bool, shape: &mut Shape) -> Option<usize> {
+        if let Some((known, child)) = shape.get(index)
+            && **known == *name
+        {
+            return *child;
+        }
+        self.unexpected_child(index, name, escaped, shape)
+    }
+
+    #[cold]
+    fn unexpected_child(
+        &self,
+        index: usize,
+        name: &[u8],
+        escaped: bool,
+        shape: &mut Shape,
+    ) -> Option<usize> {
+        let child = if escaped {
+            let name: String = serde_json::from_slice(name).ok()?;
+            self.members.get(name.as_str()).copied()
+        } else {
+            let bare = name.strip_prefix(b"\"").and_then(|name| name.strip_suffix(b"\""));
+            let bare = std::str::from_utf8(bare.unwrap_or(name)).ok()?;
+            self.members.get(bare).copied()
+        };
+        if index < LEARNED_MEMBERS && name.len() <= LEARNED_NAME {
+            if shape.len() <= index {
+                shape.resize(index + 1, (Box::default(), None));
+            }
+            shape[index] = (name.into(), child);
+        }
+        child
+    }
+
+    #[inline]
+    fn read_member<'a>(
+        &self,
+        scanner: &mut Scanner<'a>,
+        child: Option<usize>,
+        name: &'a [u8],
+        slots: &mut Slots<'a>,
+    ) -> Result<(), Fault> {
+        let name = Name::Quoted(name);
+        let Some(child) = child else {
+            let value = scanner.value()?;
+            if !value.is_missing() {
+                slots.members.push(Member::Value { name, value, slot: None });
+            }
+            return Ok(());
+        };
+        let node = &self.nodes[child];
+        let named = (!node.is_ignored).then_some(name);
+        let value = self.read_node(scanner, child, slots, named)?;
+        if let Some(slot) = node.slot {
+            slots.values[slot] = value;
+        }
+        Ok(())
+    }
+
+    /// Reads the value at a node and what is wanted below it. With a name, the members are noted.
+    fn read_node<'a>(
+        &self,
+        scanner: &mut Scanner<'a>,
+        node: usize,
+        slots: &mut Slots<'a>,
+        name: Option<Name<'a>>,
+    ) -> Result<Datum<'a>, Fault> {
+        let node = &self.nodes[node];
+        let value = match scanner.peek() {
+            b'{' if !node.members.is_empty() => {
+                let start = scanner.position();
+                if let Some(name) = name {
+                    slots.members.push(Member::Enter { name, slot: node.slot });
+                }
+                scanner.members(|scanner, inner, escaped| {
+                    let child = nested_child(node, inner, escaped);
+                    if name.is_some() {
+                        return self.read_member(scanner, child, inner, slots);
+                    }
+                    match child {
+                        Some(child) => self.read_quietly(scanner, child, slots),
+                        None => scanner.value().map(drop),
+                    }
+                })?;
+                if name.is_some() {
+                    slots.members.push(Member::Leave);
+                }
+                return Ok(Datum::Object(scanner.since(start)));
+            }
+            b'[' if !node.elements.is_empty() => {
+                let start = scanner.position();
+                scanner.elements(|scanner, index| {
+                    match node.elements.iter().find(|(wanted, _)| *wanted == index) {
+                        Some((_, child)) => self.read_quietly(scanner, *child, slots),
+                        None => scanner.value().map(drop),
+                    }
+                })?;
+                Datum::Array(scanner.since(start))
+            }
+            _ => scanner.value()?,
+        };
+        if let (Some(name), false) = (name, value.is_missing()) {
+            slots.members.push(Member::Value { name, value, slot: node.slot });
+        }
+        Ok(value)
+    }
+
+    fn read_quietly<'a>(
+        &self,
+        scanner: &mut Scanner<'a>,
+        child: usize,
+        slots: &mut Slots<'a>,
+    ) -> Result<(), Fault> {
+        let value = self.read_node(scanner, child, slots, None)?;
+        if let Some(slot) = self.nodes[child].slot {
+            slots.values[slot] = value;
+        }
+        Ok(())
+    }
+
+    /// Finds all plain paths in a CSV row.
+    pub(super) fn read_row<'a>(&self, row: &Row<'a>, slots: &mut Slots<'a>, shape: &mut Shape) {
+        let names = row.header().names();
+        for (column, text) in row.fields().enumerate() {
+            let value = Datum::field(text);
+            let Some(name) = names.get(column) else {
+                if !value.is_missing() {
+                    let name = Name::Extra(column + 1 - names.len());
+                    slots.members.push(Member::Value { name, value, slot: None });
+                }
+                continue;
+            };
+            let node = self.child(column, name.as_bytes(), false, shape);
+            let node = node.map(|node| &self.nodes[node]);
+            let slot = node.and_then(|node| node.slot);
+            if let Some(slot) = slot {
+                slots.values[slot] = value;
+            }
+            if !value.is_missing() && !node.is_some_and(|node| node.is_ignored) {
+                slots.members.push(Member::Value { name: Name::Column(name), value, slot });
+            }
+        }
+    }
+
+    /// Whether some paths need the parsed record.
+    pub(super) fn needs_document(&self) -> bool {
+        !self.general.is_empty()
+    }
+
+    /// The values of the general paths as JSON, and where in the text each slot's is.
+    pub(super) fn select(&self, document: &Value) -> (String, Vec<(Slot, Range<usize>)>) {
+        let mut text = String::new();
+        let mut found = Vec::new();
+        for (slot, path) in &self.general {
+            if let Some(value) = path.select(document).into_iter().find(|value| !value.is_null()) {
+                let start = text.len();
+                text.push_str(&value.to_string());
+                found.push((*slot, start..text.len()));
+            }
+        }
+        (text, found)
+    }
+}
+
+fn nested_child(node: &Node, name: &[u8], escaped: bool) -> Option<usize> {
+    let find = |name: &[u8]| {
+        node.members.iter().find(|(known, _)| known.as_bytes() == name).map(|(_, child)| *child)
+    };
+    if escaped {
+        let name: String = serde_json::from_slice(name).ok()?;
+        return find(name.as_bytes());
+    }
+    find(&name[1..name.len() - 1])
+}
+
+/// A CSV row as the JSON object that general paths are applied to.
+pub(super) fn row_document(row: &Row<'_>) -> Value {
+    let names = row.header().names().iter();
+    let fields = row.fields().filter(|text| !text.is_empty());
+    Value::Object(names.cloned().zip(fields.map(Value::from)).collect())
+}

@@ -1,0 +1,448 @@
+//! A compiled mapping, and how it writes an event.
+
+use std::collections::HashMap;
+
+use regex::Regex;
+
+use super::convert::{Conversion, Target};
+use super::datum::{Datum, write_string};
+use super::paths::{Member, Name, Slot, Slots};
+use super::scan::Scanner;
+use super::template::Text;
+
+/// Texts that live no longer than one value.
+#[derive(Debug, Default)]
+pub(super) struct Buffers {
+    written: String,
+    matched: String,
+    compared: String,
+    converted: String,
+    checked: String,
+    shown: Vec<Slot>,
+    open: Vec<usize>,
+}
+
+/// What one event is written from.
+pub(super) struct Run<'r, 'a> {
+    pub(super) slots: &'r mut Slots<'a>,
+    pub(super) buffers: &'r mut Buffers,
+    /// The event's key in lower case hexadecimal digits.
+    pub(super) uid: &'r [u8; 32],
+}
+
+/// Where a value is written: the attribute's name, type and, for an element, array.
+#[derive(Debug)]
+pub(super) struct Field {
+    /// `"name":`, and `[` for arrays; nothing for enums, which write their names themselves.
+    pub(super) open: Box<[u8]>,
+    /// `,` or `],`.
+    pub(super) close: &'static [u8],
+    pub(super) target: Target,
+    /// The attribute is an array and every element of an array is written.
+    pub(super) is_whole: bool,
+}
+
+/// How much of a value was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Written {
+    Nothing,
+    Part,
+    Whole,
+}
+
+impl Field {
+    /// Appends the attribute with a comma behind it.
+    #[inline]
+    pub(super) fn write(
+        &self,
+        value: Datum<'_>,
+        conversion: Option<&Conversion>,
+        [converted, checked]: [&mut String; 2],
+        out: &mut Vec<u8>,
+    ) -> Written {
+        if let (true, Datum::Array(raw)) = (self.is_whole, value) {
+            return self.write_elements(raw, conversion, [converted, checked], out);
+        }
+        let value = match conversion {
+            Some(conversion) => conversion.apply(value, converted),
+            None => value,
+        };
+        if value.is_missing() {
+            return Written::Nothing;
+        }
+        if let Target::Enum(values) = &self.target {
+            let written = values.write(value, checked, out);
+            return if written { Written::Whole } else { Written::Nothing };
+        }
+        let start = out.len();
+        out.extend_from_slice(&self.open);
+        if self.target.write(value, checked, out) {
+            out.extend_from_slice(self.close);
+            return Written::Whole;
+        }
+        out.truncate(start);
+        Written::Nothing
+    }
+
+    fn write_elements(
+        &self,
+        raw: &[u8],
+        conversion: Option<&Conversion>,
+        [converted, checked]: [&mut String; 2],
+        out: &mut Vec<u8>,
+    ) -> Written {
+        let start = out.len();
+        let mut all = true;
+        out.extend_from_slice(&self.open);
+        let first = out.len();
+        // The record was scanned before, so there is no fault.
+        let scanned = Scanner::new(raw).elements(|scanner, _| {
+            let value = scanner.value()?;
+            let value = match conversion {
+                Some(conversion) => conversion.apply(value, converted),
+                None => value,
+            };
+            if self.target.write(value, checked, out) {
+                out.push(b',');
+            } else {
+                all = false;
+            }
+            Ok(())
+        });
+        if out.len() == first || scanned.is_err() {
+            out.truncate(start);
+            return Written::Nothing;
+        }
+        out.pop();
+        out.extend_from_slice(self.close);
+        if all { Written::Whole } else { Written::Part }
+    }
+}
+
+/// Where a value comes from.
+#[derive(Debug)]
+pub(super) enum Origin {
+    /// The first of these with a value.
+    Slots(Vec<Slot>),
+    Text(Text),
+}
+
+/// An attribute that depends on the record.
+#[derive(Debug)]
+pub(super) struct Leaf {
+    pub(super) field: Field,
+    pub(super) origin: Origin,
+    pub(super) capture: Option<Regex>,
+    /// The finished attribute for particular values; `None` for what the attribute cannot hold.
+    pub(super) when: Option<HashMap<Box<str>, Option<Box<[u8]>>>>,
+    pub(super) conversion: Option<Conversion>,
+    /// The finished attribute if there is no value.
+    pub(super) otherwise: Option<Box<[u8]>>,
+}
+
+impl Leaf {
+    /// Appends the attribute with a comma behind it; `false` if there is no value.
+    #[inline]
+    fn write(&self, run: &mut Run<'_, '_>, out: &mut Vec<u8>) -> bool {
+        if self.write_value(run.slots, run.buffers, out) {
+            return true;
+        }
+        let Some(members) = &self.otherwise else { return false };
+        out.extend_from_slice(members);
+        true
+    }
+
+    #[inline]
+    fn write_value(&self, slots: &mut Slots<'_>, buffers: &mut Buffers, out: &mut Vec<u8>) -> bool {
+        let Buffers { written, matched, compared, converted, checked, shown, .. } = buffers;
+        let (mut value, slot) = match &self.origin {
+            Origin::Slots(from) => {
+                let found = from.iter().find(|slot| !slots.values[**slot].is_missing());
+                let Some(slot) = found else { return false };
+                (slots.values[*slot], Some(*slot))
+            }
+            Origin::Text(text) => {
+                written.clear();
+                shown.clear();
+                if !text.write(slots, shown, written) || written.is_empty() {
+                    return false;
+                }
+                (Datum::Text(written), None)
+            }
+        };
+        let mut is_whole = true;
+        if let Some(capture) = &self.capture {
+            let Some(text) = value.text(matched) else { return false };
+            let group = capture.captures(text).and_then(|captures| captures.get(1));
+            let Some(group) = group.filter(|group| !group.is_empty()) else { return false };
+            is_whole = group.len() == text.len();
+            value = Datum::Text(group.as_str());
+        }
+        let mut replacement = None;
+        if let Some(when) = &self.when {
+            replacement = value.text(compared).and_then(|text| when.get(text));
+            if replacement.is_none() && self.otherwise.is_some() {
+                return false;
+            }
+        }
+        match replacement {
+            Some(Some(members)) => out.extend_from_slice(members),
+            Some(None) => return false,
+            None => {
+                let buffers = [converted, checked];
+                match self.field.write(value, self.conversion.as_ref(), buffers, out) {
+                    Written::Nothing => return false,
+                    Written::Part => is_whole = false,
+                    Written::Whole => {}
+                }
+            }
+        }
+        if is_whole {
+            let shown = if slot.is_some() { &[] } else { shown.as_slice() };
+            for slot in shown.iter().copied().chain(slot) {
+                slots.used[slot] = true;
+            }
+        }
+        true
+    }
+}
+
+/// A part of an event.
+#[derive(Debug)]
+pub(super) enum Item {
+    /// Members that are always the same, each with a comma behind it.
+    Constant(Vec<u8>),
+    Leaf(Box<Leaf>),
+    Object(Object),
+    /// `metadata.uid`.
+    Uid,
+}
+
+/// An object of an event, or an array that holds one such object.
+#[derive(Debug)]
+pub(super) struct Object {
+    pub(super) name: String,
+    pub(super) is_element: bool,
+    pub(super) items: Vec<Item>,
+}
+
+impl Object {
+    pub(super) fn new(name: &str, is_element: bool) -> Self {
+        Self { name: name.to_owned(), is_element, items: Vec::new() }
+    }
+
+    /// The object at a path of (name, whether it is an array's element) below this one.
+    pub(super) fn at(&mut self, path: &[(&str, bool)]) -> &mut Self {
+        let Some(((name, is_element), rest)) = path.split_first() else { return self };
+        let is_it = |item: &Item| {
+            matches!(item, Item::Object(object) if object.name == *name && object.is_element == *is_element)
+        };
+        let index = self.items.iter().position(is_it).unwrap_or_else(|| {
+            self.items.push(Item::Object(Self::new(name, *is_element)));
+            self.items.len() - 1
+        });
+        match &mut self.items[index] {
+            Item::Object(object) => object.at(rest),
+            _ => unreachable!("the position of an object"),
+        }
+    }
+
+    /// Appends a member that is always the same to the last one, if that is one too.
+    pub(super) fn constant(&mut self, members: &[u8]) {
+        if let Some(Item::Constant(before)) = self.items.last_mut() {
+            before.extend_from_slice(members);
+        } else {
+            self.items.push(Item::Constant(members.to_vec()));
+        }
+    }
+
+    /// Whether no part depends on the record.
+    fn is_constant(&self) -> bool {
+        self.items.iter().all(|item| match item {
+            Item::Constant(_) => true,
+            Item::Object(object) => object.is_constant(),
+            Item::Leaf(_) | Item::Uid => false,
+        })
+    }
+
+    /// Turns what is constant into bytes. Called once, when all is in its place.
+    pub(super) fn finish(mut self) -> Self {
+        let mut finished = Self::new(&self.name, self.is_element);
+        for item in self.items.drain(..) {
+            match item {
+                Item::Constant(members) => finished.constant(&members),
+                Item::Object(object) if object.is_constant() => {
+                    let mut members = Vec::new();
+                    let object = object.finish();
+                    object.open(&mut members);
+                    for item in &object.items {
+                        if let Item::Constant(inner) = item {
+                            members.extend_from_slice(inner);
+                        }
+                    }
+                    object.close(&mut members);
+                    finished.constant(&members);
+                }
+                Item::Object(object) => finished.items.push(Item::Object(object.finish())),
+                Item::Leaf(_) | Item::Uid => finished.items.push(item),
+            }
+        }
+        finished
+    }
+
+    fn open(&self, out: &mut Vec<u8>) {
+        out.push(b'"');
+        out.extend_from_slice(self.name.as_bytes());
+        out.extend_from_slice(if self.is_element { b"\":[{" as &[u8] } else { b"\":{" });
+    }
+
+    /// Replaces the last member's comma by the object's end.
+    fn close(&self, out: &mut Vec<u8>) {
+        out.pop();
+        out.extend_from_slice(if self.is_element { b"}]," as &[u8] } else { b"}," });
+    }
+
+    /// Appends the members, each with a comma behind it; whether one of them came from the record.
+    pub(super) fn write_items(&self, run: &mut Run<'_, '_>, out: &mut Vec<u8>) -> bool {
+        let mut has_value = false;
+        for item in &self.items {
+            match item {
+                Item::Constant(members) => out.extend_from_slice(members),
+                Item::Leaf(leaf) => has_value |= leaf.write(run, out),
+                Item::Object(object) => {
+                    let start = out.len();
+                    object.open(out);
+                    if object.write_items(run, out) {
+                        object.close(out);
+                        has_value = true;
+                    } else {
+                        out.truncate(start);
+                    }
+                }
+                Item::Uid => {
+                    out.extend_from_slice(b"\"uid\":\"");
+                    out.extend_from_slice(run.uid);
+                    out.extend_from_slice(b"\",");
+                    has_value = true;
+                }
+            }
+        }
+        has_value
+    }
+}
+
+/// An activity of a case.
+#[derive(Debug)]
+pub(super) struct Activity {
+    /// What every event of this activity starts with: `{"activity_id":1,...,`.
+    pub(super) head: Box<[u8]>,
+    /// For "Other": `head` ends behind `"activity_name":`, the source's own word follows, then this.
+    pub(super) behind_word: Option<Box<[u8]>>,
+}
+
+/// Events of one class.
+#[derive(Debug)]
+pub(super) struct Case {
+    pub(super) activities: Vec<Activity>,
+    /// `time`; without one, events have the time at which they were received.
+    pub(super) time: Option<Leaf>,
+    pub(super) root: Object,
+    /// What the manifest puts under `unmapped`.
+    pub(super) unmapped: Object,
+}
+
+impl Activity {
+    /// Appends the event's start.
+    pub(super) fn write(&self, word: Datum<'_>, buffer: &mut String, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.head);
+        if let Some(behind) = &self.behind_word {
+            write_string(word.text(buffer).unwrap_or("Other"), out);
+            out.extend_from_slice(behind);
+        }
+    }
+}
+
+impl Case {
+    /// Appends `time` and returns it; `None` if the value cannot be read.
+    pub(super) fn write_time(
+        &self,
+        received: i64,
+        run: &mut Run<'_, '_>,
+        out: &mut Vec<u8>,
+    ) -> Option<i64> {
+        const OPEN: &[u8] = b"\"time\":";
+        let start = out.len();
+        let Some(leaf) = &self.time else {
+            out.extend_from_slice(OPEN);
+            Datum::Integer(received).write(out);
+            out.push(b',');
+            return Some(received);
+        };
+        if !leaf.write(run, out) {
+            return None;
+        }
+        let digits = out.get(start + OPEN.len()..out.len() - 1)?;
+        std::str::from_utf8(digits).ok()?.parse().ok()
+    }
+
+    /// Appends everything behind `time`, and what no attribute holds.
+    pub(super) fn write_rest(&self, run: &mut Run<'_, '_>, out: &mut Vec<u8>) {
+        self.root.write_items(run, out);
+        let start = out.len();
+        out.extend_from_slice(b"\"unmapped\":{");
+        let first = out.len();
+        self.unmapped.write_items(run, out);
+        write_unmapped(run, out);
+        if out.len() == first {
+            out.truncate(start);
+        } else {
+            out.pop();
+            out.extend_from_slice(b"},");
+        }
+    }
+}
+
+/// Appends the members of the record that no attribute holds as a whole. Of an object of which
+/// attributes hold some members, the others stay.
+fn write_unmapped(run: &mut Run<'_, '_>, out: &mut Vec<u8>) {
+    let used = |slot: Option<Slot>| slot.is_some_and(|slot| run.slots.used[slot]);
+    let open = &mut run.buffers.open;
+    open.clear();
+    let mut skipped = 0_usize;
+    for member in &run.slots.members {
+        match *member {
+            Member::Enter { slot, .. } if skipped > 0 || used(slot) => skipped += 1,
+            Member::Leave if skipped > 0 => skipped -= 1,
+            Member::Value { slot, .. } if skipped > 0 || used(slot) => {}
+            Member::Value { name, value, .. } => {
+                write_name(name, out);
+                value.write(out);
+                out.push(b',');
+            }
+            Member::Enter { name, .. } => {
+                open.push(out.len());
+                write_name(name, out);
+                out.push(b'{');
+            }
+            Member::Leave => {
+                let start = open.pop().unwrap_or(out.len());
+                // A member ends in a comma, so this brace is the one that was opened last.
+                if out.last() == Some(&b'{') {
+                    out.truncate(start);
+                } else {
+                    out.pop();
+                    out.extend_from_slice(b"},");
+                }
+            }
+        }
+    }
+}
+
+fn write_name(name: Name<'_>, out: &mut Vec<u8>) {
+    match name {
+        Name::Quoted(raw) => out.extend_from_slice(raw),
+        Name::Column(name) => write_string(name, out),
+        Name::Extra(number) => write_string(&format!("_extra_{number}"), out),
+    }
+    out.push(b':');
+}

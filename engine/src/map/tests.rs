@@ -1,0 +1,1 @@
+//! Whole records through whole mappings.
