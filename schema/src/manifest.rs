@@ -113,6 +113,8 @@ pub struct Input {
     /// The largest accepted value, for the type `duration`.
     pub max: Option<Spanned<Duration>>,
     /// The OAuth grants that need this input; it is asked for with those alone.
+    // A name and a list of names cannot share one schema without a union.
+    #[schemars(with = "Vec<GrantKind>")]
     pub grants: Option<OneOrMany<GrantKind>>,
 }
 

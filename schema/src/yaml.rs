@@ -5,9 +5,13 @@
 //! asks for quotes. Aliases, tags and directives are refused; size, depth and node count are
 //! bounded. Whatever can be recovered from is collected, so that all mistakes show at once.
 
-use granit_parser::{ErrorKind, Event, Options, Parser, ScalarStyle};
+use granit_parser::{Event, Options, Parser, ScalarStyle};
 
 use crate::span::Span;
+
+mod explain;
+
+use explain::template_value;
 
 /// Longest accepted manifest, in bytes (1 MiB).
 pub const MAX_SOURCE_BYTES: usize = 1 << 20;
@@ -221,7 +225,7 @@ impl Builder<'_> {
                     SyntaxErrorKind::Unsupported,
                     span,
                     "aliases (`*name`) are not part of the manifest language".to_owned(),
-                    "repeat the value; values shared by all streams belong in `defaults`",
+                    "write the value out again",
                 );
                 return self.add(Node { span, content: Content::Null });
             }
@@ -272,7 +276,7 @@ impl Builder<'_> {
                 SyntaxErrorKind::Unsupported,
                 span,
                 "anchors (`&name`) are not part of the manifest language".to_owned(),
-                "remove the anchor; values shared by all streams belong in `defaults`",
+                "remove the anchor, and write the value out where it is needed again",
             );
         }
         if tag {
@@ -294,14 +298,13 @@ impl Builder<'_> {
             return inside;
         }
         if !inside {
-            let line = rest.lines().next().unwrap_or_default();
-            let value = line.split(" #").next().unwrap_or_default().trim_end();
+            let value = template_value(&self.source[..start], rest);
             self.error(
                 SyntaxErrorKind::UnquotedTemplate,
                 Span::new(start, start + value.len()),
                 "a value that starts with a template must be quoted".to_owned(),
                 &format!(
-                    "write \"{value}\": without quotes YAML reads `{{` as the start of a mapping"
+                    "write \"{value}\": without quotes YAML reads `{{{{` as the start of a mapping"
                 ),
             );
         }
@@ -350,7 +353,7 @@ impl Builder<'_> {
                     kind: SyntaxErrorKind::Unsupported,
                     span,
                     message: "merge keys (`<<`) are not part of the manifest language".to_owned(),
-                    help: Some("repeat the values, or put shared ones in `defaults`".to_owned()),
+                    help: Some("write the values out again".to_owned()),
                     related: None,
                 });
             }
@@ -407,6 +410,11 @@ impl Builder<'_> {
             let word = match lower.as_str() {
                 "yes" | "on" | "y" => "`true`, or ",
                 "no" | "off" | "n" => "`false`, or ",
+                _ if plain_digits(text) => {
+                    let digits: String = text.chars().filter(char::is_ascii_digit).collect();
+                    let digits = digits.trim_start_matches('0');
+                    &format!("{}, or ", if digits.is_empty() { "0" } else { digits })
+                }
                 _ => "",
             };
             self.error(
@@ -428,52 +436,11 @@ impl Builder<'_> {
             _ => Content::String(text.to_owned()),
         }
     }
+}
 
-    fn scan_error(&mut self, error: &granit_parser::ScanError) {
-        let at = error.marker().byte_offset().unwrap_or(0).min(self.source.len());
-        // What follows a template that was read as a mapping is its consequence.
-        let line_start = self.source[..at].rfind('\n').map_or(0, |at| at + 1);
-        let explained = self.errors.iter().any(|known| {
-            known.kind == SyntaxErrorKind::UnquotedTemplate && known.span.end as usize >= line_start
-        });
-        if explained {
-            return;
-        }
-        let line = self.source[line_start..].lines().next().unwrap_or_default();
-        if self.template_on_line(line_start, line) {
-            return;
-        }
-        let end = at + self.source[at..].chars().next().map_or(0, char::len_utf8);
-        let first = self.source[at..].chars().next();
-        let help = match error.kind() {
-            ErrorKind::TabNotAllowed
-            | ErrorKind::TabInBlockIndentation
-            | ErrorKind::TabInIndentation => "indent with spaces: YAML does not allow tabs here",
-            ErrorKind::RecursionLimitExceeded => "a manifest never needs nesting this deep",
-            ErrorKind::DirectiveDisallowed => "remove the `%` directive line",
-            _ => match first {
-                Some('@' | '`' | '%') => {
-                    "quote the value: it starts with a character YAML reserves"
-                }
-                Some('\t') => "indent with spaces: YAML does not allow tabs here",
-                _ => "check the indentation, colons and quotes on this line and the one before",
-            },
-        };
-        let kind = match error.kind() {
-            ErrorKind::RecursionLimitExceeded => SyntaxErrorKind::Limit,
-            ErrorKind::DirectiveDisallowed => SyntaxErrorKind::Unsupported,
-            _ => SyntaxErrorKind::Yaml,
-        };
-        let message = format!("not valid YAML: {}", error.info().trim_end_matches('.'));
-        self.error(kind, Span::new(at, end), message, help);
-    }
-
-    /// Reports `key: {{x}}/y` when the scanner stopped before the mapping was seen as one.
-    fn template_on_line(&mut self, line_start: usize, line: &str) -> bool {
-        let Some(colon) = line.find(": {{").or_else(|| line.find("- {{")) else { return false };
-        let start = line_start + colon + 2;
-        self.unquoted_template(Span::new(start, start))
-    }
+/// Whether a text is digits with underscores between, or zeros in front.
+fn plain_digits(text: &str) -> bool {
+    text.len() <= 18 && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'_')
 }
 
 /// Why a plain scalar that looks like a number is not read as one; `None` if it may be.
