@@ -304,4 +304,6 @@ async fn userinfo_names_the_user() {
     assert_eq!(user["user_id"], "005Dn0000000001IAA");
     assert_eq!(user["organization_id"], "00DDn0000000001MAA");
     assert_eq!(user["language"], "en_US");
+    let path = user["sub"].as_str().unwrap().strip_prefix(&org.url()).unwrap();
+    assert_eq!(client.json(path).await["username"], "svc@example.test");
 }

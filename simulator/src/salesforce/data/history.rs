@@ -47,12 +47,12 @@ impl History {
 
     /// What happened in `from..to` and shows at `now`, in order of time, ties in no order.
     pub(crate) fn visible(&self, from: i64, to: i64, now: i64) -> Vec<Occurrence> {
-        let (from, end) = (from.max(self.start), to.min(now));
+        let (start, end) = (from.max(self.start), to.min(now));
         let mut found = Vec::new();
-        if from < end {
-            for day in from.div_euclid(DAY)..=(end - 1).div_euclid(DAY) {
+        if start < end {
+            for day in start.div_euclid(DAY)..=(end - 1).div_euclid(DAY) {
                 let day = self.day(day);
-                found.extend(day.iter().filter(|one| (from..end).contains(&one.time)));
+                found.extend(day.iter().filter(|one| (start..end).contains(&one.time)));
             }
         }
         let added = lock(&self.added);
@@ -88,9 +88,11 @@ impl History {
         (ADDED as usize).saturating_sub(lock(&self.added).len())
     }
 
-    /// Adds something that happened at `time` and shows from `visible` on.
+    /// Adds something that happened at `time` and shows from `visible` on, but not before it
+    /// has happened. It may be older than the rest of the history.
     pub(crate) fn add(&self, time: i64, visible: i64) -> Occurrence {
         let mut added = lock(&self.added);
+        let visible = visible.max(time);
         let day = visible.div_euclid(DAY).max(0) as u64;
         let number = day * PER_DAY + ADDED + added.len() as u64;
         let occurrence = Occurrence { number, time };
@@ -164,5 +166,9 @@ mod tests {
         assert!(history.visible(0, i64::MAX, NOW + 60).contains(&late));
         assert_eq!(history.find(late.number, NOW + 59), None);
         assert_eq!(history.find(late.number, NOW + 60), Some(late));
+        let ancient = history.add(NOW - 90 * DAY, NOW);
+        assert_eq!(history.visible(i64::MIN, i64::MAX, NOW).first(), Some(&ancient));
+        let early = history.add(NOW + DAY, NOW);
+        assert!(!history.visible(i64::MIN, i64::MAX, NOW + DAY - 1).contains(&early));
     }
 }

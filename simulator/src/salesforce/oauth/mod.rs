@@ -46,7 +46,7 @@ pub(crate) fn answer(org: &Org, call: &Call) -> Reply {
         ("GET" | "POST", "/services/oauth2/revoke") => revoke(org, call),
         ("GET" | "POST", "/services/oauth2/userinfo") => user_info(org, call),
         ("GET", "/.well-known/openid-configuration") => discovery(call),
-        ("GET", path) if path.starts_with("/id/") => user_info(org, call),
+        ("GET", path) if path.starts_with("/id/") => identity(org, call),
         _ => Error::not_found().into(),
     }
 }
@@ -103,6 +103,27 @@ fn user_info(org: &Org, call: &Call) -> Reply {
             },
             "active": true, "user_type": "STANDARD", "language": language, "locale": language,
             "utcOffset": 3_600_000, "updated_at": "2026-01-01T10:00:00Z", "is_app_installed": true,
+        }),
+    )
+}
+
+/// The identity URL of the token response.
+fn identity(org: &Org, call: &Call) -> Reply {
+    let id = identity_url(call);
+    if session(org, call).is_none() || !id.ends_with(&call.path) {
+        return Reply::new(403, "text/html;charset=UTF-8", "Bad_OAuth_Token");
+    }
+    Reply::json(
+        200,
+        &json!({
+            "id": id, "asserted_user": true,
+            "user_id": user_id(1).to_string(), "organization_id": ORGANIZATION.to_string(),
+            "username": org.config.username, "nick_name": "svc", "display_name": "Svc User",
+            "email": org.config.username, "email_verified": true,
+            "first_name": "Svc", "last_name": "User", "timezone": "Europe/Copenhagen",
+            "active": true, "user_type": "STANDARD",
+            "language": org.config.language, "locale": org.config.language,
+            "utcOffset": 3_600_000, "is_app_installed": true,
         }),
     )
 }
