@@ -114,7 +114,7 @@ pub struct Input {
     pub max: Option<Spanned<Duration>>,
     /// The OAuth grants that need this input; it is asked for with those alone.
     // A name and a list of names cannot share one schema without a union.
-    #[schemars(with = "Vec<GrantKind>")]
+    #[schemars(with = "Option<Vec<GrantKind>>")]
     pub grants: Option<OneOrMany<GrantKind>>,
 }
 
