@@ -34,14 +34,16 @@ pub(crate) fn near<'c>(
         .map(|(_, known)| known)
 }
 
-/// The shortest candidate that starts or ends with the name, or that the name starts or ends with.
+/// The candidate nearest in length that starts or ends with the name, or that the name starts or
+/// ends with; all but the last letter of the name may do (`category`, `categories`).
 fn related<'c>(name: &str, candidates: Vec<&'c str>) -> Option<&'c str> {
     let within = |long: &str, short: &str| {
         short.len() >= 3 && (long.starts_with(short) || long.ends_with(short))
     };
+    let stem = name.strip_suffix('y').filter(|stem| stem.len() >= 4).unwrap_or(name);
     candidates
         .into_iter()
-        .filter(|known| *known != name && (within(known, name) || within(name, known)))
+        .filter(|known| *known != name && (within(known, stem) || within(name, known)))
         .min_by_key(|known| known.len().abs_diff(name.len()))
 }
 
@@ -66,6 +68,7 @@ mod tests {
         assert_eq!(closest("recrods", keys), Some("records"));
         assert_eq!(closest("base", keys), Some("base_url"));
         assert_eq!(closest("Window", keys), Some("window"));
+        assert_eq!(closest("category", ["categories", "links"]), Some("categories"));
         assert_eq!(closest("frequency", keys), None);
         assert_eq!(closest(&"x".repeat(10_000), keys), None);
     }

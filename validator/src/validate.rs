@@ -71,7 +71,13 @@ pub fn validate(source: &str, options: &Options) -> Report {
         let root = &document.root;
         let written = written.as_ref().unwrap_or(root);
         let cx = rules::Context { source, root, written, manifest, options };
-        rules::run(&cx, whole, &mut diagnostics);
+        let mut found = Vec::new();
+        rules::run(&cx, whole, &mut found);
+        found.retain(|diagnostic| diagnostic.span() != shape::NOWHERE);
+        for diagnostic in &mut found {
+            diagnostic.labels.retain(|label| label.span != shape::NOWHERE);
+        }
+        diagnostics.append(&mut found);
     }
     report(diagnostics, manifest)
 }

@@ -6,10 +6,10 @@ use longshore_schema::{Span, Template};
 
 use super::Context;
 use super::fetch::Part;
+use super::profiles::placeholder;
 use super::sites::{Place, sites};
 use crate::codes;
 use crate::diagnostic::Diagnostic;
-use crate::suggest::closest;
 
 /// A host that a template names.
 struct Host {
@@ -32,9 +32,14 @@ struct Survey {
 pub(crate) fn urls(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
     let survey = survey(cx);
     found.extend(survey.found);
+    if !cx.intact(&["http", "hosts"]) {
+        return;
+    }
     let hosts = &cx.manifest.http.hosts;
     for host in survey.hosts {
-        if hosts.iter().any(|pattern| pattern.matches(&host.name)) {
+        if hosts.iter().any(|pattern| pattern.matches(&host.name))
+            || placeholder(&host.name).is_some()
+        {
             continue;
         }
         let patterns: Vec<_> = hosts.iter().map(|pattern| pattern.as_str()).collect();
@@ -45,7 +50,9 @@ pub(crate) fn urls(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
         )
         .also(hosts.span, "the hosts that may be called")
         .help(format!("add `{}` to `http.hosts`: nothing else is ever called", host.name));
-        if let Some(meant) = closest(&host.name, patterns.iter().copied().filter(|p| !p.contains('*'))) {
+        // Hosts of one app are alike: only a slip of the fingers is taken for one.
+        let slip = |known: &&&str| strsim::damerau_levenshtein(known, &host.name) <= 2;
+        if let Some(meant) = patterns.iter().find(slip) {
             diagnostic = diagnostic.label(format!("did you mean `{meant}`?"));
         }
         found.push(diagnostic);

@@ -11,7 +11,7 @@ use super::Context;
 use super::sites::{Place, Site, sites};
 use crate::codes;
 use crate::diagnostic::Diagnostic;
-use crate::suggest::closest;
+use crate::suggest::{closest, near};
 
 /// Defaults, choices and limits fit the input's type.
 pub(crate) fn settings(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
@@ -163,7 +163,7 @@ fn uses<'m>(cx: &Context<'m>) -> Vec<(Site<'m>, &'m str, &'m Input)> {
 /// What is asked for is used.
 pub(crate) fn unused(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
     let all = sites(cx.manifest);
-    let used: HashSet<(&str, &str)> = all
+    let mut used: HashSet<(&str, &str)> = all
         .iter()
         .flat_map(|site| site.template.references())
         .filter_map(|reference| match reference.path.as_slice() {
@@ -171,6 +171,13 @@ pub(crate) fn unused(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
             _ => None,
         })
         .collect();
+    // What a misspelt reference was meant to be is used.
+    for (root, name) in used.clone() {
+        let table = cx.names(root);
+        if let Some(meant) = near(name, table.iter().copied()).filter(|_| !table.contains(&name)) {
+            used.insert((root, meant));
+        }
+    }
     for (name, _) in &cx.manifest.inputs {
         if !used.contains(&("inputs", Name::as_str(name))) {
             found.push(

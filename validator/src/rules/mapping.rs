@@ -12,7 +12,7 @@ use super::sites::streams;
 use super::values;
 use crate::codes;
 use crate::diagnostic::Diagnostic;
-use crate::ocsf::{self, Class, Constraints, PathProblem, Requirement, Type, table};
+use crate::ocsf::{self, Class, Constraints, PathError, PathProblem, Requirement, Type, table};
 use crate::suggest::{closest, one_of};
 
 /// Attributes that the engine writes, with what to do in place of mapping them.
@@ -112,8 +112,10 @@ fn check(
     let attributes: Vec<_> = case.attributes.iter().chain(inherited).collect();
     let mut tree = Tree::default();
     for (path, value) in attributes {
-        attribute(cx, stream, class, path, value, found);
-        tree.add(path, found);
+        match attribute(cx, stream, class, path, value, found) {
+            Ok(()) => tree.add(path, found),
+            Err(error) => tree.doubt(path, &error),
+        }
     }
     required(class, &tree, case.to.span, found);
 }
@@ -166,7 +168,7 @@ fn attribute(
     path: &Spanned<OcsfPath>,
     value: &Spanned<Value>,
     found: &mut Vec<Diagnostic>,
-) {
+) -> Result<(), PathError> {
     let text = path.as_str();
     let engine = ENGINE.iter().find(|(name, _)| {
         text == *name || text.strip_prefix(name).is_some_and(|rest| rest.starts_with('.'))
@@ -180,7 +182,7 @@ fn attribute(
             )
             .help(format!("remove it: {instead}")),
         );
-        return;
+        return Ok(());
     }
     let resolved = match class.resolve(text) {
         Ok(resolved) => resolved,
@@ -197,10 +199,11 @@ fn attribute(
                 );
             }
             found.push(diagnostic);
-            return;
+            return Err(error);
         }
     };
     values::check(cx, stream, path, &resolved, value, found);
+    Ok(())
 }
 
 /// The attributes that a case maps, as a tree of names.
@@ -210,6 +213,8 @@ struct Tree {
     /// Whether a value is mapped to this attribute itself.
     whole: bool,
     below: BTreeMap<String, Tree>,
+    /// What unknown attributes here were perhaps meant to be; reported once, as unknown.
+    doubts: Option<Vec<String>>,
 }
 
 impl Tree {
@@ -250,8 +255,22 @@ impl Tree {
         node.whole = true;
     }
 
+    /// Notes that a path leads nowhere, in the object that it fails in.
+    fn doubt(&mut self, path: &Spanned<OcsfPath>, error: &PathError) {
+        let mut node = self;
+        let known = path.as_str().get(..error.offset).unwrap_or_default();
+        for name in known.split('.').filter(|name| !name.is_empty()) {
+            let name = name.trim_end_matches("[]").to_owned();
+            node = node.below.entry(name).or_default();
+            node.span.get_or_insert(path.span);
+        }
+        node.doubts.get_or_insert_default().extend(error.suggestions.iter().cloned());
+    }
+
+    /// Whether an attribute is mapped, or perhaps meant to be.
     fn has(&self, name: &str) -> bool {
-        self.below.contains_key(name)
+        let doubts = self.doubts.iter().flatten();
+        self.below.contains_key(name) || doubts.into_iter().any(|doubt| doubt == name)
     }
 }
 
@@ -303,7 +322,8 @@ fn container(
     let mapped = |names: &[&str]| names.iter().filter(|name| tree.has(name)).count();
     for (names, exact) in [(&constraints.at_least_one, false), (&constraints.just_one, true)] {
         let count = mapped(names);
-        if names.is_empty() || count == 1 || (count > 1 && !exact) {
+        let doubtful = tree.doubts.is_some() && !prefix.is_empty();
+        if names.is_empty() || doubtful || count == 1 || (count > 1 && !exact) {
             continue;
         }
         let paths: Vec<_> = names.iter().map(|name| path(name)).collect();

@@ -66,7 +66,6 @@ const RULES: &[Rule] = &[
     mapping::classes,
     mapping::cases,
     quotas::counts,
-    quotas::schedule,
     errors::conditions,
     errors::codes,
     errors::reachable,
@@ -80,6 +79,7 @@ const RULES_FOR_THE_WHOLE: &[Rule] = &[
     inputs::unused,
     hosts::unused,
     quotas::declared,
+    quotas::schedule,
     errors::expired_token,
     profiles::prerequisites,
     profiles::links,
@@ -102,6 +102,23 @@ impl<'m> Context<'m> {
     pub(crate) fn entry(&self, keys: &[&str]) -> Option<&'m Entry> {
         let (last, owner) = keys.split_last()?;
         owner.iter().try_fold(self.root, |node, key| Some(&node.entry(key)?.value))?.entry(last)
+    }
+
+    /// Whether what these keys lead to was loaded as it was written.
+    pub(crate) fn intact(&self, keys: &[&str]) -> bool {
+        let at = |root: &'m Node| {
+            keys.iter().try_fold(root, |node, key| Some(&node.entry(key)?.value))
+        };
+        at(self.root) == at(self.written)
+    }
+
+    /// The key of a fetch's request.
+    pub(crate) fn request_key(&self, stream: &str, fetch: &fetch::Fetch<'_>) -> Span {
+        let entry = match fetch.step {
+            None => self.entry(&["streams", stream, "request"]),
+            Some(step) => self.entry(&["streams", stream, "steps", step.as_str(), "request"]),
+        };
+        entry.map_or(fetch.request.span, |entry| entry.key_span)
     }
 
     /// The keys of the mapping that a key of the manifest holds, those of entries that could not be

@@ -10,7 +10,7 @@ use crate::diagnostic::Diagnostic;
 
 /// What tells one page from the next is sent; otherwise the first page comes forever.
 pub(crate) fn page_is_sent(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
-    for (_, _, stream) in streams(cx.manifest) {
+    for (stream_name, _, stream) in streams(cx.manifest) {
         for fetch in fetches(stream) {
             let Some(pages) = fetch.pages else { continue };
             let name = match &pages.value {
@@ -28,7 +28,7 @@ pub(crate) fn page_is_sent(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
                     pages.span,
                     format!("`page.{name}` is never sent: the app would return its first page forever"),
                 )
-                .also(fetch.request.span, "no template here uses it")
+                .also(cx.request_key(stream_name, &fetch), "no template in it uses it")
                 .help(format!(
                     "send it under the name that the app expects, such as `query: {{ {name}: \"{{{{page.{name}}}}}\" }}`"
                 )),

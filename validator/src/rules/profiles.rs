@@ -96,7 +96,7 @@ fn walk(node: &Node, visit: &mut impl FnMut(&Node, &str)) {
 }
 
 /// What in a text is only there to be replaced.
-fn placeholder(text: &str) -> Option<&str> {
+pub(super) fn placeholder(text: &str) -> Option<&str> {
     for word in ["TODO", "FIXME", "CHANGEME", "CHANGE_ME"] {
         let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
         if let Some(at) = text.find(word)

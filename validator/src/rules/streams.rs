@@ -12,6 +12,7 @@ use super::references::ROOTS;
 use super::sites::streams;
 use crate::codes;
 use crate::diagnostic::Diagnostic;
+use crate::suggest::near;
 
 /// A request has one method, and a body only with POST.
 pub(crate) fn requests(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
@@ -35,12 +36,13 @@ pub(crate) fn requests(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
         }
         (None, Some(_)) => {}
     };
-    for (_, fact) in &cx.manifest.facts {
-        check(&fact.request, fact.request.span);
+    for (name, fact) in &cx.manifest.facts {
+        let entry = cx.entry(&["facts", name.as_str(), "request"]);
+        check(&fact.request, entry.map_or(name.span, |entry| entry.key_span));
     }
-    for (_, _, stream) in streams(cx.manifest) {
+    for (name, _, stream) in streams(cx.manifest) {
         for fetch in fetches(stream) {
-            check(fetch.request, fetch.request.span);
+            check(fetch.request, cx.request_key(name, &fetch));
         }
     }
 }
@@ -120,14 +122,19 @@ pub(crate) fn steps(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
                 .help("move it into the stream: the stream's `key` is about the last step's records"),
             );
         }
+        let request = cx.entry(&["streams", stream_name, "steps", fetching_name.as_str(), "request"]);
+        let request_key = request.map_or(fetching_name.span, |entry| entry.key_span);
         let uses_item = templates(&fetching.request).iter().any(|(template, _, _)| {
-            template.references().iter().any(|r| r.path[0] == listing_name.as_str())
+            template.references().iter().any(|reference| {
+                let root = reference.path[0].as_str();
+                root == listing_name.as_str() || near(root, [listing_name.as_str()]).is_some()
+            })
         });
         if !uses_item {
             found.push(
                 Diagnostic::new(
                     &codes::STEPS,
-                    fetching.request.span,
+                    request_key,
                     format!("the step `{fetching_name}` asks the same for every listed item"),
                 )
                 .help(format!("name the item in the request, such as `get: /items/{{{{{listing_name}.id}}}}`")),

@@ -19,12 +19,14 @@ fn windows<'m>(cx: &Context<'m>) -> impl Iterator<Item = (&'m Stream, &'m Spanne
 
 /// The request asks for the window.
 pub(crate) fn sent(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
-    for (stream, window) in windows(cx) {
+    for (name, _, stream) in streams(cx.manifest) {
+        let Some(window) = &stream.window else { continue };
         let Some(first) = fetches(stream).into_iter().next() else { continue };
         let start = sends(first.request, "window", "start");
         let end = sends(first.request, "window", "end");
         let blame = |code, message| {
-            Diagnostic::new(code, first.request.span, message).also(window.on.span, "the window")
+            Diagnostic::new(code, cx.request_key(name, &first), message)
+                .also(window.on.span, "the window")
         };
         match (start, end) {
             (true, true) => {}
@@ -164,7 +166,7 @@ pub(crate) fn time_format(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
                 Diagnostic::new(
                     &codes::COARSE_TIME,
                     window.format.span,
-                    format!("the format writes times to {unit}, the resolution is {}", resolution.value),
+                    format!("the format writes times in steps of {unit}, the resolution is {}", resolution.value),
                 )
                 .also(resolution.span, "finer than the format can say")
                 .help(format!("use a finer format, or write `resolution: {unit}`")),
@@ -174,7 +176,7 @@ pub(crate) fn time_format(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
                 Diagnostic::new(
                     &codes::COARSE_TIME,
                     window.format.span,
-                    format!("the format writes times to {unit} and no resolution is declared"),
+                    format!("the format writes times in steps of {unit} and no resolution is declared"),
                 )
                 .help(format!("use a finer format, or declare `resolution: {unit}` if the app knows no better")),
             );
@@ -184,7 +186,7 @@ pub(crate) fn time_format(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
                 Diagnostic::new(
                     &codes::COARSE_TIME,
                     span.span,
-                    format!("windows of {} cannot be written to {unit}", span.value),
+                    format!("windows of {} cannot be written in steps of {unit}", span.value),
                 )
                 .also(window.format.span, "the format")
                 .help(format!("write a span of at least {unit}, or use a finer format")),

@@ -11,7 +11,7 @@ use longshore_schema::yaml::Node;
 
 use crate::diagnostic::Diagnostic;
 
-pub(crate) use repair::{Repair, repair};
+pub(crate) use repair::{NOWHERE, Repair, repair};
 
 /// What the schema check found.
 pub(crate) struct Found {

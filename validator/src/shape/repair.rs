@@ -1,12 +1,20 @@
 //! Changes to a tree that let the rest of it be looked at.
 
-use longshore_schema::yaml::{Content, Node};
+use longshore_schema::Span;
+use longshore_schema::yaml::{Content, Entry, Node};
+
+use super::schema;
+
+/// The place of what no one wrote; what is found there is not shown.
+pub(crate) const NOWHERE: Span = Span { start: u32::MAX, end: u32::MAX };
 
 /// One change.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Repair {
     /// Gives a misspelt key the name that was surely meant.
     Rename { owner: Vec<String>, from: String, to: &'static str },
+    /// Puts a value that reads well in place of a required one that is missing or does not.
+    Fill { path: Vec<String> },
     /// Takes out the entry or item at this path.
     Remove { path: Vec<String> },
 }
@@ -22,11 +30,16 @@ pub(crate) fn repair(root: &mut Node, repairs: &[Repair]) {
             entry.key = (*to).to_owned();
         }
     }
+    for change in repairs {
+        if let Repair::Fill { path } = change {
+            fill(root, path);
+        }
+    }
     let mut removals: Vec<_> = repairs
         .iter()
         .filter_map(|change| match change {
             Repair::Remove { path } => path.split_last(),
-            Repair::Rename { .. } => None,
+            Repair::Rename { .. } | Repair::Fill { .. } => None,
         })
         .collect();
     removals.sort_by_key(|(last, owner)| {
@@ -43,6 +56,23 @@ pub(crate) fn repair(root: &mut Node, repairs: &[Repair]) {
             }
             _ => {}
         }
+    }
+}
+
+fn fill(root: &mut Node, path: &[String]) {
+    let Some(value) = schema::filling(path.iter().map(String::as_str)) else { return };
+    let Some((last, owner)) = path.split_last() else { return };
+    match find(root, owner) {
+        Some(Content::Mapping(entries)) => {
+            entries.retain(|entry| entry.key != *last);
+            entries.push(Entry { key: last.clone(), key_span: NOWHERE, value });
+        }
+        Some(Content::Sequence(items)) => {
+            if let Some(item) = last.parse().ok().and_then(|index: usize| items.get_mut(index)) {
+                *item = value;
+            }
+        }
+        _ => {}
     }
 }
 

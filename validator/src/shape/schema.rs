@@ -2,7 +2,10 @@
 
 use std::sync::OnceLock;
 
+use longshore_schema::yaml::{Content, Node};
 use serde_json::Value;
+
+use super::repair::NOWHERE;
 
 /// The published schema.
 pub(super) fn root() -> &'static Value {
@@ -28,6 +31,32 @@ pub(super) fn at<'p>(path: impl IntoIterator<Item = &'p str>) -> Option<&'static
     })
 }
 
+/// A value that satisfies the schema at a place and says nothing; `None` where a choice would have
+/// to be made.
+pub(super) fn filling<'p>(path: impl IntoIterator<Item = &'p str>) -> Option<Node> {
+    let schema = at(path)?;
+    let types = &schema["type"];
+    let content = match types.as_str().or_else(|| types[0].as_str())? {
+        "string" => {
+            let example = schema["examples"].get(0).or_else(|| schema["enum"].get(0));
+            let text = match schema["format"].as_str() {
+                // A reference would be looked up.
+                Some("longshore-template") => None,
+                _ => example.and_then(Value::as_str),
+            };
+            Content::String(text.unwrap_or("https://longshore.invalid").to_owned())
+        }
+        "integer" | "number" => Content::Integer(1),
+        "boolean" => Content::Bool(false),
+        "array" if schema["minItems"].is_null() => Content::Sequence(Vec::new()),
+        "object" if schema["required"].is_null() && schema["minProperties"].is_null() => {
+            Content::Mapping(Vec::new())
+        }
+        _ => return None,
+    };
+    Some(Node { span: NOWHERE, content })
+}
+
 /// The names of a schema's own properties.
 pub(super) fn properties(schema: &'static Value) -> impl Iterator<Item = &'static str> {
     schema["properties"].as_object().into_iter().flatten().map(|(name, _)| name.as_str())
@@ -46,7 +75,15 @@ pub(super) fn summary(schema: &'static Value, property: &str) -> Option<String> 
 pub(super) fn example(schema: &'static Value, property: &str) -> String {
     let inner = &schema["properties"][property];
     let inner = if inner["$ref"].is_string() { target(inner) } else { inner };
-    let value = if let Some(example) = inner["examples"].get(0) {
+    // The example of a format may be of another use than this key's.
+    let general = match inner["format"].as_str() {
+        Some("longshore-jsonpath") if property != "records" => Some("$.member"),
+        Some("longshore-template") if !property.ends_with("url") => Some("\"{{inputs.NAME}}\""),
+        _ => None,
+    };
+    let value = if let Some(general) = general {
+        general.to_owned()
+    } else if let Some(example) = inner["examples"].get(0) {
         plain(example)
     } else if let Some(choice) = inner["enum"].get(0) {
         plain(choice)

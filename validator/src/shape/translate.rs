@@ -114,12 +114,12 @@ impl<'s> Translation<'s> {
             } else if let Some(meant) = closest(key, free.iter().copied()) {
                 diagnostic = diagnostic.label(format!("did you mean `{meant}`?"));
                 // The pair of a missing key and one that contains it is one mistake.
-                if self.missing_now(&place.path, meant) {
+                if self.is_required(&place.path, meant) {
                     self.meant.insert((place.path.clone(), meant));
                 }
             } else if !free.is_empty() {
-                diagnostic =
-                    diagnostic.help(format!("the keys that may stand here are {}", list(&free)));
+                diagnostic = diagnostic
+                    .help(format!("remove it; the keys that may still be added here: {}", list(&free)));
             } else if !allowed.is_empty() {
                 diagnostic = diagnostic
                     .help("remove it: every key that may stand here is there already");
@@ -131,8 +131,8 @@ impl<'s> Translation<'s> {
         self.found.push(diagnostic);
     }
 
-    /// Whether a key that the schema requires is missing at a path.
-    fn missing_now(&self, path: &[String], key: &str) -> bool {
+    /// Whether the schema requires a key at a path.
+    fn is_required(&self, path: &[String], key: &str) -> bool {
         let required = schema::at(path.iter().map(String::as_str)).map(|owner| &owner["required"]);
         let required = required.and_then(Value::as_array).into_iter().flatten();
         required.into_iter().any(|name| name == key)
@@ -166,7 +166,9 @@ impl<'s> Translation<'s> {
             };
         }
         self.found.push(diagnostic);
-        self.give_up(path);
+        let mut path = path.to_vec();
+        path.push(key.to_owned());
+        self.give_up(&path);
     }
 
     fn wrong_type(&mut self, place: &Place<'_>) {
@@ -188,15 +190,20 @@ impl<'s> Translation<'s> {
         let mut diagnostic = Diagnostic::new(
             &codes::WRONG_TYPE,
             span,
-            format!("expected {}, found {what}{}", join_or(&names), place.at()),
+            format!("{} must be {}, not {what}", place.name(), join_or(&names)),
         );
         let choices: Vec<_> = expected.into_iter().flat_map(schema::properties).collect();
         diagnostic = match &place.node.content {
             Content::Null => diagnostic.help("give it a value, or remove the key"),
             Content::Integer(_) | Content::Float(_) | Content::Bool(_) if wants("string") => {
-                diagnostic.label(format!("quote it: \"{written}\"")).help(format!(
-                    "write \"{written}\": without quotes YAML reads {what}, and `1.10` would become 1.1"
-                ))
+                let format = expected.and_then(|schema| schema["format"].as_str());
+                let format = format.and_then(|name| formats().into_iter().find(|f| f.name == name));
+                match format.map(|format| (format.check)(written)) {
+                    Some(Err(error)) => diagnostic.maybe_help(error.help),
+                    _ => diagnostic.label(format!("quote it: \"{written}\"")).help(format!(
+                        "write \"{written}\": without quotes YAML reads {what}"
+                    )),
+                }
             }
             Content::String(text) if wants("integer") && text.parse::<i64>().is_ok() => {
                 diagnostic.help(format!("write {text} without quotes"))
@@ -212,10 +219,12 @@ impl<'s> Translation<'s> {
                 let lead = if choose { "write one of the keys" } else { "the keys are" };
                 diagnostic.help(format!("{lead} {}", list(&choices)))
             }
-            Content::Sequence(_) if wants("string") => diagnostic.help("write one value, without brackets"),
             Content::Sequence(_) if wants("object") => {
                 diagnostic.help("write `name:` and its settings below, without the dash")
             }
+            Content::Sequence(_) => diagnostic.help("write one value, without brackets"),
+            Content::Mapping(_) => diagnostic.help("write one value, without keys"),
+            _ if wants("integer") || wants("number") => diagnostic.help("write a number, such as 100"),
             _ => diagnostic,
         };
         self.found.push(diagnostic);
@@ -247,7 +256,7 @@ impl<'s> Translation<'s> {
         let Err(error) = (format.check)(text) else { return };
         let span = inside(self.source, place.node.span, text, error.offset);
         self.found.push(
-            Diagnostic::new(&codes::MALFORMED_VALUE, span, format!("{}{}", error.message, place.at()))
+            Diagnostic::new(&codes::MALFORMED_VALUE, span, format!("{}{}", place.lead(), error.message))
                 .maybe_help(error.help),
         );
         self.give_up(&place.path);
@@ -311,38 +320,56 @@ impl<'s> Translation<'s> {
     }
 
     fn out_of_range(&mut self, place: &Place<'_>, kind: &Kind) {
+        let name = place.name();
         let (message, help) = match kind {
-            Kind::Minimum { limit } => (format!("must be at least {limit}"), None),
-            Kind::Maximum { limit } => (format!("must be at most {limit}"), None),
-            Kind::MinItems { .. } => {
-                ("the list is empty".to_owned(), Some("add an entry, or remove the key".to_owned()))
+            Kind::Minimum { limit } => {
+                (format!("{name} must be at least {limit}"), "write a larger number".to_owned())
             }
-            _ => (format!("does not satisfy `{}`", kind.keyword()), None),
+            Kind::Maximum { limit } => {
+                (format!("{name} must be at most {limit}"), "write a smaller number".to_owned())
+            }
+            Kind::MinItems { .. } => {
+                (format!("{name} is an empty list"), "add an entry, or remove the key".to_owned())
+            }
+            _ => (
+                format!("{name} does not satisfy `{}`", kind.keyword()),
+                "see the manifest reference".to_owned(),
+            ),
         };
         self.found.push(
-            Diagnostic::new(
-                &codes::OUT_OF_RANGE,
-                place.head(self.source),
-                format!("{message}{}", place.at()),
-            )
-            .maybe_help(help),
+            Diagnostic::new(&codes::OUT_OF_RANGE, place.head(self.source), message).help(help),
         );
         self.give_up(&place.path);
     }
 
-    /// Leaves out the smallest part around a place without which the rest can be read.
+    /// Leaves out the smallest part around a place without which the rest can be read, or fills in
+    /// what cannot be left out.
     fn give_up(&mut self, path: &[String]) {
-        if let [table, entry, ..] = path
+        if let [table, entry, inner @ ..] = path
             && TABLES.contains(&table.as_str())
         {
-            let path = vec![table.clone(), entry.clone()];
-            self.repairs.insert(Repair::Remove { path });
+            // Rules about what an entry has would miss what was taken out of it.
+            let attribute = inner.iter().any(|key| key == "map");
+            let required = path.split_last().is_some_and(|(last, owner)| {
+                !inner.is_empty() && (attribute || self.is_required(owner, last))
+            });
+            let fits = schema::filling(path.iter().map(String::as_str)).is_some();
+            self.repairs.insert(if required && fits {
+                Repair::Fill { path: path.to_vec() }
+            } else {
+                Repair::Remove { path: vec![table.clone(), entry.clone()] }
+            });
             return;
         }
         for length in (1..=path.len()).rev() {
             let (owner, key) = (&path[..length - 1], &path[length - 1]);
-            if !self.missing_now(owner, key) {
-                self.repairs.insert(Repair::Remove { path: path[..length].to_vec() });
+            let path = path[..length].to_vec();
+            if !self.is_required(owner, key) {
+                self.repairs.insert(Repair::Remove { path });
+                return;
+            }
+            if schema::filling(path.iter().map(String::as_str)).is_some() {
+                self.repairs.insert(Repair::Fill { path });
                 return;
             }
         }
@@ -364,6 +391,22 @@ impl Place<'_> {
     /// ` in ...` for findings about a mapping's keys.
     fn within(&self) -> String {
         if self.path.is_empty() { String::new() } else { format!(" in `{}`", self.path.join(".")) }
+    }
+
+    /// What the value is called.
+    fn name(&self) -> String {
+        match self.path.as_slice() {
+            [] => "the manifest".to_owned(),
+            [.., owner, last] if last.bytes().all(|b| b.is_ascii_digit()) => {
+                format!("an entry of `{owner}`")
+            }
+            [.., last] => format!("`{last}`"),
+        }
+    }
+
+    /// `...: ` before what is wrong with a value.
+    fn lead(&self) -> String {
+        format!("{}: ", self.name())
     }
 
     /// ` for ...` for findings about a value.
@@ -423,11 +466,8 @@ fn inside(source: &str, span: Span, text: &str, offset: Option<usize>) -> Span {
     let (Some(offset), Some(start)) = (offset, whole.find(text)) else { return span };
     let Some(character) = text.get(offset..).map(|rest| rest.chars().next()) else { return span };
     let start = span.start as usize + start + offset;
-    // At the end of the text the place is the last character of it.
-    match character {
-        Some(character) => Span::new(start, start + character.len_utf8()),
-        None => Span::new(start.saturating_sub(1).max(span.start as usize), start),
-    }
+    // What is missing at the end is missing from the whole.
+    character.map_or(span, |character| Span::new(start, start + character.len_utf8()))
 }
 
 fn escape(key: &str) -> String {
