@@ -2,6 +2,7 @@
 
 use longshore_engine::error::{Code, Error, Result};
 use longshore_engine::http::header::{CONTENT_TYPE, HeaderValue, LOCATION};
+use longshore_engine::poll::body::whole;
 use longshore_engine::http::{Client, Method, Request, Response};
 use url::Url;
 use url::form_urlencoded::Serializer;
@@ -28,7 +29,7 @@ pub(crate) async fn sign_in(
             request = page(Method::GET, next);
             continue;
         }
-        let body = response.bytes().await?;
+        let body = whole(&mut response, 1 << 20).await?;
         let html = String::from_utf8_lossy(&body);
         let form = form(&html).ok_or_else(|| stuck("the page has no form"))?;
         let mut fields = Serializer::new(String::new());

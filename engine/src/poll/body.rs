@@ -136,3 +136,27 @@ fn no_records(found: Found) -> Error {
         .cause(cause)
         .fix("compare `records` in the manifest with a response of the app")
 }
+
+/// The whole body of a response that is known to be small, inflated.
+///
+/// # Errors
+/// [`Code::DataTooLarge`] if it unpacks to more than `limit` bytes, and what reading and inflating
+/// have to say.
+pub async fn whole(response: &mut Response, limit: u64) -> Result<Vec<u8>> {
+    let header = response.headers.get(CONTENT_ENCODING).and_then(|value| value.to_str().ok());
+    let mut inflate = Inflate::new(Encoding::from_header(header)?, limit);
+    let mut bytes = Vec::new();
+    while let Some(chunk) = response.chunk().await? {
+        inflate.feed(&chunk, |piece| {
+            bytes.extend_from_slice(piece);
+            Ok::<_, Error>(())
+        })?;
+        if bytes.len() as u64 > limit {
+            return Err(Error::new(Code::DataTooLarge, "the response is larger than expected")
+                .cause(format!("more than {limit} bytes"))
+                .fix("check that the address in the manifest is the right one"));
+        }
+    }
+    inflate.finish()?;
+    Ok(bytes)
+}

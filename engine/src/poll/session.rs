@@ -13,18 +13,20 @@ use url::Url;
 
 use crate::auth::{Authenticator, Tokens};
 use crate::clock::Clock;
-use crate::decode::{Encoding, Inflate};
 use crate::error::{Code, Error, Result, Retry, printable};
-use crate::http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use crate::http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use crate::http::retry::{Decision, Outcome, random, retry_after};
 use crate::http::{self, Client, Credential, Hosts, Method, Response};
 use crate::plan::{AuthPlan, Plan};
+use crate::poll::body::whole;
 use crate::poll::progress::{Observer, Progress};
 use crate::quota::Quota;
 use crate::render::{Scope, render, render_all};
 
 /// The longest error body that is read for its meaning.
 const MAX_ERROR_BODY: u64 = 64 << 10;
+/// The longest answer to a question about the tenant.
+const MAX_ANSWER: u64 = 16 << 20;
 /// How often in a row a request may be refused for want of quota before that is an error.
 const MAX_QUOTA_REFUSALS: u32 = 5;
 
@@ -197,7 +199,7 @@ impl Session {
         let mut response =
             self.fetch(stream, &Target::Declared(request), scope).await.map_err(Refused::into_error)?;
         let place = response.place().to_owned();
-        let bytes = inflated(&mut response, u64::MAX).await?;
+        let bytes = whole(&mut response, MAX_ANSWER).await?;
         serde_json::from_slice(&bytes).map_err(|error| {
             Error::new(Code::DataParse, "the response is not JSON")
                 .cause(format!("at line {}, column {}", error.line(), error.column()))
@@ -382,7 +384,7 @@ impl Session {
     async fn judge(&self, response: &mut Response) -> Verdict {
         let status = response.status.as_u16();
         // The status says enough if the body cannot be read.
-        let body = inflated(response, MAX_ERROR_BODY).await.unwrap_or_default();
+        let body = whole(response, MAX_ERROR_BODY).await.unwrap_or_default();
         let document: Option<Value> = serde_json::from_slice(&body).ok();
         for rule in &self.plan.rules {
             if fits(rule, status, document.as_ref()) {
@@ -538,23 +540,4 @@ fn set_header(
     })?;
     headers.insert(header_name(name)?, value);
     Ok(())
-}
-
-/// The body of a small response, inflated.
-async fn inflated(response: &mut Response, limit: u64) -> Result<Vec<u8>> {
-    let header = response.headers.get(CONTENT_ENCODING).and_then(|value| value.to_str().ok());
-    let limit = limit.min(16 << 20);
-    let mut inflate = Inflate::new(Encoding::from_header(header)?, limit);
-    let mut bytes = Vec::new();
-    while let Some(chunk) = response.chunk().await? {
-        inflate.feed(&chunk, |piece| {
-            bytes.extend_from_slice(piece);
-            Ok::<_, Error>(())
-        })?;
-        if bytes.len() as u64 > limit {
-            return Err(Error::new(Code::DataTooLarge, "the response is larger than expected"));
-        }
-    }
-    inflate.finish()?;
-    Ok(bytes)
 }
