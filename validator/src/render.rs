@@ -34,8 +34,7 @@ fn groups<'d>(diagnostic: &'d Diagnostic, file: &'d str, source: &'d str) -> Vec
         let text = (!label.text.is_empty()).then_some(label.text.as_str());
         snippet = snippet.annotation(kind.span(visible(label.span, source)).label(text));
     }
-    let mut group =
-        level.primary_title(&diagnostic.message).id(diagnostic.code).element(snippet);
+    let mut group = level.primary_title(&diagnostic.message).id(diagnostic.code).element(snippet);
     if let Some(help) = &diagnostic.help {
         group = group.element(Level::HELP.message(help));
     }

@@ -63,7 +63,14 @@ pub fn validate(source: &str, options: &Options) -> Report {
         Err(_) if !diagnostics.is_empty() => None,
         Err(error) => {
             let span = error.span.unwrap_or(document.root.span);
-            diagnostics.push(Diagnostic::new(&codes::CANNOT_LOAD, span, error.message));
+            diagnostics.push(
+                Diagnostic::new(
+                    &codes::CANNOT_LOAD,
+                    span,
+                    format!("the value cannot be read: {}", in_words(&error.message)),
+                )
+                .help("write a value of the kind and size that the manifest reference names"),
+            );
             None
         }
     };
@@ -80,6 +87,18 @@ pub fn validate(source: &str, options: &Options) -> Report {
         diagnostics.append(&mut found);
     }
     report(diagnostics, manifest)
+}
+
+/// The loader's message with the language's words for Rust's.
+fn in_words(message: &str) -> String {
+    let words = [
+        ("expected u32", "expected a whole number from 0 to 4294967295"),
+        ("expected u64", "expected a whole number from 0 on"),
+        ("floating point", "the decimal fraction"),
+        ("invalid value: ", ""),
+        ("invalid type: ", ""),
+    ];
+    words.iter().fold(message.to_owned(), |text, (rust, word)| text.replace(rust, word))
 }
 
 fn report(mut diagnostics: Vec<Diagnostic>, manifest: Option<Manifest>) -> Report {

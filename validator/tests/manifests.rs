@@ -47,3 +47,15 @@ fn broken_manifests_are_explained() {
         }
     });
 }
+
+#[test]
+fn every_code_is_given_to_some_broken_manifest() {
+    let texts: Vec<_> = manifests("broken").iter().map(|path| text_of(path).0).collect();
+    let ids: Vec<_> = longshore_validator::codes::ALL.iter().map(|code| code.id).collect();
+    assert!(ids.is_sorted_by(|a, b| a < b), "the table is in order and every code its own");
+    let unused: Vec<_> = ids
+        .into_iter()
+        .filter(|id| !texts.iter().any(|text| text.contains(&format!("[{id}]"))))
+        .collect();
+    assert!(unused.is_empty(), "{unused:?}");
+}

@@ -2,7 +2,7 @@
 
 use granit_parser::ErrorKind;
 
-use super::{Builder, SyntaxError, SyntaxErrorKind};
+use super::{Builder, MAX_DEPTH, SyntaxError, SyntaxErrorKind};
 use crate::span::Span;
 
 impl Builder<'_> {
@@ -51,7 +51,10 @@ impl Builder<'_> {
             self.error(kind, Span::new(at, end), message, help);
             return;
         }
-        let message = format!("not valid YAML: {}", error.info().trim_end_matches('.'));
+        let message = match kind {
+            SyntaxErrorKind::Limit => format!("the manifest nests deeper than {MAX_DEPTH} levels"),
+            _ => format!("not valid YAML: {}", error.info().trim_end_matches('.')),
+        };
         self.error(kind, Span::new(at, end), message, help);
     }
 

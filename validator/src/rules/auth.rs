@@ -22,14 +22,19 @@ pub(crate) fn sign_in(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
                     Severity::Error,
                     "use `auth.oauth2`; for an app that offers no OAuth, validate with the extended profile",
                 ),
-                Profile::Extended => {
-                    (Severity::Warning, "prefer `auth.oauth2` where the app offers it: a key has no scopes and never expires")
-                }
+                Profile::Extended => (
+                    Severity::Warning,
+                    "prefer `auth.oauth2` where the app offers it: a key has no scopes and never expires",
+                ),
             };
             found.push(
-                Diagnostic::new(&codes::OAUTH_REQUIRED, span, "the app is signed in to with a fixed key")
-                    .help(help)
-                    .severity(severity),
+                Diagnostic::new(
+                    &codes::OAUTH_REQUIRED,
+                    span,
+                    "the app is signed in to with a fixed key",
+                )
+                .help(help)
+                .severity(severity),
             );
             return;
         }
@@ -45,7 +50,7 @@ pub(crate) fn sign_in(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
     {
         found.push(
             Diagnostic::new(&codes::PKCE_OFF, grant.pkce.span, "PKCE is turned off")
-                .help("remove `pkce: off` unless the app refuses PKCE: it keeps stolen codes worthless (RFC 7636)"),
+                .help("remove `pkce: \"off\"` unless the app refuses PKCE: it keeps stolen codes worthless (RFC 7636)"),
         );
     }
 }
@@ -64,12 +69,18 @@ pub(crate) fn credentials(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
                 Diagnostic::new(&codes::LITERAL_CREDENTIAL, span, format!("{what} is written in the manifest"))
                     .help("ask the admin for it: `\"{{inputs.NAME}}\"` with an input of `type: secret`; and revoke this one, it has been seen"),
             );
-        } else if !inputs.is_empty() && inputs.iter().all(|input| input.kind.value != InputType::Secret) {
+        } else if !inputs.is_empty()
+            && inputs.iter().all(|input| input.kind.value != InputType::Secret)
+        {
             let input = inputs[0];
             found.push(
-                Diagnostic::new(&codes::LITERAL_CREDENTIAL, input.kind.span, format!("the input for {what} is not a secret"))
-                    .also(span, "used here")
-                    .help("write `type: secret`: it is then encrypted, and never shown"),
+                Diagnostic::new(
+                    &codes::LITERAL_CREDENTIAL,
+                    input.kind.span,
+                    format!("the input for {what} is not a secret"),
+                )
+                .also(span, "used here")
+                .help("write `type: secret`: it is then encrypted, and never shown"),
             );
         }
     };

@@ -33,14 +33,25 @@ pub(crate) fn codes(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
                     .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' })
                     .collect();
                 found.push(
-                    Diagnostic::new(&codes::ERROR_CODE_SHAPE, code.span, format!("`{}` is not an error code", code.value))
-                        .help(format!("write capitals, digits and `_`, such as `{}`", upper.trim_matches('_'))),
+                    Diagnostic::new(
+                        &codes::ERROR_CODE_SHAPE,
+                        code.span,
+                        format!("`{}` is not an error code", code.value),
+                    )
+                    .help(format!(
+                        "write capitals, digits and `_`, such as `{}`",
+                        upper.trim_matches('_')
+                    )),
                 );
             }
         } else if rule.then.value == Reaction::Stop {
             found.push(
-                Diagnostic::new(&codes::STOP_WITHOUT_WORDS, rule.then.span, "the rule stops the stream and does not say why")
-                    .help("add `code`, `message` and `fix`: the admin reads them when it happens"),
+                Diagnostic::new(
+                    &codes::STOP_WITHOUT_WORDS,
+                    rule.then.span,
+                    "the rule stops the stream and does not say why",
+                )
+                .help("add `code`, `message` and `fix`: the admin reads them when it happens"),
             );
         }
     }
@@ -83,7 +94,10 @@ fn covers(outer: &Condition, inner: &Condition) -> bool {
             })
         }),
     };
-    let same = |(path, value): &(longshore_schema::Spanned<longshore_schema::JsonPath>, longshore_schema::Literal)| {
+    let same = |(path, value): &(
+        longshore_schema::Spanned<longshore_schema::JsonPath>,
+        longshore_schema::Literal,
+    )| {
         inner.body.iter().any(|(known, literal)| known.value == path.value && literal == value)
     };
     statuses && outer.body.iter().all(same)
@@ -94,7 +108,8 @@ pub(crate) fn expired_token(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
     let Auth::OAuth2(oauth) = &cx.manifest.auth.value else { return };
     let explained = cx.manifest.errors.iter().any(|rule| {
         let statuses = rule.when.status.iter().flat_map(|statuses| &statuses.0);
-        statuses.into_iter().any(|status| status.matches(401)) || rule.then.value == Reaction::Refresh
+        statuses.into_iter().any(|status| status.matches(401))
+            || rule.then.value == Reaction::Refresh
     });
     if !explained {
         found.push(

@@ -65,9 +65,7 @@ pub(crate) fn templates(request: &Request) -> Vec<(&Template, Span, Part)> {
 pub(crate) fn sends(request: &Request, root: &str, name: &str) -> bool {
     templates(request).iter().any(|(template, _, _)| {
         template.references().iter().any(|reference| match reference.path.as_slice() {
-            [first, second] if first == root => {
-                second == name || near(second, [name]).is_some()
-            }
+            [first, second] if first == root => second == name || near(second, [name]).is_some(),
             _ => false,
         })
     })

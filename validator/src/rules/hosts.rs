@@ -113,7 +113,14 @@ fn survey(cx: &Context<'_>) -> Survey {
 }
 
 /// Surveys one URL template. `full` URLs start with a scheme, others may be paths.
-fn url(cx: &Context<'_>, template: &Template, span: Span, full: bool, name: &str, survey: &mut Survey) {
+fn url(
+    cx: &Context<'_>,
+    template: &Template,
+    span: Span,
+    full: bool,
+    name: &str,
+    survey: &mut Survey,
+) {
     let mut report = |code, message: String, help: String| {
         survey.found.push(Diagnostic::new(code, span, message).help(help));
     };
@@ -213,7 +220,9 @@ fn host(cx: &Context<'_>, first: &str, rest: &[Piece], span: Span, survey: &mut 
                                     cx.find(span, &text, 0),
                                     format!("the host is made of `{text}`, which comes from data"),
                                 )
-                                .help("write the host out, or ask for it with an input of type host"),
+                                .help(
+                                    "write the host out, or ask for it with an input of type host",
+                                ),
                             );
                             return;
                         }
@@ -226,8 +235,12 @@ fn host(cx: &Context<'_>, first: &str, rest: &[Piece], span: Span, survey: &mut 
     let name = name.to_ascii_lowercase();
     if name.contains('@') {
         survey.found.push(
-            Diagnostic::new(&codes::LITERAL_CREDENTIAL, span, "the URL holds a user name or password")
-                .help("remove what stands before the `@`: credentials belong in `auth`"),
+            Diagnostic::new(
+                &codes::LITERAL_CREDENTIAL,
+                span,
+                "the URL holds a user name or password",
+            )
+            .help("remove what stands before the `@`: credentials belong in `auth`"),
         );
         return;
     }

@@ -29,13 +29,18 @@ pub(crate) fn settings(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
             report(choice.span, message, "write `type: choice`, or remove `choices`");
         }
         if let Some(max) = input.max.as_ref().filter(|_| kind != InputType::Duration) {
-            let message = format!("the input `{name}` has a longest duration but is not a duration");
+            let message =
+                format!("the input `{name}` has a longest duration but is not a duration");
             report(max.span, message, "write `type: duration`, or remove `max`");
         }
         if let Some(default) = &input.default {
             if kind == InputType::Secret {
                 let message = format!("the secret input `{name}` has a default");
-                report(default.span, message, "remove it: a secret belongs to one tenant, and never in a file");
+                report(
+                    default.span,
+                    message,
+                    "remove it: a secret belongs to one tenant, and never in a file",
+                );
             } else if let Some(wanted) = mismatch(input, &default.value) {
                 let message = format!("the default of the input `{name}` is not {wanted}");
                 report(default.span, message, "write a default that the input itself would accept");
@@ -153,7 +158,11 @@ fn uses<'m>(cx: &Context<'m>) -> Vec<(Site<'m>, &'m str, &'m Input)> {
             .collect();
         for name in names {
             if let Some(input) = cx.manifest.inputs.get(name) {
-                uses.push((Site { template: site.template, span: site.span, place: site.place }, name, input));
+                uses.push((
+                    Site { template: site.template, span: site.span, place: site.place },
+                    name,
+                    input,
+                ));
             }
         }
     }
@@ -198,7 +207,9 @@ pub(crate) fn unused(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
                     name.span,
                     format!("the fact `{name}` is never used"),
                 )
-                .help(format!("use it as `{{{{facts.{name}}}}}`, or remove it: each run asks for it")),
+                .help(format!(
+                    "use it as `{{{{facts.{name}}}}}`, or remove it: each run asks for it"
+                )),
             );
         }
     }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use longshore_schema::map::{Activity, Attributes, Case, Map, Value};
 use longshore_schema::scalar::OcsfPath;
 use longshore_schema::stream::Stream;
+use longshore_schema::yaml::Entry;
 use longshore_schema::{Span, Spanned};
 
 use super::Context;
@@ -36,6 +37,14 @@ const ENGINE: &[(&str, &str)] = &[
 const WRITTEN: [&str; 6] =
     ["class_uid", "category_uid", "activity_id", "type_uid", "severity_id", "metadata"];
 
+/// Attributes beside `by`, which belong into `shared` or a case.
+fn misplaced<'m>(cx: &Context<'m>, stream: &str) -> Vec<&'m Entry> {
+    let Some(map) = cx.entry(&["streams", stream, "map"]) else { return Vec::new() };
+    let own = ["by", "shared", "cases", "else", "to", "activity", "is"];
+    let entries = map.value.entries().iter();
+    entries.filter(|entry| !own.contains(&entry.key.as_str())).collect()
+}
+
 /// A map is of one form: one class, or a choice of several.
 pub(crate) fn forms(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
     for (name, _, stream) in streams(cx.manifest) {
@@ -43,11 +52,13 @@ pub(crate) fn forms(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
         let choice = matches!(stream.map.value, Map::Choice(_));
         for entry in map.value.entries() {
             let help = match (choice, entry.key.as_str()) {
-                (true, "by" | "shared" | "cases" | "else") => continue,
-                (true, "to" | "activity" | "is") => "write it in each case: with `by`, the cases say the class",
-                (true, _) => "move it into `shared`, or into the cases that have it",
-                (false, "cases" | "shared") => "add `by: $.type`, the member that chooses among the cases",
-                (false, _) => continue,
+                (true, "to" | "activity" | "is") => {
+                    "write it in each case: with `by`, the cases say the class"
+                }
+                (false, "cases" | "shared") => {
+                    "add `by: $.type`, the member that chooses among the cases"
+                }
+                _ => continue,
             };
             found.push(
                 Diagnostic::new(
@@ -58,18 +69,35 @@ pub(crate) fn forms(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
                 .help(help),
             );
         }
+        let misplaced = if choice { misplaced(cx, name) } else { Vec::new() };
+        if let Some((first, others)) = misplaced.split_first() {
+            let message = match others.len() {
+                0 => format!("`{}` has no effect beside `by`", first.key),
+                more => {
+                    format!("`{}` and {more} more attributes have no effect beside `by`", first.key)
+                }
+            };
+            let mut diagnostic = Diagnostic::new(&codes::CONFLICTING_KEYS, first.key_span, message)
+                .help("move them into `shared` if all cases have them, or into the cases that do");
+            for other in others {
+                diagnostic = diagnostic.also(other.key_span, "");
+            }
+            found.push(diagnostic);
+        }
     }
 }
 
 /// Every case is of a class that OCSF has, and complete.
 pub(crate) fn classes(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
-    for (_, _, stream) in streams(cx.manifest) {
+    for (name, _, stream) in streams(cx.manifest) {
         match &stream.map.value {
-            Map::One(case) => check(cx, stream, case, &Vec::new(), found),
+            Map::One(case) => check(cx, stream, case, &Vec::new(), true, found),
             Map::Choice(choice) => {
                 let mut all = Vec::new();
+                // What stands beside `by` was meant to be in the cases.
+                let complete = misplaced(cx, name).is_empty();
                 for case in choice.cases.iter().chain([&choice.otherwise]) {
-                    check(cx, stream, case, &choice.shared, &mut all);
+                    check(cx, stream, case, &choice.shared, complete, &mut all);
                 }
                 // What is wrong with a shared attribute is wrong in every case of a kind.
                 let shared: BTreeSet<_> = choice.shared.iter().map(|(path, _)| path.span).collect();
@@ -90,6 +118,7 @@ fn check(
     stream: &Stream,
     case: &Case,
     shared: &Attributes,
+    complete: bool,
     found: &mut Vec<Diagnostic>,
 ) {
     let Some(class) = table().class(&case.to) else {
@@ -117,7 +146,9 @@ fn check(
             Err(error) => tree.doubt(path, &error),
         }
     }
-    required(class, &tree, case.to.span, found);
+    if complete {
+        required(class, &tree, case.to.span, found);
+    }
 }
 
 /// The class that was meant, also by its caption (`Account Change`) or its uid (`3002`).
@@ -192,7 +223,8 @@ fn attribute(
             let end = start + error.segment.len();
             let exact = whole.end as usize - whole.start as usize == text.len() && end > start;
             let span = if exact { Span::new(start, end) } else { path.span };
-            let mut diagnostic = Diagnostic::new(&codes::UNKNOWN_ATTRIBUTE, span, error.to_string());
+            let mut diagnostic =
+                Diagnostic::new(&codes::UNKNOWN_ATTRIBUTE, span, error.to_string());
             if error.problem == PathProblem::UnknownAttribute {
                 diagnostic = diagnostic.help(
                     "write an attribute that OCSF has here, or leave it out: what is not mapped is kept under `unmapped`",
@@ -228,7 +260,10 @@ impl Tree {
                     (format!("`{}` is mapped twice", path.value), "keep one of the two")
                 } else {
                     (
-                        format!("`{}` lies below an attribute that is mapped as a whole", path.value),
+                        format!(
+                            "`{}` lies below an attribute that is mapped as a whole",
+                            path.value
+                        ),
                         "map the whole, or its parts",
                     )
                 };
@@ -289,7 +324,8 @@ fn container(
     span: Span,
     found: &mut Vec<Diagnostic>,
 ) {
-    let path = |name: &str| if prefix.is_empty() { name.to_owned() } else { format!("{prefix}.{name}") };
+    let path =
+        |name: &str| if prefix.is_empty() { name.to_owned() } else { format!("{prefix}.{name}") };
     for (name, attribute) in attributes.iter() {
         let written = prefix.is_empty() && WRITTEN.contains(&name);
         let caption = attribute.sibling.filter(|_| attribute.enum_.is_some());
@@ -347,7 +383,8 @@ fn container(
 fn example(path: &str, attribute: &ocsf::Attribute) -> String {
     match (attribute.type_, &attribute.enum_) {
         (_, Some(ids)) if attribute.sibling.is_some() => {
-            let caption = ids.iter().map(|(_, caption)| caption).find(|caption| *caption != "Unknown");
+            let caption =
+                ids.iter().map(|(_, caption)| caption).find(|caption| *caption != "Unknown");
             format!("{path}: {}", caption.unwrap_or("Other"))
         }
         (Type::Object(object), _) => {
@@ -357,7 +394,9 @@ fn example(path: &str, attribute: &ocsf::Attribute) -> String {
                     .attributes
                     .iter()
                     .find(|(_, inner)| inner.requirement == Requirement::Required);
-                required.map(|(name, _)| name).or_else(|| object.attributes.get_key_value("uid").map(|(name, _)| name))
+                required
+                    .map(|(name, _)| name)
+                    .or_else(|| object.attributes.get_key_value("uid").map(|(name, _)| name))
             });
             let brackets = if attribute.is_array { "[]" } else { "" };
             format!("{path}{brackets}.{}: $.member", name.unwrap_or("name"))
@@ -391,8 +430,12 @@ pub(crate) fn cases(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
             };
             if let (Some(first), Some(_)) = (case.is.first(), tabled) {
                 found.push(
-                    Diagnostic::new(&codes::CASE_VALUES, first.span, "the case lists its values twice")
-                        .help("remove `is`: the table of activities says what the case is for"),
+                    Diagnostic::new(
+                        &codes::CASE_VALUES,
+                        first.span,
+                        "the case lists its values twice",
+                    )
+                    .help("remove `is`: the table of activities says what the case is for"),
                 );
             }
             let keys = tabled.into_iter().flatten().map(|(key, _)| (key.value.clone(), key.span));
@@ -400,15 +443,22 @@ pub(crate) fn cases(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
             if values.is_empty() {
                 found.push(
                     Diagnostic::new(&codes::CASE_VALUES, case.to.span, "the case is for no value")
-                        .help(format!("add `is: [...]` with values of `{}`, or a table of activities", choice.by.value)),
+                        .help(format!(
+                            "add `is: [...]` with values of `{}`, or a table of activities",
+                            choice.by.value
+                        )),
                 );
             }
             for (value, span) in values {
                 if let Some(first) = seen.get(&value) {
                     found.push(
-                        Diagnostic::new(&codes::DUPLICATE_CASE, span, format!("the value `{value}` has a case already"))
-                            .also(*first, "the first case for it")
-                            .help("keep it in one case: only the first would ever count"),
+                        Diagnostic::new(
+                            &codes::DUPLICATE_CASE,
+                            span,
+                            format!("the value `{value}` has a case already"),
+                        )
+                        .also(*first, "the first case for it")
+                        .help("keep it in one case: only the first would ever count"),
                     );
                 } else {
                     seen.insert(value, span);

@@ -106,9 +106,8 @@ impl<'m> Context<'m> {
 
     /// Whether what these keys lead to was loaded as it was written.
     pub(crate) fn intact(&self, keys: &[&str]) -> bool {
-        let at = |root: &'m Node| {
-            keys.iter().try_fold(root, |node, key| Some(&node.entry(key)?.value))
-        };
+        let at =
+            |root: &'m Node| keys.iter().try_fold(root, |node, key| Some(&node.entry(key)?.value));
         at(self.root) == at(self.written)
     }
 

@@ -59,7 +59,9 @@ pub(crate) fn page_size(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
                         format!("the app is not asked for pages of {}", size.value),
                     )
                     .label("a page with fewer records counts as the last")
-                    .help("send `{{page.size}}` with the request, so that a short page means the end"),
+                    .help(
+                        "send `{{page.size}}` with the request, so that a short page means the end",
+                    ),
                 );
             }
         }

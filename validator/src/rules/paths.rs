@@ -66,7 +66,10 @@ pub(crate) fn singular(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
                 Diagnostic::new(
                     &codes::PATH_NOT_SINGULAR,
                     path.span,
-                    format!("`auth.{name}` is a member of the token response, and `{}` is none", path.value),
+                    format!(
+                        "`auth.{name}` is a member of the token response, and `{}` is none",
+                        path.value
+                    ),
                 )
                 .help("write the member's name, such as `$.instance_url`"),
             );

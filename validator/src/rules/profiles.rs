@@ -61,8 +61,12 @@ pub(crate) fn prerequisites(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
 pub(crate) fn links(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
     if cx.manifest.app.links.get("api").is_none() {
         found.push(
-            Diagnostic::new(&codes::NO_API_LINK, cx.manifest.app.name.span, "the manifest does not say where the app's API is described")
-                .help("add `links: { api: https://... }` to `app`"),
+            Diagnostic::new(
+                &codes::NO_API_LINK,
+                cx.manifest.app.name.span,
+                "the manifest does not say where the app's API is described",
+            )
+            .help("add `links: { api: https://... }` to `app`"),
         );
     }
 }
@@ -109,7 +113,8 @@ pub(super) fn placeholder(text: &str) -> Option<&str> {
     let lower = text.to_ascii_lowercase();
     for domain in ["example.com", "example.org", "example.net"] {
         if let Some(at) = lower.find(domain) {
-            let start = lower[..at].rfind(|c: char| !c.is_ascii_alphanumeric() && c != '.' && c != '-');
+            let start =
+                lower[..at].rfind(|c: char| !c.is_ascii_alphanumeric() && c != '.' && c != '-');
             let start = start.map_or(0, |before| before + 1);
             return text.get(start..at + domain.len());
         }

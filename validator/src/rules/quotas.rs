@@ -21,7 +21,10 @@ pub(crate) fn counts(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
         match (&quota.header, reported) {
             (Some(header), None) => report(
                 quota.counts.span,
-                format!("the quota `{name}` has the header `{}` and does not count what it reports", header.name.value),
+                format!(
+                    "the quota `{name}` has the header `{}` and does not count what it reports",
+                    header.name.value
+                ),
                 "write `counts: [own, reported]`: other clients spend from the same quota",
             ),
             (None, Some(counted)) => report(
@@ -46,15 +49,27 @@ pub(crate) fn counts(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
             );
         }
         if let Some(limit) = quota.limit.as_ref().filter(|limit| limit.value == 0) {
-            report(limit.span, format!("the quota `{name}` allows no request"), "write what the app allows");
+            report(
+                limit.span,
+                format!("the quota `{name}` allows no request"),
+                "write what the app allows",
+            );
         }
         let Period::Rolling(period) = &quota.period;
         if period.0 == Duration::ZERO {
-            report(period.span, format!("the quota `{name}` is for no time at all"), "write its period, such as `rolling: 1d`");
+            report(
+                period.span,
+                format!("the quota `{name}` is for no time at all"),
+                "write its period, such as `rolling: 1d`",
+            );
         }
         let reserve = quota.reserve.basis_points;
         if reserve == 10_000 {
-            report(quota.reserve.span, format!("the quota `{name}` reserves everything"), "leave something to spend, such as `reserve: 10%`");
+            report(
+                quota.reserve.span,
+                format!("the quota `{name}` reserves everything"),
+                "leave something to spend, such as `reserve: 10%`",
+            );
         } else if reserve == 0 {
             found.push(
                 Diagnostic::new(
@@ -62,7 +77,9 @@ pub(crate) fn counts(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
                     quota.reserve.span,
                     format!("the quota `{name}` leaves nothing for others"),
                 )
-                .help("reserve a share, such as 10%: the app's other clients stop when it is spent"),
+                .help(
+                    "reserve a share, such as 10%: the app's other clients stop when it is spent",
+                ),
             );
         }
     }

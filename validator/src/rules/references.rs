@@ -30,7 +30,12 @@ pub(crate) fn resolve(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
     }
 }
 
-fn check(cx: &Context<'_>, site: &Site<'_>, reference: &Reference, span: Span) -> Option<Diagnostic> {
+fn check(
+    cx: &Context<'_>,
+    site: &Site<'_>,
+    reference: &Reference,
+    span: Span,
+) -> Option<Diagnostic> {
     let roots = roots(cx, site);
     let root = reference.path[0].as_str();
     if !roots.contains(&root) {
@@ -79,11 +84,8 @@ fn check(cx: &Context<'_>, site: &Site<'_>, reference: &Reference, span: Span) -
             .help(format!("facts are asked in order: move `{name}` before the fact that uses it")),
         );
     }
-    let mut diagnostic = Diagnostic::new(
-        &codes::UNKNOWN_REFERENCE,
-        span,
-        format!("there is no `{root}.{name}`"),
-    );
+    let mut diagnostic =
+        Diagnostic::new(&codes::UNKNOWN_REFERENCE, span, format!("there is no `{root}.{name}`"));
     if let Some(meant) = closest(name, names.iter().copied()) {
         diagnostic = diagnostic.label(format!("did you mean `{root}.{meant}`?"));
     }
@@ -201,18 +203,11 @@ fn out_of_scope(
         _ => None,
     };
     if let (Some(why), true) = (why, ROOTS.contains(&root)) {
-        return Diagnostic::new(
-            &codes::OUT_OF_SCOPE,
-            span,
-            format!("`{text}` has no value here"),
-        )
-        .help(why);
+        return Diagnostic::new(&codes::OUT_OF_SCOPE, span, format!("`{text}` has no value here"))
+            .help(why);
     }
-    let mut diagnostic = Diagnostic::new(
-        &codes::UNKNOWN_REFERENCE,
-        span,
-        format!("`{text}` is not known here"),
-    );
+    let mut diagnostic =
+        Diagnostic::new(&codes::UNKNOWN_REFERENCE, span, format!("`{text}` is not known here"));
     let declared_inputs = cx.names("inputs");
     if reference.path.len() == 1 && declared_inputs.contains(&root) && roots.contains(&"inputs") {
         diagnostic = diagnostic.label(format!("did you mean `inputs.{root}`?"));

@@ -29,8 +29,12 @@ pub(crate) fn requests(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
         (Some(_), None) => {
             if let Some((name, _)) = request.form.iter().next() {
                 found.push(
-                    Diagnostic::new(&codes::CONFLICTING_KEYS, name.span, "a GET request has no form")
-                        .help("move the fields to `query`, or write `post` in place of `get`"),
+                    Diagnostic::new(
+                        &codes::CONFLICTING_KEYS,
+                        name.span,
+                        "a GET request has no form",
+                    )
+                    .help("move the fields to `query`, or write `post` in place of `get`"),
                 );
             }
         }
@@ -98,7 +102,9 @@ pub(crate) fn steps(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
                         name.span,
                         format!("a step cannot be called `{name}`"),
                     )
-                    .help(format!("`{name}.NAME` means something else in templates: choose another name")),
+                    .help(format!(
+                        "`{name}.NAME` means something else in templates: choose another name"
+                    )),
                 );
             }
         }
@@ -119,10 +125,13 @@ pub(crate) fn steps(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
                     key.span,
                     format!("the key of the records stands in the step `{fetching_name}`"),
                 )
-                .help("move it into the stream: the stream's `key` is about the last step's records"),
+                .help(
+                    "move it into the stream: the stream's `key` is about the last step's records",
+                ),
             );
         }
-        let request = cx.entry(&["streams", stream_name, "steps", fetching_name.as_str(), "request"]);
+        let request =
+            cx.entry(&["streams", stream_name, "steps", fetching_name.as_str(), "request"]);
         let request_key = request.map_or(fetching_name.span, |entry| entry.key_span);
         let uses_item = templates(&fetching.request).iter().any(|(template, _, _)| {
             template.references().iter().any(|reference| {
@@ -137,7 +146,9 @@ pub(crate) fn steps(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
                     request_key,
                     format!("the step `{fetching_name}` asks the same for every listed item"),
                 )
-                .help(format!("name the item in the request, such as `get: /items/{{{{{listing_name}.id}}}}`")),
+                .help(format!(
+                    "name the item in the request, such as `get: /items/{{{{{listing_name}.id}}}}`"
+                )),
             );
         }
     }

@@ -82,7 +82,9 @@ impl Checker<'_> {
         let many = self.resolved.is_whole_array() || self.resolved.attribute().is_none();
         let paths: Vec<(&JsonPath, Span)> = match &value.value {
             Value::Path(path) => vec![(path, value.span)],
-            Value::Source(source) => source.from.0.iter().map(|from| (&from.value, from.span)).collect(),
+            Value::Source(source) => {
+                source.from.0.iter().map(|from| (&from.value, from.span)).collect()
+            }
             Value::Template(_) | Value::Literal(_) => Vec::new(),
         };
         for (path, span) in paths {
@@ -91,7 +93,10 @@ impl Checker<'_> {
                     Diagnostic::new(
                         &codes::PATH_NOT_SINGULAR,
                         span,
-                        format!("`{}` holds one value, and `{path}` may select several", self.path.value),
+                        format!(
+                            "`{}` holds one value, and `{path}` may select several",
+                            self.path.value
+                        ),
                     )
                     .help("write member names and indexes alone, such as `$.items[0].name`"),
                 );
@@ -128,7 +133,8 @@ impl Checker<'_> {
         let name = self.path.as_str();
         let brackets = if self.resolved.is_whole_array() { "[]" } else { "" };
         let first = table().object(object).and_then(|object| {
-            let named = ["uid", "name"].into_iter().find(|name| object.attributes.get(name).is_some());
+            let named =
+                ["uid", "name"].into_iter().find(|name| object.attributes.get(name).is_some());
             named.or_else(|| object.attributes.iter().next().map(|(name, _)| name))
         });
         self.report(
@@ -137,7 +143,10 @@ impl Checker<'_> {
                 self.path.span,
                 format!("`{name}` is an object (`{object}`), not a single value"),
             )
-            .help(format!("map what is in it, such as `{name}{brackets}.{}`", first.unwrap_or("name"))),
+            .help(format!(
+                "map what is in it, such as `{name}{brackets}.{}`",
+                first.unwrap_or("name")
+            )),
         );
     }
 
@@ -168,7 +177,8 @@ impl Checker<'_> {
                 if wanted == "text" {
                     diagnostic = diagnostic.help(format!("quote it: \"{literal}\""));
                 } else {
-                    diagnostic = diagnostic.help(format!("write {wanted}, such as `{}`", sample(primitive)));
+                    diagnostic =
+                        diagnostic.help(format!("write {wanted}, such as `{}`", sample(primitive)));
                 }
                 self.report(diagnostic);
             }
@@ -234,7 +244,11 @@ impl Checker<'_> {
                 Diagnostic::new(
                     &codes::CONVERSION,
                     conversion.span,
-                    format!("`{}` is {}, not what `as` makes of it", self.path.value, name(primitive)),
+                    format!(
+                        "`{}` is {}, not what `as` makes of it",
+                        self.path.value,
+                        name(primitive)
+                    ),
                 )
                 .help(help),
             );
@@ -257,7 +271,8 @@ impl Checker<'_> {
             && source.from.0.iter().any(|from| from.value == window.on.value)
             && format.value != window.format.value
         {
-            let declared = cx.source.get(window.format.span.range()).is_some_and(|text| !text.is_empty());
+            let declared =
+                cx.source.get(window.format.span.range()).is_some_and(|text| !text.is_empty());
             let place = if declared { window.format.span } else { window.on.span };
             self.report(
                 Diagnostic::new(

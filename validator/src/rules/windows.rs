@@ -62,7 +62,10 @@ pub(crate) fn lengths(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
         {
             report(
                 overlap.span,
-                format!("the overlap ({}) is not shorter than the span ({})", overlap.value, span.value),
+                format!(
+                    "the overlap ({}) is not shorter than the span ({})",
+                    overlap.value, span.value
+                ),
                 "a window that reaches back over all of the one before it never gets on: shorten `overlap`, or lengthen `span`",
             );
         }
@@ -90,7 +93,11 @@ pub(crate) fn lengths(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
                 "the stream is polled every {}, and the app keeps records for {}",
                 stream.every.value, retention.value
             );
-            report(stream.every.span, message, "poll more often: records would be gone before they are read");
+            report(
+                stream.every.span,
+                message,
+                "poll more often: records would be gone before they are read",
+            );
         }
     }
 }
@@ -110,11 +117,12 @@ pub(crate) fn backfill(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
                 Err(_) => bad(template.span, "the backfill is not a duration", usage),
             }
         } else if let Some(Expression::Reference(reference)) = template.as_expression() {
-            let mut literal = |literal: &Literal, span: Span| {
-                match literal.as_text().and_then(|text| Length::parse(text).ok()) {
-                    Some(length) => lengths.push((length, span)),
-                    None => bad(span, "the backfill takes this value, and it is not a duration", usage),
-                }
+            let mut literal = |literal: &Literal, span: Span| match literal
+                .as_text()
+                .and_then(|text| Length::parse(text).ok())
+            {
+                Some(length) => lengths.push((length, span)),
+                None => bad(span, "the backfill takes this value, and it is not a duration", usage),
             };
             match reference.path.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
                 ["inputs", name] => {
@@ -166,7 +174,10 @@ pub(crate) fn time_format(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
                 Diagnostic::new(
                     &codes::COARSE_TIME,
                     window.format.span,
-                    format!("the format writes times in steps of {unit}, the resolution is {}", resolution.value),
+                    format!(
+                        "the format writes times in steps of {unit}, the resolution is {}",
+                        resolution.value
+                    ),
                 )
                 .also(resolution.span, "finer than the format can say")
                 .help(format!("use a finer format, or write `resolution: {unit}`")),
@@ -176,9 +187,13 @@ pub(crate) fn time_format(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
                 Diagnostic::new(
                     &codes::COARSE_TIME,
                     window.format.span,
-                    format!("the format writes times in steps of {unit} and no resolution is declared"),
+                    format!(
+                        "the format writes times in steps of {unit} and no resolution is declared"
+                    ),
                 )
-                .help(format!("use a finer format, or declare `resolution: {unit}` if the app knows no better")),
+                .help(format!(
+                    "use a finer format, or declare `resolution: {unit}` if the app knows no better"
+                )),
             );
         }
         if let Some(span) = window.value.span.as_ref().filter(|span| span.0 < unit.0) {
@@ -280,7 +295,10 @@ pub(crate) fn late_records(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
                 Diagnostic::new(
                     &codes::FORGOTTEN_KEYS,
                     remember.span,
-                    format!("keys are forgotten after {}, before the overlap of {} is over", remember.value, overlap.value),
+                    format!(
+                        "keys are forgotten after {}, before the overlap of {} is over",
+                        remember.value, overlap.value
+                    ),
                 )
                 .also(overlap.span, "the overlap")
                 .help(format!("remember them for at least {}", overlap.value)),

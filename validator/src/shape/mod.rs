@@ -25,7 +25,8 @@ fn validator() -> &'static Validator {
     VALIDATOR.get_or_init(|| {
         let mut options = jsonschema::draft202012::options().should_validate_formats(true);
         for format in longshore_schema::scalar::formats() {
-            options = options.with_format(format.name, move |text: &str| (format.check)(text).is_ok());
+            options =
+                options.with_format(format.name, move |text: &str| (format.check)(text).is_ok());
         }
         options.build(schema::root()).expect("the published schema is a valid JSON Schema")
     })

@@ -42,9 +42,7 @@ pub(crate) fn repair(root: &mut Node, repairs: &[Repair]) {
             Repair::Rename { .. } | Repair::Fill { .. } => None,
         })
         .collect();
-    removals.sort_by_key(|(last, owner)| {
-        (owner.len(), last.parse::<usize>().unwrap_or_default())
-    });
+    removals.sort_by_key(|(last, owner)| (owner.len(), last.parse::<usize>().unwrap_or_default()));
     removals.dedup();
     for (last, owner) in removals.into_iter().rev() {
         match find(root, owner) {

@@ -118,11 +118,13 @@ impl<'s> Translation<'s> {
                     self.meant.insert((place.path.clone(), meant));
                 }
             } else if !free.is_empty() {
-                diagnostic = diagnostic
-                    .help(format!("remove it; the keys that may still be added here: {}", list(&free)));
+                diagnostic = diagnostic.help(format!(
+                    "remove it; the keys that may still be added here: {}",
+                    list(&free)
+                ));
             } else if !allowed.is_empty() {
-                diagnostic = diagnostic
-                    .help("remove it: every key that may stand here is there already");
+                diagnostic =
+                    diagnostic.help("remove it: every key that may stand here is there already");
             }
             let mut path = place.path.clone();
             path.push(key.to_owned());
@@ -143,8 +145,8 @@ impl<'s> Translation<'s> {
         let Some((key_span, node)) = self.root.pointer(&pointer) else { return };
         let place = Place { path: path.to_vec(), key_span, node };
         // Without `by` a map is taken for one class; with cases in it, `by` is what is missing.
-        let forgot_by =
-            ["cases", "else"].iter().any(|part| node.entry(part).is_some()) && node.entry("by").is_none();
+        let forgot_by = ["cases", "else"].iter().any(|part| node.entry(part).is_some())
+            && node.entry("by").is_none();
         let key = match key {
             "activity" if forgot_by && missing.contains(&(path.to_vec(), "to".into())) => return,
             "to" | "activity" if forgot_by => "by",
@@ -200,15 +202,17 @@ impl<'s> Translation<'s> {
                 let format = format.and_then(|name| formats().into_iter().find(|f| f.name == name));
                 match format.map(|format| (format.check)(written)) {
                     Some(Err(error)) => diagnostic.maybe_help(error.help),
-                    _ => diagnostic.label(format!("quote it: \"{written}\"")).help(format!(
-                        "write \"{written}\": without quotes YAML reads {what}"
-                    )),
+                    _ => diagnostic
+                        .label(format!("quote it: \"{written}\""))
+                        .help(format!("write \"{written}\": without quotes YAML reads {what}")),
                 }
             }
             Content::String(text) if wants("integer") && text.parse::<i64>().is_ok() => {
                 diagnostic.help(format!("write {text} without quotes"))
             }
-            Content::String(text) if wants("boolean") && matches!(text.as_str(), "true" | "false") => {
+            Content::String(text)
+                if wants("boolean") && matches!(text.as_str(), "true" | "false") =>
+            {
                 diagnostic.help(format!("write {text} without quotes"))
             }
             Content::String(_) if wants("array") && written.len() <= 60 => {
@@ -224,7 +228,9 @@ impl<'s> Translation<'s> {
             }
             Content::Sequence(_) => diagnostic.help("write one value, without brackets"),
             Content::Mapping(_) => diagnostic.help("write one value, without keys"),
-            _ if wants("integer") || wants("number") => diagnostic.help("write a number, such as 100"),
+            _ if wants("integer") || wants("number") => {
+                diagnostic.help("write a number, such as 100")
+            }
             _ => diagnostic,
         };
         self.found.push(diagnostic);
@@ -256,8 +262,12 @@ impl<'s> Translation<'s> {
         let Err(error) = (format.check)(text) else { return };
         let span = inside(self.source, place.node.span, text, error.offset);
         self.found.push(
-            Diagnostic::new(&codes::MALFORMED_VALUE, span, format!("{}{}", place.lead(), error.message))
-                .maybe_help(error.help),
+            Diagnostic::new(
+                &codes::MALFORMED_VALUE,
+                span,
+                format!("{}{}", place.lead(), error.message),
+            )
+            .maybe_help(error.help),
         );
         self.give_up(&place.path);
     }
@@ -428,7 +438,8 @@ impl Place<'_> {
     /// The node, as far as it stands on its first line.
     fn head(&self, source: &str) -> Span {
         let span = self.node.span;
-        let line = source.get(span.range()).and_then(|text| text.lines().next()).unwrap_or_default();
+        let line =
+            source.get(span.range()).and_then(|text| text.lines().next()).unwrap_or_default();
         Span::new(span.start as usize, span.start as usize + line.trim_end().len())
     }
 }
