@@ -224,6 +224,10 @@ impl Session {
             let mut permits = Vec::with_capacity(self.quotas.len());
             for quota in &self.quotas {
                 let paused = |pause: &crate::quota::Paused| {
+                    // The first call of all is on its way: a moment, and nothing to tell.
+                    if pause.reason == crate::quota::Reason::AwaitingFirstReport {
+                        return;
+                    }
                     let until = pause.until;
                     self.tell(stream, &Progress::Paused { until, reason: pause.to_string() });
                 };

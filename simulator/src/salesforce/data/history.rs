@@ -118,7 +118,7 @@ impl History {
                 // One in six shares its second with the one before: timestamps tie.
                 if place == 0 || rng.u32(..6) > 0 {
                     let busy = rng.u32(..10) < 8;
-                    time = if busy { rng.i64(6 * 3600..20 * 3600) } else { rng.i64(..DAY) };
+                    time = if busy { rng.i64(6 * 3600..20 * 3600) } else { rng.i64(0..DAY) };
                 }
                 Occurrence { number: first + place, time: day * DAY + time }
             })

@@ -61,7 +61,7 @@ pub(crate) fn write_row(out: &mut String, shape: &Shape, part: &Part, row: u32) 
     let event_type = &TYPES[part.kind];
     let request = if shares_request(event_type, row) { row - 1 } else { row };
     let mut shared = rng(part.seed, &[u64::from(request)]);
-    let millisecond = part.hour * 3_600_000 + shared.i64(..3_600_000);
+    let millisecond = part.hour * 3_600_000 + shared.i64(0..3_600_000);
     let mut event = Event {
         kind: event_type.name,
         moment: Timestamp::from_millisecond(millisecond).unwrap_or(Timestamp::UNIX_EPOCH),
@@ -301,6 +301,18 @@ mod tests {
         assert!(trace.contains('\n') && trace.contains("\"a null object\""));
         let message = fields(&row(&SHAPE, kind("BulkApi").unwrap(), 0)).join("|");
         assert!(message.contains("|\"Batch \"\"1\"\" done\"|"), "{message}");
+    }
+
+    #[test]
+    fn rows_lie_within_their_hour() {
+        let part = Part { kind: 0, hour: 497_000, available: 0, rows: 50, seed: 9 };
+        let shape = Shape { users: 5, identical: false, ragged: false };
+        let hour = Timestamp::from_second(497_000 * 3600).unwrap().strftime("\"%Y%m%d%H").to_string();
+        for row in 0..part.rows {
+            let mut text = String::new();
+            write_row(&mut text, &shape, &part, row);
+            assert!(text.contains(&hour), "{text}");
+        }
     }
 
     #[test]
