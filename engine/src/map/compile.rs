@@ -6,9 +6,7 @@ use longshore_schema::map::{self, Map, Source, Value};
 use longshore_schema::scalar::{OcsfPath, TimeFormat};
 use longshore_schema::stream::Stream;
 use longshore_schema::{JsonPath, Literal, Spanned};
-use longshore_validator::ocsf::{
-    Class, Primitive, Profile, Requirement, Resolved, Type, table,
-};
+use longshore_validator::ocsf::{Class, Primitive, Profile, Requirement, Resolved, Type, table};
 
 use super::EventContext;
 use super::convert::{Conversion, Enumeration, Target, literal};
@@ -73,9 +71,8 @@ pub(super) fn compile(stream: &Stream, context: &EventContext) -> Result<Plan, E
             Some(Choice { by, values, otherwise: cases.len() - 1 })
         }
     };
-    let window = window.map(|(on, format)| {
-        (compiler.paths.add(on), Conversion::Timestamp(format.clone()))
-    });
+    let window =
+        window.map(|(on, format)| (compiler.paths.add(on), Conversion::Timestamp(format.clone())));
     let key = Key::new(&context.connection, &context.stream, parts);
     Ok(Plan { paths: compiler.paths, cases, choice, key, window })
 }
@@ -189,9 +186,8 @@ impl<'c> Compiler<'c> {
         has_severity: bool,
     ) -> Result<Activity, Error> {
         let mut known = class.activities();
-        let (id, caption) = known
-            .find(|(_, known)| known.eq_ignore_ascii_case(caption))
-            .ok_or_else(|| {
+        let (id, caption) =
+            known.find(|(_, known)| known.eq_ignore_ascii_case(caption)).ok_or_else(|| {
                 fault("activity", format!("{} has no activity `{caption}`", class.name))
             })?;
         let mut head = format!("{{\"activity_id\":{id},\"activity_name\":").into_bytes();
@@ -231,11 +227,14 @@ impl<'c> Compiler<'c> {
             metadata.constant(&text_member("tenant_uid", tenant));
         }
         let mapped = |name: &str| {
-            attributes.iter().any(|(path, _)| path.segments().next().is_some_and(|(first, _)| first == name))
+            attributes
+                .iter()
+                .any(|(path, _)| path.segments().next().is_some_and(|(first, _)| first == name))
         };
         // A profile is named if the event has its attributes, and all that it requires.
         let complete = |profile: Profile| {
-            let of_profile = || class.attributes.iter().filter(move |(_, a)| a.profile == Some(profile));
+            let of_profile =
+                || class.attributes.iter().filter(move |(_, a)| a.profile == Some(profile));
             of_profile().any(|(name, _)| mapped(name))
                 && of_profile()
                     .filter(|(_, attribute)| attribute.requirement == Requirement::Required)
@@ -288,9 +287,8 @@ impl<'c> Compiler<'c> {
                 if let Some(value) = template::as_literal(text) {
                     return constant(path, &field, &value);
                 }
-                let text = Text::compile(text, &mut self.paths).map_err(|part| {
-                    fault(path, format!("`{part}` has no place in a mapping"))
-                })?;
+                let text = Text::compile(text, &mut self.paths)
+                    .map_err(|part| fault(path, format!("`{part}` has no place in a mapping")))?;
                 return Ok(Item::Leaf(Box::new(Leaf {
                     conversion: self.implied(&field, None, None),
                     otherwise: fallback(path, &field, None, severity)?,
@@ -356,7 +354,8 @@ impl<'c> Compiler<'c> {
 
     /// How a time is written: as said; like the window's time if it is that; otherwise ISO 8601.
     fn format(&self, from: Option<&JsonPath>, format: Option<&TimeFormat>) -> TimeFormat {
-        let of_window = || self.window.filter(|(on, _)| Some(*on) == from).map(|(_, format)| format);
+        let of_window =
+            || self.window.filter(|(on, _)| Some(*on) == from).map(|(_, format)| format);
         format.or_else(of_window).cloned().unwrap_or_default()
     }
 }
@@ -373,7 +372,9 @@ fn fallback(
     let Some(value) = otherwise.or(severity.then_some(&informational)) else { return Ok(None) };
     let members = finished(field, value, None)
         .or_else(|| finished(field, value, Some(&Conversion::Timestamp(TimeFormat::Iso8601))));
-    members.map(Some).ok_or_else(|| fault(path, "`else` has a value that the attribute cannot hold"))
+    members
+        .map(Some)
+        .ok_or_else(|| fault(path, "`else` has a value that the attribute cannot hold"))
 }
 
 fn constant(path: &str, field: &Field, value: &Literal) -> Result<Item, Error> {

@@ -95,7 +95,10 @@ fn is_ip(text: &str) -> bool {
 #[derive(Debug)]
 pub(super) enum Target {
     Text(Option<Format>),
-    Integer { min: i64, max: i64 },
+    Integer {
+        min: i64,
+        max: i64,
+    },
     Float,
     Boolean,
     Timestamp,
@@ -170,7 +173,7 @@ impl Target {
             Self::Float => Conversion::Float.apply(value, buffer),
             Self::Boolean => Conversion::Boolean.apply(value, buffer),
             Self::Timestamp => match value {
-                Datum::Integer(_) => value,
+                Datum::Integer(time) if (0..=time::LAST).contains(&time) => value,
                 _ => Datum::Missing,
             },
             Self::Ip => Conversion::Ip.apply(value, buffer),
@@ -236,11 +239,6 @@ impl Enumeration {
             [before.into_boxed_slice(), close.as_bytes().into()]
         });
         Self { captions, ids, other }
-    }
-
-    /// Whether the enum has this caption or id.
-    pub(super) fn knows(&self, text: &str) -> bool {
-        self.find(text).is_some()
     }
 
     fn find(&self, text: &str) -> Option<&[u8]> {

@@ -9,7 +9,10 @@ pub(super) enum Datum<'v> {
     #[default]
     Missing,
     /// A JSON string with its quotes.
-    String { raw: &'v [u8], escaped: bool },
+    String {
+        raw: &'v [u8],
+        escaped: bool,
+    },
     /// Text that is not JSON: a CSV field, a match, a template's result.
     Text(&'v str),
     /// A JSON number as written.
@@ -90,7 +93,8 @@ impl<'v> Datum<'v> {
             Self::Boolean(_) => return "a truth value".to_owned(),
             _ => {}
         }
-        let kind = if matches!(self, Self::Number(_) | Self::Integer(_)) { "a number" } else { "text" };
+        let kind =
+            if matches!(self, Self::Number(_) | Self::Integer(_)) { "a number" } else { "text" };
         let text = self.text(&mut buffer).unwrap_or_default();
         let mut shape: String = text
             .chars()

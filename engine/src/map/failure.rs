@@ -7,7 +7,7 @@ use crate::error;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// The record is not JSON (RFC 8259).
-    #[error("a record of stream {stream} is not JSON: byte {offset} is not {expected}")]
+    #[error("a record of stream {stream} is not JSON: expected {expected} at byte {offset}")]
     Malformed {
         /// The stream's name.
         stream: String,
@@ -51,8 +51,9 @@ impl From<Error> for error::Error {
                 "name a key in the manifest that every record has, or `$` for the whole record",
             ),
         };
-        let (Error::Malformed { stream, .. } | Error::Time { stream, .. } | Error::Key { stream, .. }) =
-            &failure;
+        let (Error::Malformed { stream, .. }
+        | Error::Time { stream, .. }
+        | Error::Key { stream, .. }) = &failure;
         Self::new(code, failure.to_string()).fix(fix).in_stream(stream)
     }
 }

@@ -51,9 +51,16 @@ pub(super) struct Slots<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Member<'a> {
     /// A member with a value; the slot that reads it as a whole, if one does.
-    Value { name: Name<'a>, value: Datum<'a>, slot: Option<Slot> },
+    Value {
+        name: Name<'a>,
+        value: Datum<'a>,
+        slot: Option<Slot>,
+    },
     /// An object whose members follow, up to the matching `Leave`.
-    Enter { name: Name<'a>, slot: Option<Slot> },
+    Enter {
+        name: Name<'a>,
+        slot: Option<Slot>,
+    },
     Leave,
 }
 
@@ -158,7 +165,8 @@ impl Paths {
     }
 
     fn member(&mut self, node: usize, name: &str) -> usize {
-        if let Some((_, child)) = self.nodes[node].members.iter().find(|(known, _)| **known == *name)
+        if let Some((_, child)) =
+            self.nodes[node].members.iter().find(|(known, _)| **known == *name)
         {
             return *child;
         }
@@ -172,7 +180,8 @@ impl Paths {
     }
 
     fn element(&mut self, node: usize, index: usize) -> usize {
-        if let Some((_, child)) = self.nodes[node].elements.iter().find(|(known, _)| *known == index)
+        if let Some((_, child)) =
+            self.nodes[node].elements.iter().find(|(known, _)| *known == index)
         {
             return *child;
         }
@@ -194,7 +203,9 @@ impl Paths {
         let value = if scanner.peek() == b'{' {
             let start = scanner.position();
             let mut index = 0;
-            scanner.members(|scanner, name, escaped| {
+            scanner.members(|scanner| {
+                let expected = shape.get(index).map_or(&[] as &[u8], |(name, _)| name);
+                let (name, escaped) = scanner.name(expected)?;
                 let child = self.child(index, name, escaped, shape);
                 index += 1;
                 self.read_member(scanner, child, name, slots)
@@ -291,7 +302,8 @@ impl Paths {
                 if let Some(name) = name {
                     slots.members.push(Member::Enter { name, slot: node.slot });
                 }
-                scanner.members(|scanner, inner, escaped| {
+                scanner.members(|scanner| {
+                    let (inner, escaped) = scanner.name(b"")?;
                     let child = nested_child(node, inner, escaped);
                     if name.is_some() {
                         return self.read_member(scanner, child, inner, slots);
@@ -397,4 +409,73 @@ pub(super) fn row_document(row: &Row<'_>) -> Value {
     let names = row.header().names().iter();
     let fields = row.fields().filter(|text| !text.is_empty());
     Value::Object(names.cloned().zip(fields.map(Value::from)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use longshore_schema::scalar::Scalar;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const PATHS: &[&str] = &[
+        "$",
+        "$.a",
+        "$.a.b",
+        "$.a.b.a",
+        "$.b",
+        "$.b[0]",
+        "$.b[1].a",
+        "$.b[1][0]",
+        "$['c d']",
+        "$[0]",
+        "$[1].a",
+    ];
+
+    fn document() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<i32>().prop_map(Value::from),
+            "[a-c\"\\\\\u{e9}]{0,3}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 32, 4, |inner| {
+            let names = prop_oneof![Just("a"), Just("b"), Just("c d"), Just("x")];
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                prop::collection::vec((names, inner), 0..5).prop_map(|members| {
+                    members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+                }),
+            ]
+        })
+    }
+
+    proptest! {
+        /// The pass over the bytes finds what a query of the parsed document finds.
+        #[test]
+        fn both_ways_agree(documents in prop::collection::vec(document(), 1..4), is_pretty: bool) {
+            let mut paths = Paths::new();
+            let queries: Vec<_> = PATHS.iter().map(|text| JsonPath::parse(text).unwrap()).collect();
+            let slots: Vec<_> = queries.iter().map(|path| paths.add(path)).collect();
+            prop_assert!(!paths.needs_document());
+            let mut shape = Shape::new();
+            for document in &documents {
+                let text = if is_pretty {
+                    serde_json::to_string_pretty(document).unwrap()
+                } else {
+                    document.to_string()
+                };
+                // An escaped name is the same name.
+                let text = text.replace("\"b\":", "\"\\u0062\":");
+                let mut found = Slots::default().recycle(paths.count());
+                paths.read_json(text.as_bytes(), &mut found, &mut shape).unwrap();
+                for (query, slot) in queries.iter().zip(&slots) {
+                    let expected = query.first(document).filter(|value| !value.is_null());
+                    let mut json = Vec::new();
+                    found.values[*slot].write(&mut json);
+                    let read = serde_json::from_slice::<Value>(&json).ok();
+                    prop_assert_eq!(read.as_ref(), expected, "{} of {}", query, text);
+                }
+            }
+        }
+    }
 }

@@ -234,9 +234,7 @@ impl Object {
     /// The object at a path of (name, whether it is an array's element) below this one.
     pub(super) fn at(&mut self, path: &[(&str, bool)]) -> &mut Self {
         let Some(((name, is_element), rest)) = path.split_first() else { return self };
-        let is_it = |item: &Item| {
-            matches!(item, Item::Object(object) if object.name == *name && object.is_element == *is_element)
-        };
+        let is_it = |item: &Item| matches!(item, Item::Object(object) if object.name == *name && object.is_element == *is_element);
         let index = self.items.iter().position(is_it).unwrap_or_else(|| {
             self.items.push(Item::Object(Self::new(name, *is_element)));
             self.items.len() - 1

@@ -9,11 +9,18 @@ const MAX_DEPTH: usize = 126;
 /// Why the bytes are not a record; offsets count from its first byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
-    Syntax { at: usize, expected: &'static str },
-    TooDeep { at: usize },
+    Syntax {
+        at: usize,
+        expected: &'static str,
+    },
+    TooDeep {
+        at: usize,
+    },
     /// Half of a UTF-16 surrogate pair. RFC 8259 section 8.2 leaves open what that means, and most
     /// readers refuse it.
-    LoneSurrogate { at: usize },
+    LoneSurrogate {
+        at: usize,
+    },
 }
 
 /// A position in a record. The bytes are UTF-8: the caller has seen to that.
@@ -64,7 +71,10 @@ impl<'a> Scanner<'a> {
             b'"' => self.string().map(|(raw, escaped)| Datum::String { raw, escaped }),
             b'{' => {
                 let start = self.at;
-                self.members(|scanner, _, _| scanner.value().map(drop))?;
+                self.members(|scanner| {
+                    scanner.name(b"")?;
+                    scanner.value().map(drop)
+                })?;
                 Ok(Datum::Object(self.since(start)))
             }
             b'[' => {
@@ -80,33 +90,47 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Reads an object and calls `on_member` at the start of each value with the name in its quotes
-    /// and whether it has escapes; `on_member` reads the value.
+    /// Reads an object and calls `on_member` at the start of each member, which reads the
+    /// [`Scanner::name`] and then the value.
     #[inline]
     pub(super) fn members(
         &mut self,
-        mut on_member: impl FnMut(&mut Self, &'a [u8], bool) -> Result<(), Fault>,
+        mut on_member: impl FnMut(&mut Self) -> Result<(), Fault>,
     ) -> Result<(), Fault> {
         self.open()?;
         if self.peek() == b'}' {
             return self.close();
         }
         loop {
-            if self.peek() != b'"' {
-                return self.expected("a member name");
-            }
-            let (name, escaped) = self.string()?;
-            if self.peek() != b':' {
-                return self.expected("a colon");
-            }
-            self.at += 1;
-            on_member(self, name, escaped)?;
+            on_member(self)?;
             match self.peek() {
                 b',' => self.at += 1,
                 b'}' => return self.close(),
                 _ => return self.expected("a comma or the object's end"),
             }
         }
+    }
+
+    /// Reads a member's name and the colon behind it; returns the name with its quotes, and whether
+    /// it has escapes. `expected` is a name, quotes included, that is likely to come.
+    #[inline]
+    pub(super) fn name(&mut self, expected: &[u8]) -> Result<(&'a [u8], bool), Fault> {
+        if self.peek() != b'"' {
+            return self.expected("a member name");
+        }
+        let name = if !expected.is_empty() && self.bytes[self.at..].starts_with(expected) {
+            let start = self.at;
+            self.at += expected.len();
+            // What is expected was read before, so it is one whole string.
+            (self.since(start), expected.contains(&b'\\'))
+        } else {
+            self.string()?
+        };
+        if self.peek() != b':' {
+            return self.expected("a colon");
+        }
+        self.at += 1;
+        Ok(name)
     }
 
     /// Reads an array and calls `on_element` at the start of each element with its index.
@@ -220,9 +244,10 @@ impl<'a> Scanner<'a> {
 
 /// The four hexadecimal digits at `at`.
 fn hex(bytes: &[u8], at: usize) -> Option<u32> {
-    bytes.get(at..at + 4)?.iter().try_fold(0, |unit, &digit| {
-        char::from(digit).to_digit(16).map(|value| unit << 4 | value)
-    })
+    bytes
+        .get(at..at + 4)?
+        .iter()
+        .try_fold(0, |unit, &digit| char::from(digit).to_digit(16).map(|value| unit << 4 | value))
 }
 
 /// The number of bytes before the first quote, backslash or control character.
@@ -317,10 +342,43 @@ mod tests {
     #[test]
     fn agrees_with_the_grammar_at_its_edges() {
         for text in [
-            "0", "-0", "01", "1.", "1.5", ".5", "1e5", "1E+05", "1e", "-", "- 1", "+1", "\"\"",
-            "\"\\u00e9\"", "\"\\u00g9\"", "\"\\x\"", "\"\t\"", "\"a", "[]", "[1,]", "[,1]", "[1 2]",
-            "{}", "{\"a\":1,}", "{\"a\" 1}", "{a:1}", "{\"a\":{\"b\":[null,true,false]}}", "nul",
-            "truee", "1 2", "", " ", "[1]]", "\"\\\"\"", "\"\\\\\"", "\"\\\\\\\"", "\u{feff}1",
+            "0",
+            "-0",
+            "01",
+            "1.",
+            "1.5",
+            ".5",
+            "1e5",
+            "1E+05",
+            "1e",
+            "-",
+            "- 1",
+            "+1",
+            "\"\"",
+            "\"\\u00e9\"",
+            "\"\\u00g9\"",
+            "\"\\x\"",
+            "\"\t\"",
+            "\"a",
+            "[]",
+            "[1,]",
+            "[,1]",
+            "[1 2]",
+            "{}",
+            "{\"a\":1,}",
+            "{\"a\" 1}",
+            "{a:1}",
+            "{\"a\":{\"b\":[null,true,false]}}",
+            "nul",
+            "truee",
+            "1 2",
+            "",
+            " ",
+            "[1]]",
+            "\"\\\"\"",
+            "\"\\\\\"",
+            "\"\\\\\\\"",
+            "\u{feff}1",
         ] {
             let parsed = serde_json::from_str::<serde_json::Value>(text);
             assert_eq!(scan(text).is_ok(), parsed.is_ok(), "{text:?}");

@@ -49,12 +49,7 @@ impl Text {
     }
 
     /// Writes the text and notes the slots it shows; `false` if a reference has no value.
-    pub(super) fn write(
-        &self,
-        slots: &Slots<'_>,
-        shown: &mut Vec<Slot>,
-        out: &mut String,
-    ) -> bool {
+    pub(super) fn write(&self, slots: &Slots<'_>, shown: &mut Vec<Slot>, out: &mut String) -> bool {
         self.0.iter().all(|piece| match piece {
             Piece::Text(text) => {
                 out.push_str(text);

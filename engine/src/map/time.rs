@@ -6,7 +6,7 @@ use jiff::tz::Offset;
 use longshore_schema::scalar::TimeFormat;
 
 /// The end of the year 9999, the last time that OCSF's `timestamp_t` means.
-const LAST: i64 = 253_402_300_799_999;
+pub(super) const LAST: i64 = 253_402_300_799_999;
 
 /// Reads a text as milliseconds since 1970-01-01T00:00:00Z, cut to whole milliseconds; `None` if it
 /// is not written in the format, or lies before 1970 or after 9999.
@@ -154,7 +154,7 @@ mod tests {
             ("2026-10-01T10:00:00,5Z", Some(ten + 500)),
             ("20261001T100000Z", Some(ten)),
             ("2026-10-01", Some(ten - 36_000_000)),
-            ("2026-10-01T10:00:00+02:00[Europe/Oslo]", None),
+            ("2026-10-01T12:00:00+02:00[Europe/Oslo]", Some(ten)),
             ("2026-13-01T10:00:00Z", None),
             ("2026-02-30", None),
             ("2026-10-01T10:00:00.Z", None),
