@@ -9,7 +9,7 @@ fn main() {
     divan::main();
 }
 
-const STREAM: &str = r#"
+const STREAM: &str = "
 provides: sign_ins
 every: 15m
 window: { on: $.LoginTime, backfill: 60d }
@@ -31,15 +31,15 @@ map:
   logon_type: $.LoginType
   auth_protocol: { from: $.LoginType, when: { SAML Sfdc Initiated SSO: SAML }, else: Other }
   metadata.original_time: $.LoginTime
-"#;
+";
 
-/// Records as Salesforce's LoginHistory has them.
+/// Records as they are in Salesforce's `LoginHistory`.
 fn records() -> Vec<String> {
     let statuses = ["Success", "Success", "Success", "Invalid Password"];
     (0..2000)
         .map(|n| {
             format!(
-                r#"{{"attributes":{{"type":"LoginHistory","url":"/services/data/v67.0/sobjects/LoginHistory/0YaDn{n:010}KAA"}},"Id":"0YaDn{n:010}KAA","UserId":"005Dn{:010}IAC","LoginTime":"2026-10-01T10:{:02}:{:02}.000+0000","LoginType":"Remote Access 2.0","LoginUrl":"login.salesforce.com","SourceIp":"203.0.113.{}","Status":"{}","Browser":"Chrome 129","Platform":"Windows 10","Application":"Data Loader","ApiType":"N/A","ApiVersion":"N/A","CountryIso":"NO","AuthenticationServiceId":null,"TlsProtocol":"TLS 1.3","CipherSuite":"TLS_AES_256_GCM_SHA384"}}"#,
+                r#"{{"attributes":{{"type":"LoginHistory","url":"/services/data/v67.0/sobjects/LoginHistory/0YaDn{n:010}KAA"}},"Id":"0YaDn{n:010}KAA","UserId":"005Dn{:010}IAC","LoginTime":"2026-10-01T10:{:02}:{:02}.000+0000","LoginType":"Remote Access 2.0","LoginUrl":"login.salesforce.com","SourceIp":"203.0.113.{}","Status":"{}","Browser":"Chrome 129","Platform":"Windows 10","Application":"Data Loader","ApiType":"N/A","CountryIso":"NO","TlsProtocol":"TLS 1.3","CipherSuite":"TLS_AES_256_GCM_SHA384"}}"#,
                 n % 300,
                 n / 60 % 60,
                 n % 60,

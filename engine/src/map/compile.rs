@@ -13,7 +13,7 @@ use super::convert::{Conversion, Enumeration, Target, literal};
 use super::datum::{Datum, write_string};
 use super::key::{Key, Part};
 use super::paths::{Paths, Slot};
-use super::plan::{Activity, Case, Field, Item, Leaf, Object, Origin, Written};
+use super::plan::{Activity, Case, Field, Finished, Item, Leaf, Object, Origin, Written};
 use super::template::{self, Text};
 use crate::error::{Code, Error};
 
@@ -60,14 +60,18 @@ pub(super) fn compile(stream: &Stream, context: &EventContext) -> Result<Plan, E
             compiler.by = Some(by);
             let mut values = HashMap::new();
             for case in &choice.cases {
-                let (compiled, activities) = compiler.case(case, &choice.shared)?;
+                let (case_plan, activities) = compiler.case(case, &choice.shared)?;
                 let fixed = case.is.iter().map(|value| (value.to_string(), 0));
                 for (value, activity) in fixed.chain(activities) {
                     values.insert(value.into(), (cases.len(), activity));
                 }
-                cases.push(compiled);
+                cases.push(case_plan);
             }
-            cases.push(compiler.case(&choice.otherwise, &choice.shared)?.0);
+            let (case_plan, activities) = compiler.case(&choice.otherwise, &choice.shared)?;
+            if !activities.is_empty() {
+                return Err(fault("activity", "a table has no activity for the values of `else`"));
+            }
+            cases.push(case_plan);
             Some(Choice { by, values, otherwise: cases.len() - 1 })
         }
     };
@@ -163,6 +167,9 @@ impl<'c> Compiler<'c> {
         match &case.activity {
             map::Activity::Fixed(caption) => {
                 activities.push(self.activity(class, caption, has_severity)?);
+            }
+            map::Activity::Table(_) if self.by.is_none() || !case.is.is_empty() => {
+                return Err(fault("activity", "a table needs `by`, and takes the place of `is`"));
             }
             map::Activity::Table(table) => {
                 for (value, caption) in table {
@@ -366,7 +373,7 @@ fn fallback(
     field: &Field,
     otherwise: Option<&Literal>,
     severity: bool,
-) -> Result<Option<Box<[u8]>>, Error> {
+) -> Result<Option<Finished>, Error> {
     let informational = Literal::Text("Informational".to_owned());
     // OCSF requires a severity of every event.
     let Some(value) = otherwise.or(severity.then_some(&informational)) else { return Ok(None) };
@@ -384,7 +391,7 @@ fn constant(path: &str, field: &Field, value: &Literal) -> Result<Item, Error> {
 }
 
 /// A literal as the finished attribute; `None` if the attribute cannot hold it.
-fn finished(field: &Field, value: &Literal, conversion: Option<&Conversion>) -> Option<Box<[u8]>> {
+fn finished(field: &Field, value: &Literal, conversion: Option<&Conversion>) -> Option<Finished> {
     let [mut text, mut converted, mut checked] = [const { String::new() }; 3];
     let value: Datum<'_> = literal(value, &mut text);
     let mut members = Vec::new();

@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 
 use longshore_schema::scalar::TimeFormat;
-use longshore_validator::ocsf::{Attribute, Enum, EnumId, Primitive, Type, table};
+use longshore_validator::ocsf::{Attribute, Enum, EnumId, Object, Primitive, Type, table};
 use regex::Regex;
 
-use super::datum::{Datum, is_number, write_integer, write_string};
+use super::datum::{Datum, is_number, write_string};
 use super::time;
 
 /// The id of "Other" in OCSF's enums.
@@ -137,7 +137,7 @@ impl Target {
         let primitive = match attribute.type_ {
             Type::Primitive(primitive) => primitive,
             Type::Object(name) => {
-                let free = table().object(name).is_none_or(|object| object.is_free_form());
+                let free = table().object(name).is_none_or(Object::is_free_form);
                 return free.then_some(Self::Json);
             }
         };
@@ -278,17 +278,10 @@ pub(super) fn literal<'b>(
         Literal::Text(text) => Datum::Text(text),
         Literal::Integer(number) => Datum::Integer(*number),
         Literal::Bool(value) => Datum::Boolean(*value),
-        Literal::Float(number) => {
-            let mut text = Vec::new();
-            if *number == number.trunc() && number.abs() < 1e15 {
-                write_integer(*number as i64, &mut text);
-            }
-            *buffer = if text.is_empty() {
-                number.to_string()
-            } else {
-                String::from_utf8(text).unwrap_or_default()
-            };
+        Literal::Float(number) if number.is_finite() => {
+            *buffer = number.to_string();
             Datum::Number(buffer.as_bytes())
         }
+        Literal::Float(_) => Datum::Missing,
     }
 }

@@ -23,7 +23,7 @@ pub enum Error {
         stream: String,
         /// The paths that the manifest names for it.
         paths: String,
-        /// What the value looks like: `text of the shape `9999-99-99``.
+        /// What the value looks like, such as "text of the shape 9999-99-99".
         shape: String,
     },
     /// A part of the key has no value.

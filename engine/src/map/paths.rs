@@ -406,9 +406,9 @@ fn nested_child(node: &Node, name: &[u8], escaped: bool) -> Option<usize> {
 
 /// A CSV row as the JSON object that general paths are applied to.
 pub(super) fn row_document(row: &Row<'_>) -> Value {
-    let names = row.header().names().iter();
-    let fields = row.fields().filter(|text| !text.is_empty());
-    Value::Object(names.cloned().zip(fields.map(Value::from)).collect())
+    let fields = row.header().names().iter().zip(row.fields());
+    let members = fields.filter(|(_, text)| !text.is_empty());
+    members.map(|(name, text)| (name.clone(), Value::from(text))).collect()
 }
 
 #[cfg(test)]

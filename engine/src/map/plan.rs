@@ -119,6 +119,9 @@ impl Field {
     }
 }
 
+/// An attribute with its name, value and comma, ready to be copied.
+pub(super) type Finished = Box<[u8]>;
+
 /// Where a value comes from.
 #[derive(Debug)]
 pub(super) enum Origin {
@@ -134,10 +137,10 @@ pub(super) struct Leaf {
     pub(super) origin: Origin,
     pub(super) capture: Option<Regex>,
     /// The finished attribute for particular values; `None` for what the attribute cannot hold.
-    pub(super) when: Option<HashMap<Box<str>, Option<Box<[u8]>>>>,
+    pub(super) when: Option<HashMap<Box<str>, Option<Finished>>>,
     pub(super) conversion: Option<Conversion>,
     /// The finished attribute if there is no value.
-    pub(super) otherwise: Option<Box<[u8]>>,
+    pub(super) otherwise: Option<Finished>,
 }
 
 impl Leaf {

@@ -1,13 +1,15 @@
 //! Texts written from a record.
 
+use std::fmt::Write as _;
+
 use base64::Engine as _;
+use longshore_schema::scalar::TimeFormat;
 use longshore_schema::template::{Expression, Helper, Part};
 use longshore_schema::{Literal, Template};
 
 use super::datum::Datum;
 use super::paths::{Paths, Slot, Slots};
 use super::time;
-use longshore_schema::scalar::TimeFormat;
 
 /// A template over `record.NAME` with its references looked up.
 #[derive(Debug)]
@@ -163,7 +165,8 @@ fn call(
                 if unreserved(byte) {
                     out.push(byte.into());
                 } else {
-                    out.push_str(&format!("%{byte:02X}"));
+                    // Writing to a String cannot fail.
+                    let _ = write!(out, "%{byte:02X}");
                 }
             }
             true

@@ -49,8 +49,8 @@ fn iso(text: &[u8]) -> Option<i64> {
             if digits == 0 {
                 return None;
             }
-            for at in 1..=9 {
-                let digit = if at <= digits { rest[at] - b'0' } else { 0 };
+            for at in 0..9 {
+                let digit = if at < digits { rest[1 + at] - b'0' } else { 0 };
                 nanosecond = nanosecond * 10 + i32::from(digit);
             }
             rest = &rest[1 + digits..];
