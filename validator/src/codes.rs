@@ -59,6 +59,7 @@ codes! {
     UNUSED_FACT = "LS0204" "unused-fact" Warning "A question is asked whose answer is never used.";
     GRANT_MISMATCH = "LS0205" "grant-mismatch" Error "An input is used with a grant that does not ask for it.";
     INPUT_SETTINGS = "LS0206" "input-settings" Error "An input's settings do not fit its type.";
+    HELPER_ARGUMENT = "LS0207" "helper-argument" Error "A template's helper cannot work with what it is given.";
 
     RECORDS_NOT_PLURAL = "LS0301" "records-not-plural" Error "The records' path selects one value.";
     PATH_NOT_SINGULAR = "LS0302" "path-not-singular" Error "A path may select several values where one is wanted.";

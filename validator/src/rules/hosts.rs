@@ -129,13 +129,12 @@ fn url(
         Some((Piece::Expression(Expression::Reference(reference)), _)) => {
             let root = reference.path[0].as_str();
             match root {
-                // A URL or path that the app handed out; its host is checked before it is called.
-                "auth" => survey.open = true,
                 "inputs" | "facts" | "window" | "page" if full || root == "inputs" => report(
                     &codes::NOT_HTTPS,
                     format!("`{name}` does not start with `https://`"),
                     format!("write `https://{{{{{reference}}}}}`, and let the input be a host"),
                 ),
+                // A URL or path that the app handed out; its host is checked before it is called.
                 _ => survey.open = true,
             }
             return;

@@ -7,6 +7,7 @@
 mod auth;
 mod errors;
 mod fetch;
+mod helpers;
 mod hosts;
 mod inputs;
 mod mapping;
@@ -42,6 +43,7 @@ type Rule = fn(&Context<'_>, &mut Vec<Diagnostic>);
 
 const RULES: &[Rule] = &[
     references::resolve,
+    helpers::arguments,
     inputs::settings,
     inputs::secrets,
     inputs::grants,

@@ -1,4 +1,4 @@
-//! JSONPaths: those that must lead to one value do, those that must lead to many can.
+//! Paths into JSON: those that must lead to one value do, those that must lead to many can.
 
 use longshore_schema::auth::Auth;
 use longshore_schema::map::{Map, Value};
@@ -61,7 +61,7 @@ pub(crate) fn singular(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
     }
     let Auth::OAuth2(oauth) = &cx.manifest.auth.value else { return };
     for (name, path) in &oauth.token {
-        if !path.members().is_some_and(|members| members.len() == 1) {
+        if path.members().is_none_or(|members| members.len() != 1) {
             found.push(
                 Diagnostic::new(
                     &codes::PATH_NOT_SINGULAR,

@@ -212,7 +212,7 @@ fn out_of_scope(
     if reference.path.len() == 1 && declared_inputs.contains(&root) && roots.contains(&"inputs") {
         diagnostic = diagnostic.label(format!("did you mean `inputs.{root}`?"));
     } else if let Some(meant) = closest(root, roots.iter().copied()) {
-        let rest: String = reference.path[1..].iter().map(|part| format!(".{part}")).collect();
+        let rest = text.strip_prefix(root).unwrap_or_default();
         diagnostic = diagnostic.label(format!("did you mean `{meant}{rest}`?"));
     }
     let known: Vec<_> = roots.iter().map(|root| format!("{root}.NAME")).collect();

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use longshore_schema::Span;
-use longshore_schema::stream::{Decode, Request};
+use longshore_schema::stream::{Decode, Pages, Request};
 
 use super::Context;
-use super::fetch::{fetches, templates};
+use super::fetch::{Fetch, fetches, templates};
 use super::paths::of;
 use super::references::ROOTS;
 use super::sites::streams;
@@ -158,6 +158,7 @@ pub(crate) fn steps(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
 pub(crate) fn records(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
     for (_, name_span, stream) in streams(cx.manifest) {
         for fetch in fetches(stream) {
+            csv_pages(&fetch, found);
             let span = fetch.step.map_or(name_span, |name| name.span);
             match (fetch.decode, fetch.records) {
                 (Decode::Json, None) => found.push(
@@ -178,6 +179,22 @@ pub(crate) fn records(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
     }
 }
 
+/// A CSV response has no member that could hold a link, a cursor or a promise.
+fn csv_pages(fetch: &Fetch<'_>, found: &mut Vec<Diagnostic>) {
+    if fetch.decode != Decode::Csv {
+        return;
+    }
+    let pages =
+        fetch.pages.filter(|pages| matches!(pages.value, Pages::NextUrl(_) | Pages::Cursor(_)));
+    let spans = pages.map(|pages| pages.span).into_iter().chain(fetch.promise.map(|p| p.span));
+    for span in spans {
+        found.push(
+            Diagnostic::new(&codes::RECORDS, span, "a CSV response has no paths")
+                .help("remove it; pages of CSV are found by `link_header`, `number` or `offset`"),
+        );
+    }
+}
+
 /// Polling more often than each minute spends requests and finds nothing.
 pub(crate) fn schedule(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
     for (name, _, stream) in streams(cx.manifest) {
@@ -191,7 +208,7 @@ pub(crate) fn schedule(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
                 )
                 .help("write how often it is polled, such as `every: 15m`"),
             );
-        } else if every.0 < Duration::from_mins(1) {
+        } else if every.0 < Duration::from_secs(60) {
             found.push(
                 Diagnostic::new(
                     &codes::POLLED_OFTEN,

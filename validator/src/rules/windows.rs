@@ -220,7 +220,7 @@ fn granularity(format: &TimeFormat) -> Length {
             let used: String = pattern
                 .split('%')
                 .skip(1)
-                .filter_map(|part| part.chars().find(|c| c.is_ascii_alphabetic()))
+                .filter_map(|part| part.chars().find(char::is_ascii_alphabetic))
                 .collect();
             let has = |letters: &str| used.contains(|c| letters.contains(c));
             if has("fN") {

@@ -1,5 +1,6 @@
 //! The check against the JSON Schema, told in the manifest's own words.
 
+mod place;
 mod repair;
 mod schema;
 mod translate;

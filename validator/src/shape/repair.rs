@@ -27,7 +27,7 @@ pub(crate) fn repair(root: &mut Node, repairs: &[Repair]) {
             && let Some(Content::Mapping(entries)) = find(root, owner)
             && let Some(entry) = entries.iter_mut().find(|entry| entry.key == *from)
         {
-            entry.key = (*to).to_owned();
+            (*to).clone_into(&mut entry.key);
         }
     }
     for change in repairs {

@@ -57,6 +57,13 @@ pub(super) fn filling<'p>(path: impl IntoIterator<Item = &'p str>) -> Option<Nod
     Some(Node { span: NOWHERE, content })
 }
 
+/// Whether the schema at a place requires a key.
+pub(super) fn is_required(owner: &[String], key: &str) -> bool {
+    let schema = at(owner.iter().map(String::as_str));
+    let required = schema.and_then(|schema| schema["required"].as_array());
+    required.is_some_and(|required| required.iter().any(|name| name == key))
+}
+
 /// The names of a schema's own properties.
 pub(super) fn properties(schema: &'static Value) -> impl Iterator<Item = &'static str> {
     schema["properties"].as_object().into_iter().flatten().map(|(name, _)| name.as_str())

@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 
 use jsonschema::ValidationError;
 use jsonschema::error::ValidationErrorKind as Kind;
-use longshore_schema::Span;
 use longshore_schema::scalar::formats;
 use longshore_schema::yaml::{Content, Node};
 use serde_json::Value;
 
+use super::place::{Place, belongs, inside};
 use super::repair::Repair;
 use super::{Found, schema};
 use crate::codes;
@@ -45,13 +45,9 @@ impl<'s> Translation<'s> {
 
     pub(super) fn add(&mut self, error: &ValidationError<'_>) {
         let pointer = error.instance_path().as_str();
-        let path: Vec<String> = pointer
-            .split('/')
-            .skip(1)
-            .map(|token| token.replace("~1", "/").replace("~0", "~"))
-            .collect();
-        let Some((key_span, node)) = self.root.pointer(pointer) else { return };
-        let place = Place { path, key_span, node };
+        let tokens = pointer.split('/').skip(1);
+        let path = tokens.map(|token| token.replace("~1", "/").replace("~0", "~")).collect();
+        let Some(place) = Place::find(self.root, path) else { return };
         match error.kind() {
             Kind::AdditionalProperties { unexpected } => {
                 for key in unexpected {
@@ -114,7 +110,7 @@ impl<'s> Translation<'s> {
             } else if let Some(meant) = closest(key, free.iter().copied()) {
                 diagnostic = diagnostic.label(format!("did you mean `{meant}`?"));
                 // The pair of a missing key and one that contains it is one mistake.
-                if self.is_required(&place.path, meant) {
+                if schema::is_required(&place.path, meant) {
                     self.meant.insert((place.path.clone(), meant));
                 }
             } else if !free.is_empty() {
@@ -133,17 +129,9 @@ impl<'s> Translation<'s> {
         self.found.push(diagnostic);
     }
 
-    /// Whether the schema requires a key at a path.
-    fn is_required(&self, path: &[String], key: &str) -> bool {
-        let required = schema::at(path.iter().map(String::as_str)).map(|owner| &owner["required"]);
-        let required = required.and_then(Value::as_array).into_iter().flatten();
-        required.into_iter().any(|name| name == key)
-    }
-
     fn missing_key(&mut self, path: &[String], key: &str, missing: &[(Vec<String>, String)]) {
-        let pointer: String = path.iter().map(|key| format!("/{}", escape(key))).collect();
-        let Some((key_span, node)) = self.root.pointer(&pointer) else { return };
-        let place = Place { path: path.to_vec(), key_span, node };
+        let Some(place) = Place::find(self.root, path.to_vec()) else { return };
+        let node = place.node;
         // Without `by` a map is taken for one class; with cases in it, `by` is what is missing.
         let forgot_by = ["cases", "else"].iter().any(|part| node.entry(part).is_some())
             && node.entry("by").is_none();
@@ -361,7 +349,7 @@ impl<'s> Translation<'s> {
             // Rules about what an entry has would miss what was taken out of it.
             let attribute = inner.iter().any(|key| key == "map");
             let required = path.split_last().is_some_and(|(last, owner)| {
-                !inner.is_empty() && (attribute || self.is_required(owner, last))
+                !inner.is_empty() && (attribute || schema::is_required(owner, last))
             });
             let fits = schema::filling(path.iter().map(String::as_str)).is_some();
             self.repairs.insert(if required && fits {
@@ -374,7 +362,7 @@ impl<'s> Translation<'s> {
         for length in (1..=path.len()).rev() {
             let (owner, key) = (&path[..length - 1], &path[length - 1]);
             let path = path[..length].to_vec();
-            if !self.is_required(owner, key) {
+            if !schema::is_required(owner, key) {
                 self.repairs.insert(Repair::Remove { path });
                 return;
             }
@@ -384,105 +372,6 @@ impl<'s> Translation<'s> {
             }
         }
     }
-}
-
-/// A node with the way to it.
-struct Place<'n> {
-    path: Vec<String>,
-    key_span: Option<Span>,
-    node: &'n Node,
-}
-
-impl Place<'_> {
-    fn keys(&self) -> impl Iterator<Item = &str> {
-        self.path.iter().map(String::as_str)
-    }
-
-    /// ` in ...` for findings about a mapping's keys.
-    fn within(&self) -> String {
-        if self.path.is_empty() { String::new() } else { format!(" in `{}`", self.path.join(".")) }
-    }
-
-    /// What the value is called.
-    fn name(&self) -> String {
-        match self.path.as_slice() {
-            [] => "the manifest".to_owned(),
-            [.., owner, last] if last.bytes().all(|b| b.is_ascii_digit()) => {
-                format!("an entry of `{owner}`")
-            }
-            [.., last] => format!("`{last}`"),
-        }
-    }
-
-    /// `...: ` before what is wrong with a value.
-    fn lead(&self) -> String {
-        format!("{}: ", self.name())
-    }
-
-    /// ` for ...` for findings about a value.
-    fn at(&self) -> String {
-        match self.path.as_slice() {
-            [] => String::new(),
-            [.., owner, last] if last.bytes().all(|b| b.is_ascii_digit()) => {
-                format!(" in `{owner}`")
-            }
-            [.., last] => format!(" for `{last}`"),
-        }
-    }
-
-    /// The key that leads here; for a list's item or the manifest, the first line of it.
-    fn label_span(&self, source: &str) -> Span {
-        self.key_span.unwrap_or_else(|| self.head(source))
-    }
-
-    /// The node, as far as it stands on its first line.
-    fn head(&self, source: &str) -> Span {
-        let span = self.node.span;
-        let line =
-            source.get(span.range()).and_then(|text| text.lines().next()).unwrap_or_default();
-        Span::new(span.start as usize, span.start as usize + line.trim_end().len())
-    }
-}
-
-/// Where a key that is unknown here may stand, written as a path; the place nearest to here.
-fn belongs(key: &str, place: &Place<'_>) -> Option<String> {
-    let shared = |owner: &[&str]| {
-        place.keys().zip(owner).take_while(|(here, there)| here == *there || **there == "*").count()
-    };
-    let candidates = schema::owners().iter().filter(|(name, _)| *name == key);
-    // Names that stand in many unrelated places (`message`, `name`) say nothing.
-    let (_, owner) = candidates
-        .filter(|(_, owner)| shared(owner) > 0 || owner.len() <= 1)
-        .max_by_key(|(_, owner)| (shared(owner), std::cmp::Reverse(owner.len())))?;
-    if owner.is_empty() {
-        return Some("the manifest itself".to_owned());
-    }
-    let shared = shared(owner);
-    let words: Vec<_> = owner
-        .iter()
-        .enumerate()
-        .map(|(n, word)| match place.path.get(n) {
-            Some(here) if n < shared => here.as_str(),
-            _ if *word == "*" => "NAME",
-            _ => word,
-        })
-        .collect();
-    Some(words.join("."))
-}
-
-/// The place of a byte offset in a scalar's text, if the source has the text verbatim; else the
-/// whole scalar.
-fn inside(source: &str, span: Span, text: &str, offset: Option<usize>) -> Span {
-    let whole = source.get(span.range()).unwrap_or_default();
-    let (Some(offset), Some(start)) = (offset, whole.find(text)) else { return span };
-    let Some(character) = text.get(offset..).map(|rest| rest.chars().next()) else { return span };
-    let start = span.start as usize + start + offset;
-    // What is missing at the end is missing from the whole.
-    character.map_or(span, |character| Span::new(start, start + character.len_utf8()))
-}
-
-fn escape(key: &str) -> String {
-    key.replace('~', "~0").replace('/', "~1")
 }
 
 fn list(names: &[&str]) -> String {
