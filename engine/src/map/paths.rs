@@ -38,6 +38,13 @@ struct Node {
     elements: Vec<(usize, usize)>,
 }
 
+impl Node {
+    /// Whether nothing below is read.
+    fn is_leaf(&self) -> bool {
+        self.members.is_empty() && self.elements.is_empty()
+    }
+}
+
 /// What one pass over a record found.
 #[derive(Debug, Default)]
 pub(super) struct Slots<'a> {
@@ -279,8 +286,16 @@ impl Paths {
             return Ok(());
         };
         let node = &self.nodes[child];
-        let named = (!node.is_ignored).then_some(name);
-        let value = self.read_node(scanner, child, slots, named)?;
+        let value = if node.is_leaf() && !node.is_ignored {
+            let value = scanner.value()?;
+            if !value.is_missing() {
+                slots.members.push(Member::Value { name, value, slot: node.slot });
+            }
+            value
+        } else {
+            let named = (!node.is_ignored).then_some(name);
+            self.read_node(scanner, child, slots, named)?
+        };
         if let Some(slot) = node.slot {
             slots.values[slot] = value;
         }

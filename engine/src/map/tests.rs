@@ -471,18 +471,22 @@ fn profiles_are_named_where_they_are_complete() {
 
 #[test]
 fn what_cannot_be_compiled_is_named() {
-    let compile = |map: &str| {
-        let source = format!(
-            "provides: sign_ins\nevery: 15m\nkey: $\nmap: {{ to: authentication, activity: Logon, {map} }}\n"
-        );
+    let fails = |rest: &str| {
+        let source = format!("provides: sign_ins\nevery: 15m\n{rest}");
         let document = longshore_schema::yaml::parse(&source).unwrap();
         let stream = longshore_schema::deserialize::from_node(&document.root).unwrap();
         Mapper::compile(&stream, &context()).unwrap_err().to_string()
+    };
+    let compile = |attribute: &str| {
+        fails(&format!("key: $\nmap: {{ to: authentication, activity: Logon, {attribute} }}\n"))
     };
     assert!(compile("user.nmae: x").contains("user.nmae"));
     assert!(compile("user: $.a").contains("is an object"));
     assert!(compile("src_endpoint.port: http").contains("src_endpoint.port"));
     assert!(compile("message: '{{inputs.x}}'").contains("inputs.x"));
+    let unreached =
+        CHOICE.replace("activity: Other, entity.name", "activity: { a: Other }, entity.name");
+    assert!(fails(&unreached).contains("no activity for the values of `else`"));
 }
 
 /// Members of records, many of them those that [`SIGN_INS`] maps.
