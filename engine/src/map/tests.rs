@@ -489,6 +489,19 @@ fn what_cannot_be_compiled_is_named() {
     assert!(fails(&unreached).contains("no activity for the values of `else`"));
 }
 
+#[test]
+fn the_usual_record_needs_no_new_memory() {
+    let mapper = mapper(SIGN_INS);
+    let record = RECORD.replace(r"\u00e9", "");
+    let (mut scratch, mut out) = (Scratch::new(), Vec::with_capacity(4096));
+    let mut map = || {
+        out.clear();
+        mapper.map(Record::Json(record.as_bytes()), &mut scratch, &mut out).unwrap();
+    };
+    map();
+    assert_eq!(allocation_counter::measure(map).count_total, 0);
+}
+
 /// Members of records, many of them those that [`SIGN_INS`] maps.
 fn any_record() -> impl Strategy<Value = Value> {
     let text = prop_oneof![
