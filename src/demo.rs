@@ -21,6 +21,8 @@ use crate::summary::{self, number};
 use crate::terminal::{complain, print};
 
 const MANIFEST: &str = include_str!("../manifests/salesforce/manifest.yaml");
+/// How long the org keeps its log files.
+const LOG_RETENTION: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 pub(crate) async fn run(command: &Demo) -> Exit {
     let live = Live::new();
@@ -54,7 +56,9 @@ async fn demo(command: &Demo, live: &Live) -> Result<Exit> {
     live.say(&format!("A simulated Salesforce org listens on {}.", org.url()));
 
     let connection = write_connection(&directory, &config, &org)?;
-    let clock = Clock::starting_at(due(command.now, &directory)?);
+    let begun = directory.join("state").exists();
+    let start = due(command.now, &directory)?;
+    let clock = Clock::starting_at(start);
     let runner = open(&connection, None, clock, live.observer())?;
     connect(&runner, &username, &password).await?;
     live.say("Signed in with the OAuth authorization code flow and PKCE. Reading what is due ...");
@@ -62,7 +66,10 @@ async fn demo(command: &Demo, live: &Live) -> Result<Exit> {
     let streams = runner.select(&[])?;
     let reports = runner.once(&streams, Limits::default()).await;
     live.clear();
-    let compared = compare(&org.truth(), &reports, &directory.join("events"));
+    let log = reports.iter().find(|report| report.stream == "event_log").and_then(|log| log.from);
+    // A run that goes on where another one stopped asks for less than the first one did.
+    let from = if begun { start.checked_sub(LOG_RETENTION).ok() } else { log };
+    let compared = compare(&org.truth(), from, &directory.join("events"));
     show(command, &runner, &reports, &compared, &directory, started.elapsed());
     for error in reports.iter().filter_map(|report| report.error.as_ref()) {
         complain(&format!("\nerror: {error}"));
@@ -156,13 +163,13 @@ impl Compared {
     }
 }
 
-fn compare(truth: &Truth, reports: &[StreamReport], events: &Path) -> Vec<Compared> {
+/// `from` is the oldest time that log files were asked for.
+fn compare(truth: &Truth, from: Option<Timestamp>, events: &Path) -> Vec<Compared> {
     let lines = |stream: &str| {
         let text = std::fs::read(events.join(format!("{stream}.jsonl"))).unwrap_or_default();
         text.iter().filter(|byte| **byte == b'\n').count() as u64
     };
     // Log files that are older than the history asked for are not due.
-    let from = reports.iter().find(|report| report.stream == "event_log").and_then(|r| r.from);
     let due = |created: &str| {
         created.parse::<Timestamp>().ok().zip(from).is_none_or(|(created, from)| created >= from)
     };

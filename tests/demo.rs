@@ -56,7 +56,8 @@ async fn the_demo_delivers_what_the_org_holds() {
             }
         }
     }
-    let first: Vec<_> = violations.iter().take(20).map(|(what, n)| format!("{n} x {what}")).collect();
+    let first: Vec<_> =
+        violations.iter().take(20).map(|(what, n)| format!("{n} x {what}")).collect();
     assert!(violations.is_empty(), "{} kinds:\n{}", violations.len(), first.join("\n"));
 
     // A second org of the same seed and start is the same org, so its word counts for the first.

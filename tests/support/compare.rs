@@ -79,8 +79,7 @@ pub(crate) fn rows(org: &Running, truth: &Truth, due: impl Fn(Timestamp) -> bool
         if due(file.created_date.parse().unwrap()) {
             let text = org.log_file(&file.id).unwrap();
             let before = rows.len();
-            let mut reader =
-                csv::ReaderBuilder::new().flexible(true).from_reader(text.as_bytes());
+            let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(text.as_bytes());
             let header = reader.headers().unwrap().clone();
             for record in reader.records() {
                 let record = record.unwrap();
@@ -112,7 +111,9 @@ pub(crate) fn assert_rows(rows: &[Row], events: &[Value]) {
         let request = event["metadata"]["correlation_uid"].as_str().unwrap();
         let moment = (request.to_owned(), event["time"].as_i64().unwrap());
         let columns = unmapped(event);
-        let fits = |row: &&Row| columns.iter().all(|(name, value)| row.get(name).map(String::as_str) == value.as_str());
+        let fits = |row: &&Row| {
+            columns.iter().all(|(name, value)| row.get(name).map(String::as_str) == value.as_str())
+        };
         let group = held.entry(moment).or_default();
         match group.iter().position(fits) {
             Some(at) => {

@@ -113,17 +113,13 @@ impl Tenant {
     }
 
     /// The connection, ready to be polled; `watch` hears of each step besides.
-    pub(crate) fn open_watched(
-        &self,
-        watch: impl Fn(&Progress) + Send + Sync + 'static,
-    ) -> Runner {
+    pub(crate) fn open_watched(&self, watch: impl Fn(&Progress) + Send + Sync + 'static) -> Runner {
         let (file, source) = ConnectionFile::read(&self.connection()).unwrap();
         let report = validate(&self.manifest, &Options { profile: Profile::Strict });
         let text = || render_text(&report, "manifest.yaml", &self.manifest, false);
         let manifest = report.checked.clone().unwrap_or_else(|| panic!("{}", text()));
         let connection = file.connection(&source, &manifest).unwrap();
-        let folders =
-            Folders { state: self.folder.path().join("state"), output: self.events() };
+        let folders = Folders { state: self.folder.path().join("state"), output: self.events() };
         let told = Arc::clone(&self.told);
         let observer: Observer = Arc::new(move |stream, progress| {
             told.lock().unwrap().push((stream.to_owned(), progress.clone()));
