@@ -390,7 +390,11 @@ impl<'p> Poll<'p> {
             (Some(_), None) => time.unwrap_or(self.started),
             _ => self.started,
         };
-        self.batch.end_event(mapped.key, keep.as_millisecond(), Dedupe::Check);
+        let key = match time {
+            Some(time) if self.plan.key_has_time => by_time(mapped.key, time),
+            _ => mapped.key,
+        };
+        self.batch.end_event(key, keep.as_millisecond(), Dedupe::Check);
     }
 
     /// Keeps an unmappable record with the reason in a file of its own.
@@ -557,6 +561,14 @@ fn worth_another(error: &Error) -> bool {
         error.code,
         Code::DataIncomplete | Code::DataParse | Code::DataCursorExpired | Code::PageLoop | Code::AppTimeout | Code::NetUnreachable
     )
+}
+
+/// A key that begins with the record's time, so that the keys of a log are stored side by side:
+/// millions of keys in random order would touch a page of the database each.
+fn by_time(key: [u8; 16], time: Timestamp) -> [u8; 16] {
+    let mut ordered = key;
+    ordered[..6].copy_from_slice(&time.as_millisecond().to_be_bytes()[2..]);
+    ordered
 }
 
 /// The bytes of a record as the source wrote them.
