@@ -57,8 +57,7 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 /// Runs the three ways in turn and prints a table.
 fn compare() -> Result<(), Failure> {
     let program = std::env::current_exe()?;
-    let mut server =
-        Command::new(&program).arg("server").stdout(Stdio::piped()).spawn()?;
+    let mut server = Command::new(&program).arg("server").stdout(Stdio::piped()).spawn()?;
     let result = rounds(&program, &mut server);
     server.kill()?;
     server.wait()?;
@@ -90,7 +89,10 @@ fn rounds(program: &Path, server: &mut Child) -> Result<(), Failure> {
         }
     }
     println!("{RECORDS} records, {PAGE} a page; medians of {ROUNDS} runs in turn");
-    println!("{:<10} {:>8} {:>18} {:>10} {:>8}", "", "CPU s", "records / CPU s", "peak MiB", "wall s");
+    println!(
+        "{:<10} {:>8} {:>18} {:>10} {:>8}",
+        "", "CPU s", "records / CPU s", "peak MiB", "wall s"
+    );
     let mut medians = Vec::new();
     for (way, figures) in ways.iter().zip(&mut figures) {
         figures.sort_by(|a, b| a.0.total_cmp(&b.0));
@@ -117,12 +119,14 @@ fn measured(work: impl FnOnce() -> Result<u64, Failure>) -> Result<(), Failure> 
     }
     let wall = started.elapsed().as_secs_f64();
     let stat = std::fs::read_to_string("/proc/self/stat")?;
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let fields: Vec<&str> =
+        stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
     // Fields 14 and 15 of proc(5), in ticks of 10 ms on every Linux there is.
     let ticks: u64 = fields[11].parse::<u64>()? + fields[12].parse::<u64>()?;
     let status = std::fs::read_to_string("/proc/self/status")?;
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let peak: u64 = peak.and_then(|text| text.split_whitespace().next()).ok_or("no VmHWM")?.parse()?;
+    let peak: u64 =
+        peak.and_then(|text| text.split_whitespace().next()).ok_or("no VmHWM")?.parse()?;
     println!("{} {peak} {wall}", ticks as f64 / 100.0);
     Ok(())
 }
@@ -154,7 +158,9 @@ struct Template {
 fn template() -> Template {
     let mut body = Vec::new();
     let (mut ids, mut times) = (Vec::new(), Vec::new());
-    body.extend_from_slice(b"{\"totalSize\":500000,\"done\":@@@@@,\"nextRecordsUrl\":\"/query/@@@@@@\",\"records\":[");
+    body.extend_from_slice(
+        b"{\"totalSize\":500000,\"done\":@@@@@,\"nextRecordsUrl\":\"/query/@@@@@@\",\"records\":[",
+    );
     for record in 0..PAGE {
         if record > 0 {
             body.push(b',');
@@ -197,9 +203,8 @@ fn answer(stream: TcpStream, template: &Template) -> Result<(), Failure> {
         }
         let last = (page + 1) * PAGE >= RECORDS;
         body[27..32].copy_from_slice(if last { b"true " } else { b"false" });
-        let next: String = if last { String::new() } else { format!("/query/{:06}", page + 1) };
-        let next = if last { "null            ".to_owned() } else { format!("\"{next}\" ") };
-        body[50..50 + 16].copy_from_slice(&next.as_bytes()[..16]);
+        let next = if last { "null".to_owned() } else { format!("\"/query/{:06}\"", page + 1) };
+        body[50..65].copy_from_slice(format!("{next:15}").as_bytes());
         for (index, (id, time)) in template.ids.iter().zip(&template.times).enumerate() {
             let number = page * PAGE + index as u64;
             body[*id..id + 8].copy_from_slice(format!("{number:08}").as_bytes());
@@ -208,7 +213,11 @@ fn answer(stream: TcpStream, template: &Template) -> Result<(), Failure> {
             let at = Timestamp::from_second(at)?.strftime("%Y-%m-%dT%H:%M:%S").to_string();
             body[*time..time + 19].copy_from_slice(at.as_bytes());
         }
-        write!(writer, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n", body.len())?;
+        write!(
+            writer,
+            "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        )?;
         writer.write_all(&body)?;
     }
 }
@@ -227,7 +236,8 @@ async fn drain(server: SocketAddr) -> Result<u64, Failure> {
     let (client, first) = client(server)?;
     for page in 0..RECORDS / PAGE {
         let url = first.join(&format!("/query/{page:06}"))?;
-        let mut response = client.send(Request::new(Method::GET, url)).await.map_err(|f| f.error)?;
+        let mut response =
+            client.send(Request::new(Method::GET, url)).await.map_err(|f| f.error)?;
         while let Some(chunk) = response.chunk().await? {
             std::hint::black_box(&chunk);
         }
@@ -367,7 +377,9 @@ async fn longshore(server: SocketAddr, folder: &Path) -> Result<u64, Failure> {
     let path: PathBuf = folder.join("connection.yaml");
     std::fs::write(
         &path,
-        format!("name: bench\nmanifest: m.yaml\ninputs: {{ key: simulated }}\nconnect_to: {server}\n"),
+        format!(
+            "name: bench\nmanifest: m.yaml\ninputs: {{ key: simulated }}\nconnect_to: {server}\n"
+        ),
     )?;
     let (file, source) = ConnectionFile::read(&path)?;
     let plan = Plan::compile(&manifest, file.connection(&source, &manifest)?)?;

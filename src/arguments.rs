@@ -9,7 +9,9 @@ use jiff::Timestamp;
 /// Run security connectors for `SaaS` apps from a manifest.
 #[derive(Debug, Parser)]
 #[command(name = "longshore", version, about, propagate_version = true)]
-#[command(after_help = "Start here: longshore demo\n\nExit codes: 0 all is well, 1 findings or failed streams, 2 wrong usage, 3 something could not be read or started, 130 stopped by Ctrl-C.")]
+#[command(
+    after_help = "Start here: longshore demo\n\nExit codes: 0 all is well, 1 findings or failed streams, 2 wrong usage, 3 something could not be read or started, 130 stopped by Ctrl-C."
+)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -34,7 +36,9 @@ pub(crate) enum Command {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  longshore validate manifests/salesforce/manifest.yaml\n  longshore validate manifests\n  longshore validate --format json manifests | jq .\n  cat manifest.yaml | longshore validate -\n\nIn a folder every manifest.yaml below it is checked.")]
+#[command(
+    after_help = "Examples:\n  longshore validate manifests/salesforce/manifest.yaml\n  longshore validate manifests\n  longshore validate --format json manifests | jq .\n  cat manifest.yaml | longshore validate -\n\nIn a folder every manifest.yaml below it is checked."
+)]
 pub(crate) struct Validate {
     /// Files or folders; `-` is standard input
     #[arg(required = true, value_name = "PATH")]
@@ -61,7 +65,9 @@ pub(crate) enum Format {
 
 /// Which connection.
 #[derive(Debug, Args)]
-#[command(after_help = "A connection file:\n\n  name: acme\n  manifest: manifests/salesforce/manifest.yaml\n  grant: client_credentials\n  inputs:\n    login_host: acme.my.salesforce.com\n    client_id: the consumer key\n    client_secret: { env: ACME_SECRET }   # or { file: acme.secret }\n\nPaths start at the file's folder. State goes to `state` beside the file and events to `events`,\nunless the keys `state` and `output` name other folders.")]
+#[command(
+    after_help = "A connection file:\n\n  name: acme\n  manifest: manifests/salesforce/manifest.yaml\n  grant: client_credentials\n  inputs:\n    login_host: acme.my.salesforce.com\n    client_id: the consumer key\n    client_secret: { env: ACME_SECRET }   # or { file: acme.secret }\n\nPaths start at the file's folder. State goes to `state` beside the file and events to `events`,\nunless the keys `state` and `output` name other folders."
+)]
 pub(crate) struct Connection {
     /// The connection file
     #[arg(value_name = "CONNECTION")]
@@ -72,7 +78,9 @@ pub(crate) struct Connection {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  longshore run acme.yaml\n  longshore run acme.yaml --stream sign_ins --since 2026-10-01T00:00:00Z\n  longshore run acme.yaml --watch\n\nA connection file is shown by: longshore check --help")]
+#[command(
+    after_help = "Examples:\n  longshore run acme.yaml\n  longshore run acme.yaml --stream sign_ins --since 2026-10-01T00:00:00Z\n  longshore run acme.yaml --watch\n\nA connection file is shown by: longshore check --help"
+)]
 pub(crate) struct Run {
     /// The connection file
     #[arg(value_name = "CONNECTION")]
@@ -110,7 +118,9 @@ pub(crate) enum App {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  longshore simulate salesforce --listen 127.0.0.1:8080\n\nThen a connection with `connect_to: 127.0.0.1:8080` reads from it, and\ncurl http://127.0.0.1:8080/simulator/truth shows what it holds.")]
+#[command(
+    after_help = "Example:\n  longshore simulate salesforce --listen 127.0.0.1:8080\n\nThen a connection with `connect_to: 127.0.0.1:8080` reads from it, and\ncurl http://127.0.0.1:8080/simulator/truth shows what it holds."
+)]
 pub(crate) struct Org {
     /// The loopback address to listen on; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
@@ -153,7 +163,9 @@ pub(crate) enum EventMonitoring {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "The demo starts a simulated Salesforce org, signs in with the full OAuth code flow, reads\neverything that is due, and checks that it has exactly what the org holds. It needs no network and\nleaves everything in one folder.")]
+#[command(
+    after_help = "The demo starts a simulated Salesforce org, signs in with the full OAuth code flow, reads\neverything that is due, and checks that it has exactly what the org holds. It needs no network and\nleaves everything in one folder."
+)]
 pub(crate) struct Demo {
     /// Where everything is kept [default: a new temporary folder]
     #[arg(long, value_name = "FOLDER")]

@@ -2,8 +2,8 @@
 
 use longshore_engine::error::{Code, Error, Result};
 use longshore_engine::http::header::{CONTENT_TYPE, HeaderValue, LOCATION};
-use longshore_engine::poll::body::whole;
 use longshore_engine::http::{Client, Method, Request, Response};
+use longshore_engine::poll::body::whole;
 use url::Url;
 use url::form_urlencoded::Serializer;
 
@@ -93,7 +93,13 @@ fn form(html: &str) -> Option<Form> {
 fn attribute(tag: &str, name: &str) -> Option<String> {
     let start = tag.find(&format!(" {name}=\""))? + name.len() + 3;
     let value = &tag[start..start + tag[start..].find('"')?];
-    Some(value.replace("&amp;", "&").replace("&quot;", "\"").replace("&lt;", "<").replace("&gt;", ">"))
+    Some(
+        value
+            .replace("&amp;", "&")
+            .replace("&quot;", "\"")
+            .replace("&lt;", "<")
+            .replace("&gt;", ">"),
+    )
 }
 
 #[cfg(test)]

@@ -35,16 +35,18 @@ pub(crate) async fn report(runner: &Runner, format: Format) -> Exit {
         Format::Json => {
             let streams: Vec<_> = seen
                 .iter()
-                .map(|(stream, seen)| json!({
-                    "stream": stream.name,
-                    "provides": stream.provides.to_string(),
-                    "records": seen.as_ref().ok().map(|seen| seen.records),
-                    "more": seen.as_ref().ok().map(|seen| seen.more),
-                    "error": seen.as_ref().err().map(|error| json!({
-                        "code": error.code.as_str(), "message": error.what,
-                        "cause": error.cause, "fix": error.fix,
-                    })),
-                }))
+                .map(|(stream, seen)| {
+                    json!({
+                        "stream": stream.name,
+                        "provides": stream.provides.to_string(),
+                        "records": seen.as_ref().ok().map(|seen| seen.records),
+                        "more": seen.as_ref().ok().map(|seen| seen.more),
+                        "error": seen.as_ref().err().map(|error| json!({
+                            "code": error.code.as_str(), "message": error.what,
+                            "cause": error.cause, "fix": error.fix,
+                        })),
+                    })
+                })
                 .collect();
             print(&format!("{:#}\n", json!({ "version": 1, "streams": streams })));
         }
@@ -75,7 +77,9 @@ fn words(seen: &Result<Seen, Error>) -> String {
             let count = number(*records);
             let count = if *more { format!("{count} and more") } else { count };
             match range {
-                Some((start, end)) => format!("{count} from {} to {}", minute(*start), minute(*end)),
+                Some((start, end)) => {
+                    format!("{count} from {} to {}", minute(*start), minute(*end))
+                }
                 None => count,
             }
         }

@@ -29,7 +29,9 @@ pub(crate) async fn run(command: &Connection) -> Exit {
         }
     };
     let Some(authenticator) = runner.session().authenticator() else {
-        complain("this app signs in with a key: there is nothing to connect; see `longshore check`");
+        complain(
+            "this app signs in with a key: there is nothing to connect; see `longshore check`",
+        );
         return Exit::Done;
     };
     let connected = async {
@@ -69,7 +71,9 @@ async fn listen(redirect: &Url) -> Result<TcpListener> {
     if !local || redirect.scheme() != "http" {
         return Err(Error::new(Code::InputInvalid, format!("{redirect} is not on this machine"))
             .cause("the browser has to come back to this program")
-            .fix("register http://localhost:8788/callback at the app, and use it as `redirect_url`"));
+            .fix(
+                "register http://localhost:8788/callback at the app, and use it as `redirect_url`",
+            ));
     }
     let address = format!("{host}:{}", redirect.port().unwrap_or(80));
     TcpListener::bind(&address).await.map_err(|error| {
@@ -87,7 +91,8 @@ async fn callback(listener: &TcpListener, redirect: &Url) -> Result<Url> {
         let mut length = 0;
         // The first line is all that is needed, and a browser sends it at once.
         while length < request.len() && !request[..length].contains(&b'\n') {
-            let read = tokio::time::timeout(Duration::from_secs(5), stream.read(&mut request[length..]));
+            let read =
+                tokio::time::timeout(Duration::from_secs(5), stream.read(&mut request[length..]));
             match read.await {
                 Ok(Ok(read)) if read > 0 => length += read,
                 _ => break,
@@ -95,7 +100,8 @@ async fn callback(listener: &TcpListener, redirect: &Url) -> Result<Url> {
         }
         let line = String::from_utf8_lossy(&request[..length]);
         let target = line.split_whitespace().nth(1).and_then(|path| redirect.join(path).ok());
-        let ours = target.filter(|target| target.path() == redirect.path() && target.query().is_some());
+        let ours =
+            target.filter(|target| target.path() == redirect.path() && target.query().is_some());
         let (status, text) = match &ours {
             Some(_) => ("200 OK", "You can close this page and go back to the terminal."),
             None => ("404 Not Found", "There is nothing here."),

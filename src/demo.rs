@@ -51,7 +51,8 @@ async fn demo(command: &Demo, live: &Live) -> Result<Exit> {
     let (username, password) = (config.username.clone(), config.password.clone());
     let address = ([127, 0, 0, 1], 0).into();
     let org = Simulator::start(config.clone(), address).await.map_err(|error| {
-        Error::new(Code::Internal, "the simulated org could not be started").cause(error.to_string())
+        Error::new(Code::Internal, "the simulated org could not be started")
+            .cause(error.to_string())
     })?;
     live.say(&format!("A simulated Salesforce org listens on {}.", org.url()));
 
@@ -139,9 +140,9 @@ fn write_connection(directory: &Path, config: &Config, org: &Running) -> Result<
 /// Signs in as an admin would, the browser played by the program.
 async fn connect(runner: &Runner, username: &str, password: &str) -> Result<()> {
     let session = runner.session();
-    let authenticator = session.authenticator().ok_or_else(|| {
-        Error::new(Code::Internal, "the demo's manifest does not use OAuth")
-    })?;
+    let authenticator = session
+        .authenticator()
+        .ok_or_else(|| Error::new(Code::Internal, "the demo's manifest does not use OAuth"))?;
     let request = authenticator.authorization_request()?;
     let url = Url::parse(request.url.expose()).map_err(|error| {
         Error::new(Code::Internal, "the sign-in address is not a URL").cause(error.to_string())
@@ -176,7 +177,11 @@ fn compare(truth: &Truth, from: Option<Timestamp>, events: &Path) -> Vec<Compare
     let files = truth.log.files.iter().filter(|file| file.interval == "Hourly");
     let rows: u64 = files.filter(|file| due(&file.created_date)).map(|f| u64::from(f.rows)).sum();
     vec![
-        Compared { what: "sign_ins", held: truth.sign_ins.count as u64, delivered: lines("sign_ins") },
+        Compared {
+            what: "sign_ins",
+            held: truth.sign_ins.count as u64,
+            delivered: lines("sign_ins"),
+        },
         Compared {
             what: "setup_audit_trail",
             held: truth.setup_audit.count as u64,

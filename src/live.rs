@@ -67,7 +67,10 @@ impl Live {
             }
             Progress::Retrying { error, wait } => {
                 let wait = duration((*wait).max(Duration::from_secs(1)));
-                self.say(&format!("{stream}: trying again in {wait}: {}: {}", error.code, error.what));
+                self.say(&format!(
+                    "{stream}: trying again in {wait}: {}: {}",
+                    error.code, error.what
+                ));
             }
             _ => {}
         }
@@ -84,7 +87,9 @@ impl Live {
                 line.events += events;
                 line.watermark = watermark.or(line.watermark);
             }
-            Progress::Paused { until, .. } => line.note = format!("paused until {}", minute(*until)),
+            Progress::Paused { until, .. } => {
+                line.note = format!("paused until {}", minute(*until))
+            }
             Progress::Finished(report) => {
                 line.note = report.error.as_ref().map_or("done".to_owned(), |e| e.code.to_string());
                 if report.error.is_none() {

@@ -13,12 +13,8 @@ use crate::terminal::{complain, print};
 
 pub(crate) async fn run(command: &Run) -> Exit {
     let live = Live::new();
-    let opened = open(
-        &command.connection,
-        command.output.as_deref(),
-        Clock::system(),
-        live.observer(),
-    );
+    let opened =
+        open(&command.connection, command.output.as_deref(), Clock::system(), live.observer());
     let selected = opened.and_then(|runner| Ok((runner.select(&command.stream)?, runner)));
     let (streams, runner) = match selected {
         Ok(selected) => selected,
@@ -34,7 +30,9 @@ pub(crate) async fn run(command: &Run) -> Exit {
             _ = tokio::signal::ctrl_c() => {}
         }
         live.clear();
-        complain("stopped; everything delivered so far stays delivered, the rest is read next time");
+        complain(
+            "stopped; everything delivered so far stays delivered, the rest is read next time",
+        );
         return Exit::Done;
     }
     let reports = tokio::select! {

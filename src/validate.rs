@@ -11,9 +11,8 @@ use crate::arguments::{Format, Validate};
 use crate::terminal::{colour, complain, print};
 
 pub(crate) fn run(command: &Validate) -> Exit {
-    let options = Options {
-        profile: if command.extended { Profile::Extended } else { Profile::Strict },
-    };
+    let options =
+        Options { profile: if command.extended { Profile::Extended } else { Profile::Strict } };
     let mut unreadable = false;
     let mut files = Vec::new();
     for path in &command.paths {
@@ -61,7 +60,8 @@ pub(crate) fn run(command: &Validate) -> Exit {
             print(&format!("{document:#}\n"));
         }
         Format::Text => {
-            let count = |n: usize, word: &str| format!("{n} {word}{}", if n == 1 { "" } else { "s" });
+            let count =
+                |n: usize, word: &str| format!("{n} {word}{}", if n == 1 { "" } else { "s" });
             complain(&format!(
                 "{} checked: {}, {}",
                 count(files.len(), "manifest"),
@@ -93,7 +93,10 @@ fn manifests(path: &Path) -> std::io::Result<Vec<PathBuf>> {
             let kind = entry.file_type()?;
             if kind.is_dir() && !entry.file_name().to_string_lossy().starts_with('.') {
                 folders.push(entry.path());
-            } else if ["manifest.yaml", "manifest.yml"].iter().any(|name| entry.file_name() == *name) {
+            } else if ["manifest.yaml", "manifest.yml"]
+                .iter()
+                .any(|name| entry.file_name() == *name)
+            {
                 found.push(entry.path());
             }
         }

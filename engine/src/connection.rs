@@ -77,7 +77,10 @@ impl<'de> Deserialize<'de> for InputSource {
                 Ok(InputSource::Value(Literal::Bool(value)))
             }
 
-            fn visit_map<A: serde::de::MapAccess<'de>>(self, map: A) -> Result<InputSource, A::Error> {
+            fn visit_map<A: serde::de::MapAccess<'de>>(
+                self,
+                map: A,
+            ) -> Result<InputSource, A::Error> {
                 let map = serde::de::value::MapAccessDeserializer::new(map);
                 Ok(match Elsewhere::deserialize(map)? {
                     Elsewhere::Env(name) => InputSource::Env(name),
@@ -240,7 +243,11 @@ impl ConnectionFile {
             if let Some((span, text)) = value {
                 let text = normal(input, &text).map_err(|(cause, fix)| {
                     source
-                        .error(span, Code::InputInvalid, format!("the input `{name}` is not usable"))
+                        .error(
+                            span,
+                            Code::InputInvalid,
+                            format!("the input `{name}` is not usable"),
+                        )
                         .cause(cause)
                         .fix(fix)
                 })?;
@@ -281,7 +288,11 @@ impl ConnectionFile {
             InputSource::Value(literal) => Ok(literal.to_string()),
             InputSource::Env(variable) => std::env::var(variable).map_err(|_| {
                 source
-                    .error(value.span, Code::InputMissing, format!("the input `{name}` has no value"))
+                    .error(
+                        value.span,
+                        Code::InputMissing,
+                        format!("the input `{name}` has no value"),
+                    )
                     .cause(format!("the environment variable {variable} is not set"))
                     .fix(format!("set {variable}, or name another variable"))
             }),

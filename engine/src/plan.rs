@@ -196,7 +196,11 @@ fn stream_plan(
         vendor: manifest.app.vendor.value.clone(),
         tenant: None,
     };
-    let step = |request: &Spanned<Request>, decode, records: &Option<Spanned<JsonPath>>, pages: &Option<Spanned<Pages>>, promise: &Option<Spanned<Promise>>| StepPlan {
+    let step = |request: &Spanned<Request>,
+                decode,
+                records: &Option<Spanned<JsonPath>>,
+                pages: &Option<Spanned<Pages>>,
+                promise: &Option<Spanned<Promise>>| StepPlan {
         request: request.value.clone(),
         decode,
         records: records.as_ref().map(|path| path.value.clone()),
@@ -209,10 +213,9 @@ fn stream_plan(
             .fix("report this as a bug, with the manifest")
     };
     let (listing, records) = match (&stream.request, stream.steps.0.as_slice()) {
-        (Some(request), _) => (
-            None,
-            step(request, stream.decode, &stream.records, &stream.pages, &stream.promise),
-        ),
+        (Some(request), _) => {
+            (None, step(request, stream.decode, &stream.records, &stream.pages, &stream.promise))
+        }
         (None, [(list_name, list), (_, fetch)]) => (
             Some(Listing {
                 name: list_name.as_str().to_owned(),
@@ -279,11 +282,7 @@ fn needed_facts(manifest: &Manifest, templates: &[&Template]) -> Vec<String> {
     names.filter(|name| needed.iter().any(|needed| needed == name)).map(str::to_owned).collect()
 }
 
-fn oauth_config(
-    oauth: &OAuth2,
-    connection: &Connection,
-    scope: &Scope<'_>,
-) -> Result<OAuthConfig> {
+fn oauth_config(oauth: &OAuth2, connection: &Connection, scope: &Scope<'_>) -> Result<OAuthConfig> {
     let url = |template: &Spanned<Template>| -> Result<Url> {
         let text = render_all(template, scope)?;
         Url::parse(&text).map_err(|error| {

@@ -29,9 +29,8 @@ pub struct Seen {
 /// # Errors
 /// Why the stream cannot be read.
 pub async fn probe(session: &Session, stream: &StreamPlan) -> Result<Seen> {
-    let placed = |error: Error| {
-        error.in_stream(&stream.name).in_connection(&session.plan().connection.name)
-    };
+    let placed =
+        |error: Error| error.in_stream(&stream.name).in_connection(&session.plan().connection.name);
     read(session, stream).await.map_err(placed)
 }
 

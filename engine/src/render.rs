@@ -177,7 +177,9 @@ fn look_up<'a>(reference: &Reference, scope: &Scope<'a>) -> Option<Resolved<'a>>
         ("facts", Some(name)) => {
             scope.facts?.get(name).map(|fact| Resolved::Json(Cow::Owned(fact.to_json())))
         }
-        ("window", Some("start")) => scope.window.map(|(start, _, fine)| Resolved::Time(start, fine)),
+        ("window", Some("start")) => {
+            scope.window.map(|(start, _, fine)| Resolved::Time(start, fine))
+        }
         ("window", Some("end")) => scope.window.map(|(_, end, fine)| Resolved::Time(end, fine)),
         ("page", Some("cursor")) => {
             scope.page?.cursor.as_deref().map(|text| Resolved::Text(Cow::Borrowed(text)))

@@ -46,12 +46,7 @@ impl Runner {
     /// # Errors
     /// [`Code::StateLocked`] if another process works on the same state, and what the folders and
     /// the secret store have to say.
-    pub fn open(
-        plan: Plan,
-        folders: &Folders,
-        clock: Clock,
-        observer: Observer,
-    ) -> Result<Self> {
+    pub fn open(plan: Plan, folders: &Folders, clock: Clock, observer: Observer) -> Result<Self> {
         let name = plan.connection.name.clone();
         let named = |error: Error| error.in_connection(&name);
         let store = Arc::new(Store::open(&folders.state).map_err(named)?);
@@ -75,14 +70,8 @@ impl Runner {
             .map(|quota| Quota::open(Arc::clone(&store), clock.clone(), &name, quota.clone()))
             .collect::<Result<_>>()?;
         let plan = Arc::new(plan);
-        let session = Session::new(
-            Arc::clone(&plan),
-            client,
-            authenticator,
-            quotas,
-            clock.clone(),
-            observer,
-        );
+        let session =
+            Session::new(Arc::clone(&plan), client, authenticator, quotas, clock.clone(), observer);
         Ok(Self { plan, session: Arc::new(session), delivery: Arc::new(delivery), clock })
     }
 

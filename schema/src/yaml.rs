@@ -5,6 +5,8 @@
 //! asks for quotes. Aliases, tags and directives are refused; size, depth and node count are
 //! bounded. Whatever can be recovered from is collected, so that all mistakes show at once.
 
+use std::collections::HashMap;
+
 use granit_parser::{Event, Options, Parser, ScalarStyle};
 
 use crate::span::Span;
@@ -154,8 +156,18 @@ pub fn parse(source: &str) -> Result<Document, Vec<SyntaxError>> {
 
 /// A collection that is still being read.
 enum Open {
-    Sequence { span: Span, items: Vec<Node> },
-    Mapping { span: Span, entries: Vec<Entry>, key: Option<(String, Span)>, template: bool },
+    Sequence {
+        span: Span,
+        items: Vec<Node>,
+    },
+    Mapping {
+        span: Span,
+        entries: Vec<Entry>,
+        key: Option<(String, Span)>,
+        /// Where each key was first set.
+        seen: HashMap<String, Span>,
+        template: bool,
+    },
 }
 
 struct Builder<'s> {
@@ -250,7 +262,8 @@ impl Builder<'_> {
                 if !template {
                     self.complex_key(span);
                 }
-                self.open.push(Open::Mapping { span, entries: Vec::new(), key: None, template });
+                let (entries, seen) = (Vec::new(), HashMap::new());
+                self.open.push(Open::Mapping { span, entries, key: None, seen, template });
             }
             Event::SequenceEnd | Event::MappingEnd => {
                 let Some(open) = self.open.pop() else { return true };
@@ -324,7 +337,7 @@ impl Builder<'_> {
     }
 
     fn scalar(&mut self, span: Span, content: Content, plain: bool) -> bool {
-        if let Some(Open::Mapping { key: key @ None, entries, template: false, .. }) =
+        if let Some(Open::Mapping { key: key @ None, seen, template: false, .. }) =
             self.open.last_mut()
         {
             // Keys are text whatever they look like: `on`, `401` and `no` are all fine names.
@@ -334,11 +347,11 @@ impl Builder<'_> {
             };
             if plain {
                 // The value that a key resolved to does not matter, nor do complaints about it.
-                self.errors.retain(|error| {
-                    error.kind != SyntaxErrorKind::AmbiguousScalar || error.span != span
+                self.errors.pop_if(|error| {
+                    error.kind == SyntaxErrorKind::AmbiguousScalar && error.span == span
                 });
             }
-            let first = entries.iter().find(|entry| entry.key == text).map(|entry| entry.key_span);
+            let first = seen.get(&text).copied();
             if let Some(first) = first {
                 self.errors.push(SyntaxError {
                     kind: SyntaxErrorKind::DuplicateKey,
@@ -357,6 +370,7 @@ impl Builder<'_> {
                     related: None,
                 });
             }
+            seen.entry(text.clone()).or_insert(span);
             *key = Some((text, span));
             return true;
         }

@@ -100,7 +100,7 @@ impl Tenant {
         let Self { grant, client_id, client_secret, .. } = self;
         let address = self.org.address();
         let text = format!(
-            "name: acme\nmanifest: manifest.yaml\ngrant: {grant}\nconnect_to: {address}\ninputs:\n  login_host: demo.my.salesforce.com\n  client_id: {client_id}\n  client_secret: {client_secret}\n"
+            "name: acme\nmanifest: manifest.yaml\ngrant: {grant}\nconnect_to: {address}\ninputs:\n  login_host: demo.my.salesforce.com\n  client_id: {client_id}\n  client_secret: {client_secret}\n  backfill: 6d\n"
         );
         std::fs::write(&path, text).unwrap();
         std::fs::write(self.folder.path().join("manifest.yaml"), &self.manifest).unwrap();
@@ -215,16 +215,17 @@ impl Tenant {
         self.org.faults().iter().map(|active| active.hit).sum()
     }
 
-    /// Lets `fault` befall `times` (0: all) requests whose decoded query holds `query`.
-    pub(crate) fn break_query(&self, query: &str, times: u64, fault: Fault) {
+    /// Lets `fault` befall `times` (0: all) requests whose decoded query holds `query`, after
+    /// `skip` of them.
+    pub(crate) fn break_query(&self, query: &str, skip: u64, times: u64, fault: Fault) {
         let on = Match { query: Some(query.to_owned()), ..Match::default() };
-        self.org.add_fault(Rule { on, skip: 0, times, fault });
+        self.org.add_fault(Rule { on, skip, times, fault });
     }
 
-    /// Lets `fault` befall `times` (0: all) requests whose path holds `path`.
-    pub(crate) fn break_path(&self, path: &str, times: u64, fault: Fault) {
+    /// Lets `fault` befall `times` (0: all) requests whose path holds `path`, after `skip` of them.
+    pub(crate) fn break_path(&self, path: &str, skip: u64, times: u64, fault: Fault) {
         let on = Match { path: Some(path.to_owned()), ..Match::default() };
-        self.org.add_fault(Rule { on, skip: 0, times, fault });
+        self.org.add_fault(Rule { on, skip, times, fault });
     }
 }
 
@@ -247,7 +248,7 @@ pub(crate) fn redact(text: &str) -> String {
         (r"127\.0\.0\.1:\d+", "127.0.0.1:PORT"),
         (r"/\S*/\.tmp\w+", "FOLDER"),
         (r"EventLogFile/0AT\w+", "EventLogFile/ID"),
-        (r"/query/01g\w+-\d+", "/query/LOCATOR"),
+        (r"/query/0r8\w+-\d+", "/query/LOCATOR"),
     ];
     patterns.iter().fold(text.to_owned(), |text, (pattern, instead)| {
         Regex::new(pattern).unwrap().replace_all(&text, *instead).into_owned()

@@ -9,9 +9,9 @@ use crate::decode::{
     Buffered, CsvLimits, CsvRows, Encoding, Found, Inflate, JsonLimits, JsonRecords,
 };
 use crate::error::{Code, Error, Result};
-use crate::map::Record;
 use crate::http::Response;
 use crate::http::header::CONTENT_ENCODING;
+use crate::map::Record;
 
 /// The most bytes that one response may unpack to (64 GiB): a bound against runaway compression,
 /// far above any log file.
@@ -48,7 +48,9 @@ impl Body {
         let decoder = match (decode, records) {
             (Decode::Csv, _) => Decoder::Csv(Box::new(CsvRows::new(CsvLimits::default()))),
             (Decode::Json, Some(path)) => match array_at(path) {
-                Some(members) => Decoder::Json(Box::new(JsonRecords::new(members, JsonLimits::default()))),
+                Some(members) => {
+                    Decoder::Json(Box::new(JsonRecords::new(members, JsonLimits::default())))
+                }
                 None => Decoder::Whole(Buffered::new(MAX_BUFFERED), path.clone()),
             },
             (Decode::Json, None) => {
@@ -80,7 +82,10 @@ impl Body {
 
     /// Ends the body. Returns the response without its records (null for CSV), and how many
     /// records there were.
-    pub fn finish(self, mut on_record: impl FnMut(Record<'_>) -> Result<()>) -> Result<(Value, u64)> {
+    pub fn finish(
+        self,
+        mut on_record: impl FnMut(Record<'_>) -> Result<()>,
+    ) -> Result<(Value, u64)> {
         self.inflate.finish()?;
         match self.decoder {
             Decoder::Json(json) => {

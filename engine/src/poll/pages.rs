@@ -207,9 +207,11 @@ fn text_at(path: &JsonPath, document: &Value) -> Result<Option<String>> {
         Some(Value::String(text)) if text.is_empty() => Ok(None),
         Some(Value::String(text)) => Ok(Some(text.clone())),
         Some(Value::Number(number)) => Ok(Some(number.to_string())),
-        Some(other) => Err(Error::new(Code::DataParse, "the position of the next page cannot be read")
-            .cause(format!("`{path}` holds {}", shape(other)))
-            .fix("check where the manifest's `pages` looks for it")),
+        Some(other) => {
+            Err(Error::new(Code::DataParse, "the position of the next page cannot be read")
+                .cause(format!("`{path}` holds {}", shape(other)))
+                .fix("check where the manifest's `pages` looks for it"))
+        }
     }
 }
 
@@ -224,12 +226,20 @@ fn link(headers: &HeaderMap, relation: &str) -> Option<String> {
             let until = parameters.find(",").map_or(parameters.len(), |comma| {
                 // A comma inside a quoted parameter does not end the link.
                 let quoted = parameters[..comma].matches('"').count() % 2 == 1;
-                if quoted { parameters.find("\",").map_or(parameters.len(), |at| at + 1) } else { comma }
+                if quoted {
+                    parameters.find("\",").map_or(parameters.len(), |at| at + 1)
+                } else {
+                    comma
+                }
             });
             let mine = parameters[..until].split(';').any(|parameter| {
                 let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
                 name.trim().eq_ignore_ascii_case("rel")
-                    && value.trim().trim_matches('"').split_whitespace().any(|rel| rel.eq_ignore_ascii_case(relation))
+                    && value
+                        .trim()
+                        .trim_matches('"')
+                        .split_whitespace()
+                        .any(|rel| rel.eq_ignore_ascii_case(relation))
             });
             if mine {
                 return Some(target.to_owned());

@@ -170,7 +170,10 @@ impl Session {
                 });
                 // A question that could not be answered is asked again by the next poll.
                 let answer = answer.map_err(|error| {
-                    let what = format!("the question `{name}` about this tenant has no answer: {}", error.what);
+                    let what = format!(
+                        "the question `{name}` about this tenant has no answer: {}",
+                        error.what
+                    );
                     let mut error = error;
                     error.what = what;
                     error
@@ -196,8 +199,10 @@ impl Session {
 
     /// Requests a small JSON document whole.
     async fn ask(&self, stream: &str, request: &Request, scope: &Scope<'_>) -> Result<Value> {
-        let mut response =
-            self.fetch(stream, &Target::Declared(request), scope).await.map_err(Refused::into_error)?;
+        let mut response = self
+            .fetch(stream, &Target::Declared(request), scope)
+            .await
+            .map_err(Refused::into_error)?;
         let place = response.place().to_owned();
         let bytes = whole(&mut response, MAX_ANSWER).await?;
         serde_json::from_slice(&bytes).map_err(|error| {
@@ -292,7 +297,10 @@ impl Session {
             match self.plan.retry.decide(attempt, outcome, wait, random()) {
                 Decision::GiveUp => {
                     let later = wait.and_then(|wait| {
-                        self.clock.now().checked_add(jiff::SignedDuration::try_from(wait).ok()?).ok()
+                        self.clock
+                            .now()
+                            .checked_add(jiff::SignedDuration::try_from(wait).ok()?)
+                            .ok()
                     });
                     return Err(Refused::Failed(match later {
                         Some(at) => error.retry(Retry::Later(Some(at))),
@@ -350,9 +358,10 @@ impl Session {
     }
 
     fn declared_url(&self, declared: &Request, scope: &Scope<'_>) -> Result<Url> {
-        let template = declared.get.as_ref().or(declared.post.as_ref()).ok_or_else(|| {
-            Error::new(Code::Internal, "a request has neither `get` nor `post`")
-        })?;
+        let template =
+            declared.get.as_ref().or(declared.post.as_ref()).ok_or_else(|| {
+                Error::new(Code::Internal, "a request has neither `get` nor `post`")
+            })?;
         let path = render_all(template, scope)?;
         let mut text = if path.starts_with('/') {
             let base = render_all(&self.plan.base_url, scope)?;
@@ -371,7 +380,10 @@ impl Session {
     /// Parameters in `application/x-www-form-urlencoded` form, those without a value left out.
     fn parameters(
         &self,
-        table: &longshore_schema::Table<String, longshore_schema::Spanned<longshore_schema::stream::Parameter>>,
+        table: &longshore_schema::Table<
+            String,
+            longshore_schema::Spanned<longshore_schema::stream::Parameter>,
+        >,
         scope: &Scope<'_>,
     ) -> Result<String> {
         let mut form = url::form_urlencoded::Serializer::new(String::new());
@@ -486,8 +498,8 @@ fn ruled(rule: &ErrorRule, status: u16) -> Verdict {
     let words: Vec<_> =
         rule.when.body.iter().map(|(_, expected)| format!(", {expected}")).collect();
     let what = rule.message.clone().unwrap_or_else(|| "the app refuses this request".to_owned());
-    let mut error =
-        Error::new(code, what.trim().trim_end_matches('.')).cause(format!("HTTP {status}{}", words.concat()));
+    let mut error = Error::new(code, what.trim().trim_end_matches('.'))
+        .cause(format!("HTTP {status}{}", words.concat()));
     if let Some(fix) = &rule.fix {
         error = error.fix(fix.trim());
     }

@@ -121,9 +121,9 @@ impl<'p> Poll<'p> {
         report.lag = report
             .watermark
             .and_then(|watermark| session.clock.now().duration_since(watermark).try_into().ok());
-        report.error = outcome.err().map(|error| {
-            error.in_stream(&plan.name).in_connection(&session.plan.connection.name)
-        });
+        report.error = outcome
+            .err()
+            .map(|error| error.in_stream(&plan.name).in_connection(&session.plan.connection.name));
         let finished = tokio::task::block_in_place(|| {
             let outcome =
                 if report.error.is_none() { RunOutcome::Completed } else { RunOutcome::Failed };
@@ -148,7 +148,8 @@ impl<'p> Poll<'p> {
                 self.commit(forget)
             }
             Some(window) => {
-                let backfill = backfill(&render_all(&window.backfill, &self.scope(None, &self.facts))?)?;
+                let backfill =
+                    backfill(&render_all(&window.backfill, &self.scope(None, &self.facts))?)?;
                 let settings = Settings::new(window, backfill);
                 self.settings = Some(settings);
                 let now = self.session.clock.now();
@@ -325,8 +326,7 @@ impl<'p> Poll<'p> {
             body.feed(&chunk, self.taking(items, &mut first)).map_err(failed)?;
             self.commit_if_due(false)?;
         }
-        let (envelope, records) =
-            body.finish(self.taking(items, &mut first)).map_err(failed)?;
+        let (envelope, records) = body.finish(self.taking(items, &mut first)).map_err(failed)?;
         if item.is_some() || self.plan.listing.is_none() {
             self.report.records += records;
             self.tell(&Progress::Records(records));
@@ -408,7 +408,12 @@ impl<'p> Poll<'p> {
         let digest = Sha256::digest(raw);
         let mut key = [0; 16];
         key.copy_from_slice(&digest[..16]);
-        self.rejected.push(key, self.started.as_millisecond(), Dedupe::Check, line.to_string().as_bytes());
+        self.rejected.push(
+            key,
+            self.started.as_millisecond(),
+            Dedupe::Check,
+            line.to_string().as_bytes(),
+        );
         self.report.rejected += 1;
         if self.report.rejected == 1 {
             self.warn(format!(
@@ -458,14 +463,18 @@ impl<'p> Poll<'p> {
         let format: &TimeFormat = &window.format;
         let millis = crate::map::parse_time(&text, format).ok_or_else(|| {
             Error::new(Code::DataMapping, "the time of a listed item cannot be read")
-                .cause(format!("`{}` is missing or not in the format that the manifest says", window.on))
+                .cause(format!(
+                    "`{}` is missing or not in the format that the manifest says",
+                    window.on
+                ))
                 .fix("compare `window.on` and `window.format` with a response of the app")
         })?;
         Ok(Timestamp::from_millisecond(millis).ok())
     }
 
     fn commit_if_due(&mut self, last: bool) -> Result<()> {
-        let waiting = !(self.batch.is_empty() && self.rejected.is_empty() && self.finished.is_empty());
+        let waiting =
+            !(self.batch.is_empty() && self.rejected.is_empty() && self.finished.is_empty());
         let large = self.batch.size() + self.rejected.size() >= BATCH_BYTES;
         let old = self.last_commit.elapsed() >= BATCH_AGE;
         if large || last || (waiting || self.cursor.window.is_none()) && old {
@@ -477,7 +486,8 @@ impl<'p> Poll<'p> {
     /// Makes everything in hand durable, and lets the watermark follow where that is certain.
     fn commit(&mut self, forget: Option<Timestamp>) -> Result<()> {
         if let (Some(settings), Some(newest)) = (&self.settings, self.newest) {
-            let inside = self.cursor.window.is_some_and(|(start, end)| start <= newest && newest < end);
+            let inside =
+                self.cursor.window.is_some_and(|(start, end)| start <= newest && newest < end);
             if settings.ascending && self.in_order && inside {
                 // Records with this very time may still come; all earlier ones are in hand.
                 let reached = settings.floor(newest);
@@ -559,7 +569,12 @@ impl<'p> Poll<'p> {
 fn worth_another(error: &Error) -> bool {
     matches!(
         error.code,
-        Code::DataIncomplete | Code::DataParse | Code::DataCursorExpired | Code::PageLoop | Code::AppTimeout | Code::NetUnreachable
+        Code::DataIncomplete
+            | Code::DataParse
+            | Code::DataCursorExpired
+            | Code::PageLoop
+            | Code::AppTimeout
+            | Code::NetUnreachable
     )
 }
 

@@ -42,9 +42,9 @@ impl Settings {
     /// The settings of a window, with its backfill.
     #[must_use]
     pub fn new(window: &Window, backfill: Duration) -> Self {
-        let or_zero = |value: &Option<longshore_schema::Spanned<longshore_schema::scalar::Duration>>| {
-            value.as_ref().map_or(Duration::ZERO, |value| value.0)
-        };
+        let or_zero = |value: &Option<
+            longshore_schema::Spanned<longshore_schema::scalar::Duration>,
+        >| { value.as_ref().map_or(Duration::ZERO, |value| value.0) };
         let resolution = window.resolution.as_ref().map_or(Duration::from_secs(1), |r| r.0);
         Self {
             span: window.span.as_ref().map(|span| span.0),

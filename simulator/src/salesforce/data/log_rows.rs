@@ -307,7 +307,8 @@ mod tests {
     fn rows_lie_within_their_hour() {
         let part = Part { kind: 0, hour: 497_000, available: 0, rows: 50, seed: 9 };
         let shape = Shape { users: 5, identical: false, ragged: false };
-        let hour = Timestamp::from_second(497_000 * 3600).unwrap().strftime("\"%Y%m%d%H").to_string();
+        let hour =
+            Timestamp::from_second(497_000 * 3600).unwrap().strftime("\"%Y%m%d%H").to_string();
         for row in 0..part.rows {
             let mut text = String::new();
             write_row(&mut text, &shape, &part, row);
