@@ -1,5 +1,7 @@
 //! Reports for people and for programs.
 
+use std::fmt::Write as _;
+
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use longshore_schema::{LineIndex, Span};
 use serde::Serialize;
@@ -12,27 +14,47 @@ use crate::validate::Report;
 #[must_use]
 pub fn render_text(report: &Report, file: &str, source: &str, colour: bool) -> String {
     let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
+    let lines = LineIndex::new(source);
     let mut text = String::new();
-    for diagnostic in &report.diagnostics {
-        text.push_str(&renderer.render(&groups(diagnostic, file, source)));
+    for diagnostic in report.diagnostics.iter().take(MAX_SHOWN) {
+        text.push_str(&renderer.render(&groups(diagnostic, file, source, &lines)));
         text.push_str("\n\n");
+    }
+    if let Some(more) = report.diagnostics.len().checked_sub(MAX_SHOWN).filter(|more| *more > 0) {
+        let _ = write!(text, "{more} more findings are not shown\n\n");
     }
     text.push_str(&totals(report, file));
     text.push('\n');
     text
 }
 
-fn groups<'d>(diagnostic: &'d Diagnostic, file: &'d str, source: &'d str) -> Vec<Group<'d>> {
+/// The most findings that are shown to a person; nobody reads more at once.
+const MAX_SHOWN: usize = 200;
+
+fn groups<'d>(
+    diagnostic: &'d Diagnostic,
+    file: &'d str,
+    source: &'d str,
+    lines: &LineIndex,
+) -> Vec<Group<'d>> {
     let level = match diagnostic.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
         Severity::Info => Level::INFO,
     };
-    let mut snippet = Snippet::source(source).path(file);
-    for label in &diagnostic.labels {
+    // The renderer reads all of what it is given: the lines between the first label and the last.
+    let spans: Vec<_> = diagnostic.labels.iter().map(|label| visible(label.span, source)).collect();
+    let first = spans.iter().map(|span| span.start).min().unwrap_or_default();
+    let last = spans.iter().map(|span| span.end).max().unwrap_or_default();
+    let start = source[..first].rfind('\n').map_or(0, |at| at + 1);
+    let end = source[last..].find('\n').map_or(source.len(), |at| last + at);
+    let (line, _) = lines.position(source, start as u32);
+    let mut snippet = Snippet::source(&source[start..end]).line_start(line).path(file);
+    for (label, span) in diagnostic.labels.iter().zip(spans) {
         let kind = if label.primary { AnnotationKind::Primary } else { AnnotationKind::Context };
+        let span = span.start - start..span.end - start;
         let text = (!label.text.is_empty()).then_some(label.text.as_str());
-        snippet = snippet.annotation(kind.span(visible(label.span, source)).label(text));
+        snippet = snippet.annotation(kind.span(span).label(text));
     }
     let mut group = level.primary_title(&diagnostic.message).id(diagnostic.code).element(snippet);
     if let Some(help) = &diagnostic.help {

@@ -3,13 +3,16 @@
 /// The longest text that is compared; names in manifests have at most 64 characters.
 const MAX_COMPARED: usize = 64;
 
+/// The most candidates that are compared: each comparison costs the product of two lengths.
+const MAX_CANDIDATES: usize = 200;
+
 /// The candidate that was probably meant: at most one edit, or a third of the letters, away;
 /// otherwise one that contains the name or is contained in it.
 pub(crate) fn closest<'c>(
     name: &str,
     candidates: impl IntoIterator<Item = &'c str>,
 ) -> Option<&'c str> {
-    let candidates: Vec<_> = candidates.into_iter().collect();
+    let candidates: Vec<_> = candidates.into_iter().take(MAX_CANDIDATES).collect();
     near(name, candidates.iter().copied()).or_else(|| related(name, candidates))
 }
 
@@ -25,6 +28,7 @@ pub(crate) fn near<'c>(
     let lower = name.to_lowercase();
     candidates
         .into_iter()
+        .take(MAX_CANDIDATES)
         .filter(|known| *known != name)
         .map(|known| (strsim::damerau_levenshtein(&lower, &known.to_lowercase()), known))
         .filter(|(distance, known)| {

@@ -44,6 +44,7 @@ impl Report {
 ///
 /// Mistakes in one part do not hide those in another: unknown keys and entries that cannot be read
 /// are left out, and the rules run over the rest. Text that is not YAML is the exception.
+/// Past a thousand findings of a kind the rest of that kind is not looked for.
 #[must_use]
 pub fn validate(source: &str, options: &Options) -> Report {
     let mut document = match yaml::parse(source) {
@@ -77,7 +78,7 @@ pub fn validate(source: &str, options: &Options) -> Report {
     if let Some(manifest) = &manifest {
         let root = &document.root;
         let written = written.as_ref().unwrap_or(root);
-        let cx = rules::Context { source, root, written, manifest, options };
+        let cx = rules::Context::new(source, root, written, manifest, options);
         let mut found = Vec::new();
         rules::run(&cx, whole, &mut found);
         found.retain(|diagnostic| diagnostic.span() != shape::NOWHERE);

@@ -62,7 +62,7 @@ pub(crate) fn credentials(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
         let inputs: Vec<_> = references
             .iter()
             .filter(|reference| reference.path[0] == "inputs")
-            .filter_map(|reference| cx.manifest.inputs.get(reference.path.get(1)?))
+            .filter_map(|reference| cx.inputs.get(reference.path.get(1)?.as_str()).copied())
             .collect();
         if references.is_empty() {
             found.push(

@@ -260,7 +260,7 @@ enum Inserted {
 }
 
 fn inserted(cx: &Context<'_>, input: &str, alone: bool) -> Inserted {
-    let Some(input) = cx.manifest.inputs.get(input) else { return Inserted::Host };
+    let Some(input) = cx.inputs.get(input) else { return Inserted::Host };
     if input.kind.value == InputType::Host && alone {
         return Inserted::Host;
     }

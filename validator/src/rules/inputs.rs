@@ -157,7 +157,7 @@ fn uses<'m>(cx: &Context<'m>) -> Vec<(Site<'m>, &'m str, &'m Input)> {
             .map(|reference| reference.path[1].as_str())
             .collect();
         for name in names {
-            if let Some(input) = cx.manifest.inputs.get(name) {
+            if let Some(input) = cx.inputs.get(name).copied() {
                 uses.push((
                     Site { template: site.template, span: site.span, place: site.place },
                     name,
@@ -180,10 +180,14 @@ pub(crate) fn unused(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
             _ => None,
         })
         .collect();
+    let (inputs, facts) = (cx.names("inputs"), cx.names("facts"));
     // What a misspelt reference was meant to be is used.
     for (root, name) in used.clone() {
-        let table = cx.names(root);
-        if let Some(meant) = near(name, table.iter().copied()).filter(|_| !table.contains(&name)) {
+        if cx.declares(root, name) {
+            continue;
+        }
+        let table = if root == "facts" { &facts } else { &inputs };
+        if let Some(meant) = near(name, table.iter().copied()) {
             used.insert((root, meant));
         }
     }

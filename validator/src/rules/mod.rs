@@ -21,6 +21,9 @@ mod streams;
 mod values;
 mod windows;
 
+use std::collections::{HashMap, HashSet};
+
+use longshore_schema::manifest::Input;
 use longshore_schema::yaml::{Entry, Node};
 use longshore_schema::{Manifest, Span};
 
@@ -36,6 +39,10 @@ pub(crate) struct Context<'m> {
     pub(crate) written: &'m Node,
     pub(crate) manifest: &'m Manifest,
     pub(crate) options: &'m Options,
+    /// The inputs that could be read, by name.
+    pub(crate) inputs: HashMap<&'m str, &'m Input>,
+    /// All names under `inputs` and `facts`, those of entries that could not be read among them.
+    declared: [HashSet<&'m str>; 2],
 }
 
 /// A rule: looks at the manifest and pushes what it finds.
@@ -100,6 +107,30 @@ pub(crate) fn run(cx: &Context<'_>, whole: bool, found: &mut Vec<Diagnostic>) {
 }
 
 impl<'m> Context<'m> {
+    pub(crate) fn new(
+        source: &'m str,
+        root: &'m Node,
+        written: &'m Node,
+        manifest: &'m Manifest,
+        options: &'m Options,
+    ) -> Self {
+        let inputs = manifest.inputs.iter().map(|(name, input)| (name.as_str(), input)).collect();
+        let cx =
+            Self { source, root, written, manifest, options, inputs, declared: Default::default() };
+        let declared = ["inputs", "facts"].map(|table| cx.names(table).into_iter().collect());
+        Self { declared, ..cx }
+    }
+
+    /// Whether an input or fact has this name.
+    pub(crate) fn declares(&self, table: &str, name: &str) -> bool {
+        let [inputs, facts] = &self.declared;
+        match table {
+            "inputs" => inputs.contains(name),
+            "facts" => facts.contains(name),
+            _ => false,
+        }
+    }
+
     /// The entry that these keys lead to.
     pub(crate) fn entry(&self, keys: &[&str]) -> Option<&'m Entry> {
         let (last, owner) = keys.split_last()?;

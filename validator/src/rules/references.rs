@@ -15,9 +15,15 @@ use crate::suggest::{closest, one_of};
 /// The first parts of references that the language itself gives a meaning.
 pub(crate) const ROOTS: [&str; 6] = ["inputs", "auth", "facts", "window", "page", "record"];
 
+/// The most unknown references that are told: each is compared with what there is.
+const MAX_FOUND: usize = 1_000;
+
 /// Every reference means something where it stands.
 pub(crate) fn resolve(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
     for site in sites(cx.manifest) {
+        if found.len() >= MAX_FOUND {
+            return;
+        }
         let mut from = 0;
         for reference in site.template.references() {
             let text = reference.to_string();
@@ -69,11 +75,14 @@ fn check(
     if open {
         return None;
     }
+    if root == "inputs" && cx.declares(root, name) {
+        return None;
+    }
     let names = names(cx, site, root);
     if names.contains(&name) {
         return None;
     }
-    if root == "facts" && cx.names("facts").contains(&name) {
+    if root == "facts" && cx.declares(root, name) {
         return Some(
             Diagnostic::new(
                 &codes::OUT_OF_SCOPE,
@@ -208,8 +217,7 @@ fn out_of_scope(
     }
     let mut diagnostic =
         Diagnostic::new(&codes::UNKNOWN_REFERENCE, span, format!("`{text}` is not known here"));
-    let declared_inputs = cx.names("inputs");
-    if reference.path.len() == 1 && declared_inputs.contains(&root) && roots.contains(&"inputs") {
+    if reference.path.len() == 1 && cx.declares("inputs", root) && roots.contains(&"inputs") {
         diagnostic = diagnostic.label(format!("did you mean `inputs.{root}`?"));
     } else if let Some(meant) = closest(root, roots.iter().copied()) {
         let rest = text.strip_prefix(root).unwrap_or_default();

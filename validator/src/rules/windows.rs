@@ -127,7 +127,7 @@ pub(crate) fn backfill(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
             match reference.path.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
                 ["inputs", name] => {
                     use longshore_schema::manifest::InputType::Duration as Wanted;
-                    let Some(input) = cx.manifest.inputs.get(name) else { continue };
+                    let Some(input) = cx.inputs.get(name) else { continue };
                     if input.kind.value != Wanted {
                         let help = "write `type: duration` for the input";
                         bad(template.span, &format!("the input `{name}` is not a duration"), help);

@@ -10,9 +10,14 @@ use std::sync::OnceLock;
 use jsonschema::Validator;
 use longshore_schema::yaml::Node;
 
+use crate::codes;
 use crate::diagnostic::Diagnostic;
 
 pub(crate) use repair::{NOWHERE, Repair, repair};
+
+/// The most errors that are told: each is looked up in the tree, and suggestions cost more. What
+/// has so many is not read any further.
+const MAX_ERRORS: usize = 1_000;
 
 /// What the schema check found.
 pub(crate) struct Found {
@@ -37,8 +42,16 @@ fn validator() -> &'static Validator {
 pub(crate) fn check(source: &str, root: &Node) -> Found {
     let json = root.to_json();
     let mut translation = translate::Translation::new(source, root);
-    for error in validator().iter_errors(&json) {
+    let mut valid = true;
+    for error in validator().iter_errors(&json).take(MAX_ERRORS) {
+        valid = false;
         translation.add(&error);
     }
-    translation.finish()
+    let mut found = translation.finish();
+    // What is not valid is never let through, should an error ever have no text of ours.
+    if !valid && found.diagnostics.is_empty() {
+        let message = "the manifest does not satisfy the published JSON Schema";
+        found.diagnostics.push(Diagnostic::new(&codes::CANNOT_LOAD, root.span, message));
+    }
+    found
 }

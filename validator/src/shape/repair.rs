@@ -1,5 +1,7 @@
 //! Changes to a tree that let the rest of it be looked at.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use longshore_schema::Span;
 use longshore_schema::yaml::{Content, Entry, Node};
 
@@ -19,8 +21,7 @@ pub(crate) enum Repair {
     Remove { path: Vec<String> },
 }
 
-/// Makes all changes, whichever can still be made. Items go last to first, so that the indexes of
-/// those before them stay right.
+/// Makes all changes, whichever can still be made.
 pub(crate) fn repair(root: &mut Node, repairs: &[Repair]) {
     for change in repairs {
         if let Repair::Rename { owner, from, to } = change
@@ -35,22 +36,28 @@ pub(crate) fn repair(root: &mut Node, repairs: &[Repair]) {
             fill(root, path);
         }
     }
-    let mut removals: Vec<_> = repairs
-        .iter()
-        .filter_map(|change| match change {
-            Repair::Remove { path } => path.split_last(),
-            Repair::Rename { .. } | Repair::Fill { .. } => None,
-        })
-        .collect();
-    removals.sort_by_key(|(last, owner)| (owner.len(), last.parse::<usize>().unwrap_or_default()));
-    removals.dedup();
-    for (last, owner) in removals.into_iter().rev() {
+    let mut removals: BTreeMap<&[String], BTreeSet<&str>> = BTreeMap::new();
+    for change in repairs {
+        if let Repair::Remove { path } = change
+            && let Some((last, owner)) = path.split_last()
+        {
+            removals.entry(owner).or_default().insert(last);
+        }
+    }
+    // The inner ones first: what holds them may be removed as well, and moves later items up.
+    let mut removals: Vec<_> = removals.into_iter().collect();
+    removals.sort_by_key(|(owner, _)| std::cmp::Reverse(owner.len()));
+    for (owner, names) in removals {
         match find(root, owner) {
-            Some(Content::Mapping(entries)) => entries.retain(|entry| entry.key != *last),
+            Some(Content::Mapping(entries)) => {
+                entries.retain(|entry| !names.contains(entry.key.as_str()));
+            }
             Some(Content::Sequence(items)) => {
-                if let Some(index) = last.parse().ok().filter(|index| *index < items.len()) {
-                    items.remove(index);
-                }
+                let mut index = 0;
+                items.retain(|_| {
+                    index += 1;
+                    !names.contains((index - 1).to_string().as_str())
+                });
             }
             _ => {}
         }

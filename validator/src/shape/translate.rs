@@ -28,7 +28,7 @@ pub(super) struct Translation<'s> {
     /// may be the missing one.
     missing: Vec<(Vec<String>, String)>,
     /// Keys that a misspelt one was surely meant to be: (owner's path, key).
-    meant: BTreeSet<(Vec<String>, &'static str)>,
+    meant: BTreeSet<(Vec<String>, String)>,
 }
 
 impl<'s> Translation<'s> {
@@ -70,12 +70,10 @@ impl<'s> Translation<'s> {
 
     pub(super) fn finish(mut self) -> Found {
         let mut missing = std::mem::take(&mut self.missing);
-        missing.retain(|(path, key)| {
-            !self.meant.iter().any(|(owner, meant)| owner == path && meant == key)
-        });
+        missing.retain(|pair| !self.meant.contains(pair));
         missing.dedup();
         for (path, key) in &missing {
-            self.missing_key(path, key, &missing);
+            self.missing_key(path, key);
         }
         Found { diagnostics: self.found, repairs: self.repairs.into_iter().collect() }
     }
@@ -97,7 +95,7 @@ impl<'s> Translation<'s> {
             if let Some(summary) = owner.and_then(|owner| schema::summary(owner, meant)) {
                 diagnostic = diagnostic.help(format!("write `{meant}`: {}", lower_first(&summary)));
             }
-            self.meant.insert((place.path.clone(), meant));
+            self.meant.insert((place.path.clone(), meant.to_owned()));
             self.repairs.insert(Repair::Rename {
                 owner: place.path.clone(),
                 from: key.to_owned(),
@@ -111,7 +109,7 @@ impl<'s> Translation<'s> {
                 diagnostic = diagnostic.label(format!("did you mean `{meant}`?"));
                 // The pair of a missing key and one that contains it is one mistake.
                 if schema::is_required(&place.path, meant) {
-                    self.meant.insert((place.path.clone(), meant));
+                    self.meant.insert((place.path.clone(), meant.to_owned()));
                 }
             } else if !free.is_empty() {
                 diagnostic = diagnostic.help(format!(
@@ -129,14 +127,14 @@ impl<'s> Translation<'s> {
         self.found.push(diagnostic);
     }
 
-    fn missing_key(&mut self, path: &[String], key: &str, missing: &[(Vec<String>, String)]) {
+    fn missing_key(&mut self, path: &[String], key: &str) {
         let Some(place) = Place::find(self.root, path.to_vec()) else { return };
         let node = place.node;
         // Without `by` a map is taken for one class; with cases in it, `by` is what is missing.
         let forgot_by = ["cases", "else"].iter().any(|part| node.entry(part).is_some())
             && node.entry("by").is_none();
         let key = match key {
-            "activity" if forgot_by && missing.contains(&(path.to_vec(), "to".into())) => return,
+            "activity" if forgot_by && node.entry("to").is_none() => return,
             "to" | "activity" if forgot_by => "by",
             _ => key,
         };
