@@ -23,7 +23,7 @@ fn answered(name: &str, source: &str) {
 
 /// The good manifest with `lines` written for each number after the line `key:`.
 fn with(key: &str, count: usize, line: impl Fn(usize) -> String) -> String {
-    let at = GOOD.find(key).unwrap() + key.len();
+    let at = GOOD.find(key).expect("the good manifest has the line") + key.len();
     let mut lines = String::new();
     for n in 0..count {
         let _ = write!(lines, "\n{}", line(n));
