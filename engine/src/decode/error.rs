@@ -278,7 +278,12 @@ impl From<Error> for crate::error::Error {
             | Error::DuplicateMember { .. }
             | Error::UnknownEncoding { .. } => (Code::DataParse, None),
         };
-        let shown = Self::new(code, error.to_string()).fix(error.fix());
+        let what = match code {
+            Code::DataIncomplete => "the response is not complete",
+            Code::DataTooLarge => "the response is too large",
+            _ => "the response cannot be read",
+        };
+        let shown = Self::new(code, what).cause(error.to_string()).fix(error.fix());
         match retry {
             Some(retry) => shown.retry(retry),
             None => shown,

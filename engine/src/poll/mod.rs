@@ -4,10 +4,13 @@
 //! A [`session::Session`] is what the polls of one connection share: credentials, quotas, facts.
 
 pub mod body;
+mod item;
+mod outbox;
 pub mod pages;
 pub mod progress;
 pub mod session;
 pub mod stream;
+mod verdict;
 pub mod window;
 
 pub use progress::{Observer, Progress, StreamReport};

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use longshore_schema::http::{ErrorRule, Reaction};
+use longshore_schema::http::Reaction;
 use longshore_schema::stream::Request;
 use longshore_schema::{Literal, Template};
 use serde_json::Value;
@@ -13,18 +13,17 @@ use url::Url;
 
 use crate::auth::{Authenticator, Tokens};
 use crate::clock::Clock;
-use crate::error::{Code, Error, Result, Retry, printable};
+use crate::error::{Code, Error, Result, Retry};
 use crate::http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use crate::http::retry::{Decision, Outcome, random, retry_after};
 use crate::http::{self, Client, Credential, Hosts, Method, Response};
 use crate::plan::{AuthPlan, Plan};
 use crate::poll::body::whole;
 use crate::poll::progress::{Observer, Progress};
+use crate::poll::verdict::judge;
 use crate::quota::Quota;
 use crate::render::{Scope, render, render_all};
 
-/// The longest error body that is read for its meaning.
-const MAX_ERROR_BODY: u64 = 64 << 10;
 /// The longest answer to a question about the tenant.
 const MAX_ANSWER: u64 = 16 << 20;
 /// How often in a row a request may be refused for want of quota before that is an error.
@@ -259,7 +258,7 @@ impl Session {
                         .get(RETRY_AFTER)
                         .and_then(|value| value.to_str().ok())
                         .and_then(|value| retry_after(value, self.clock.now()));
-                    let verdict = self.judge(&mut response).await;
+                    let verdict = judge(&self.plan, &mut response).await;
                     let error = verdict.error.in_request(response.place());
                     match verdict.reaction {
                         Reaction::Stop => return Err(Refused::Failed(error)),
@@ -288,6 +287,16 @@ impl Session {
                     }
                 }
                 Err(failure) => {
+                    let blocked = failure.error.code == Code::NetHostBlocked && !failure.sent;
+                    // The tokens name a host that must not be called. New ones may name another:
+                    // the app may have moved the tenant, or the first answer was wrong.
+                    if let (true, false, Some(authenticator), Some(tokens), Target::Declared(_)) =
+                        (blocked, refreshed, &self.authenticator, &tokens, target)
+                        && authenticator.refresh(tokens.generation).await.is_ok()
+                    {
+                        refreshed = true;
+                        continue;
+                    }
                     let error = failure.error;
                     let outcome =
                         if error.is_permanent() { Outcome::Permanent } else { Outcome::Transient };
@@ -393,137 +402,6 @@ impl Session {
             }
         }
         Ok(form.finish())
-    }
-
-    /// What an unsuccessful answer means: the first of the manifest's rules that fits, or what HTTP
-    /// says.
-    async fn judge(&self, response: &mut Response) -> Verdict {
-        let status = response.status.as_u16();
-        // The status says enough if the body cannot be read.
-        let body = whole(response, MAX_ERROR_BODY).await.unwrap_or_default();
-        let document: Option<Value> = serde_json::from_slice(&body).ok();
-        for rule in &self.plan.rules {
-            if fits(rule, status, document.as_ref()) {
-                return ruled(rule, status);
-            }
-        }
-        self.by_status(status, document.as_ref())
-    }
-
-    fn by_status(&self, status: u16, document: Option<&Value>) -> Verdict {
-        let said = document.and_then(|document| error_word(document, 0));
-        let cause = match said {
-            Some(word) => format!("HTTP {status}, {word}"),
-            None => format!("HTTP {status}"),
-        };
-        let app = &self.plan.app;
-        let verdict = |code, what: String, fix: &str, reaction| Verdict {
-            error: Error::new(code, what).cause(cause.clone()).fix(fix),
-            reaction,
-        };
-        match status {
-            401 if self.authenticator.is_some() => verdict(
-                Code::AuthTokenRevoked,
-                format!("{app} refuses the access token"),
-                "check that the client may use the API, that its sessions are not bound to another address, and connect again",
-                Reaction::Refresh,
-            ),
-            401 => verdict(
-                Code::AuthClientInvalid,
-                format!("{app} refuses the credentials"),
-                "check the key",
-                Reaction::Stop,
-            ),
-            403 => verdict(
-                Code::PermMissing,
-                format!("{app} does not allow this request"),
-                "give the account the permission that the manifest's README names for this stream",
-                Reaction::Stop,
-            ),
-            404 | 410 => verdict(
-                Code::AppEndpointGone,
-                format!("{app} has nothing at this address"),
-                "check the path and the API version in the manifest",
-                Reaction::Stop,
-            ),
-            _ if self.plan.retry_on.iter().any(|pattern| pattern.matches(status)) => {
-                let (code, what) = match status {
-                    429 => (Code::RateLimited, format!("{app} asks us to slow down")),
-                    408 | 504 => (Code::AppTimeout, format!("{app} did not answer in time")),
-                    503 => (Code::AppMaintenance, format!("{app} is not available")),
-                    _ => (Code::AppError, format!("{app} had an internal error")),
-                };
-                verdict(code, what, "tried again by itself; nothing is lost", Reaction::Retry)
-            }
-            _ => verdict(
-                Code::AppRequestRefused,
-                format!("{app} refuses this request"),
-                "check the request in the manifest against the app's documentation",
-                Reaction::Stop,
-            ),
-        }
-    }
-}
-
-struct Verdict {
-    error: Error,
-    reaction: Reaction,
-}
-
-fn fits(rule: &ErrorRule, status: u16, document: Option<&Value>) -> bool {
-    let status_fits =
-        rule.when.status.as_ref().is_none_or(|any| any.0.iter().any(|one| one.matches(status)));
-    let body_fits = rule.when.body.iter().all(|(path, expected)| {
-        document.and_then(|document| path.first(document)).is_some_and(|value| match value {
-            Value::String(text) => *text == expected.to_string(),
-            Value::Number(_) | Value::Bool(_) => value.to_string() == expected.to_string(),
-            _ => false,
-        })
-    });
-    status_fits && body_fits
-}
-
-fn ruled(rule: &ErrorRule, status: u16) -> Verdict {
-    let reaction = rule.then.value;
-    let usual = match reaction {
-        Reaction::Refresh => Code::AuthTokenRevoked,
-        Reaction::Retry => Code::AppError,
-        Reaction::Stop => Code::AppRequestRefused,
-        Reaction::Skip => Code::DataGap,
-        Reaction::SplitWindow => Code::AppTimeout,
-        Reaction::RestartWindow => Code::DataCursorExpired,
-        Reaction::WaitForQuota => Code::QuotaExceeded,
-    };
-    let code = rule.code.as_ref().and_then(|code| code.parse().ok()).unwrap_or(usual);
-    let words: Vec<_> =
-        rule.when.body.iter().map(|(_, expected)| format!(", {expected}")).collect();
-    let what = rule.message.clone().unwrap_or_else(|| "the app refuses this request".to_owned());
-    let mut error = Error::new(code, what.trim().trim_end_matches('.'))
-        .cause(format!("HTTP {status}{}", words.concat()));
-    if let Some(fix) = &rule.fix {
-        error = error.fix(fix.trim());
-    }
-    Verdict { error, reaction }
-}
-
-/// A member of an error document that names the error in one word. Nothing else of the document is
-/// ever shown: messages may repeat personal data.
-fn error_word(document: &Value, depth: usize) -> Option<String> {
-    let word = |text: &str| {
-        let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-');
-        let good = (3..=64).contains(&text.len()) && text.bytes().all(plain);
-        (good && text.bytes().any(|b| b.is_ascii_alphabetic())).then(|| printable(text, 64))
-    };
-    if depth > 3 {
-        return None;
-    }
-    match document {
-        Value::Array(items) => items.first().and_then(|item| error_word(item, depth + 1)),
-        Value::Object(members) => ["errorCode", "error_code", "code", "error", "type", "status"]
-            .iter()
-            .find_map(|name| members.get(*name).and_then(Value::as_str).and_then(word))
-            .or_else(|| members.values().find_map(|value| error_word(value, depth + 1))),
-        _ => None,
     }
 }
 

@@ -3,31 +3,27 @@
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use longshore_schema::Literal;
-use longshore_schema::scalar::{self, Scalar, TimeFormat};
+use longshore_schema::scalar::{self, Scalar};
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
-use crate::error::{Code, Error, Result, Retry};
+use crate::error::{Code, Error, Result};
 use crate::http::retry::{Decision, Outcome, random};
-use crate::map::{Record, Scratch};
+use crate::map::Record;
 use crate::plan::{Listing, StepPlan, StreamPlan};
 use crate::poll::body::Body;
+use crate::poll::item::{item_key, item_of, item_time};
+use crate::poll::outbox::{Forget, Outbox, raw};
 use crate::poll::pages::{PageRead, Pager};
 use crate::poll::progress::{Progress, StreamReport};
 use crate::poll::session::{Refused, Session, Target};
 use crate::poll::window::{Range, Settings, earlier};
 use crate::render::{Scope, render_all};
-use crate::sink::{Batch, Commit, Dedupe, Delivery};
-use crate::state::{Cursor, RunOutcome, RunReport, StreamId};
-
-/// A batch is committed when it is this large, in bytes, whatever the page is doing.
-const BATCH_BYTES: usize = 1 << 20;
-/// A batch that is not empty is committed after this long.
-const BATCH_AGE: Duration = Duration::from_secs(2);
+use crate::sink::Delivery;
+use crate::state::{Cursor, RunOutcome, RunReport};
 
 /// What a poll is limited to.
 #[derive(Clone, Copy, Debug, Default)]
@@ -42,17 +38,13 @@ pub struct Limits {
 pub struct Poll<'p> {
     session: &'p Session,
     plan: &'p Arc<StreamPlan>,
-    delivery: &'p Delivery,
-    stream: StreamId,
+    outbox: Outbox<'p>,
     cursor: Cursor,
     settings: Option<Settings>,
     facts: Arc<BTreeMap<String, Literal>>,
     started: Timestamp,
-    batch: Batch,
-    rejected: Batch,
-    finished: Vec<(String, Timestamp)>,
-    scratch: Scratch,
-    last_commit: Instant,
+    /// The watermark as it was last made durable.
+    durable: Option<Timestamp>,
     /// The newest record time of the window in hand, as long as times only grew.
     newest: Option<Timestamp>,
     in_order: bool,
@@ -100,24 +92,19 @@ impl<'p> Poll<'p> {
         let mut poll = Self {
             session,
             plan,
-            delivery,
-            stream,
+            durable: cursor.watermark,
+            outbox: Outbox::new(plan, delivery, stream, started),
             cursor,
             settings: None,
             facts: Arc::default(),
             started,
-            batch: Batch::new(),
-            rejected: Batch::new(),
-            finished: Vec::new(),
-            scratch: Scratch::default(),
-            last_commit: Instant::now(),
             newest: None,
             in_order: true,
             report,
         };
         let outcome = poll.poll(limits).await;
         let mut report = poll.report;
-        report.watermark = poll.cursor.watermark;
+        report.watermark = poll.durable;
         report.lag = report
             .watermark
             .and_then(|watermark| session.clock.now().duration_since(watermark).try_into().ok());
@@ -221,9 +208,8 @@ impl<'p> Poll<'p> {
                 Ok(()) => return Ok(()),
                 Err(refused) => refused,
             };
-            self.batch.clear();
-            self.rejected.clear();
-            self.finished.clear();
+            // What is in hand stays there. Some of it may be of windows that are complete, and what
+            // is of this one is read again and known by its keys.
             let error = match refused {
                 Refused::Failed(error) if !error.is_permanent() && worth_another(&error) => error,
                 Refused::RestartWindow(error) => error,
@@ -320,7 +306,7 @@ impl<'p> Poll<'p> {
         let failed = |error: Error| Refused::Failed(error.in_request(&*place));
         let mut body = Body::new(&response, step.decode, step.records.as_ref()).map_err(failed)?;
         let mut first = None;
-        self.scratch.start_response(self.session.clock.now().as_millisecond());
+        self.outbox.start_response(self.session.clock.now());
         while let Some(chunk) = response.chunk().await? {
             let items = items.as_deref_mut();
             body.feed(&chunk, self.taking(items, &mut first)).map_err(failed)?;
@@ -368,58 +354,24 @@ impl<'p> Poll<'p> {
         }
     }
 
-    /// Maps one record into the batch. A record that cannot be mapped is set aside, never lost.
+    /// Takes one record. What cannot be mapped is set aside, never lost.
     fn record(&mut self, record: Record<'_>) {
-        let mapped = self.plan.mapper.map(record, &mut self.scratch, self.batch.buffer());
-        let mapped = match mapped {
-            Ok(mapped) => mapped,
-            Err(error) => {
-                self.batch.abandon_event();
-                self.set_aside(raw(&record), &error.to_string());
-                return;
+        match self.outbox.take(record) {
+            Ok(time) => {
+                if self.plan.listing.is_none() {
+                    self.in_order &= time.is_some() && time >= self.newest;
+                    self.newest = self.newest.max(time);
+                }
             }
-        };
-        let time = mapped.time.and_then(|ms| Timestamp::from_millisecond(ms).ok());
-        if self.plan.listing.is_none() {
-            self.in_order &= time.is_some() && time >= self.newest;
-            self.newest = self.newest.max(time);
-        }
-        // A key is of use as long as a window can reach back to its record, or, where keys are
-        // remembered for a while, that long from now on.
-        let keep = match (&self.settings, self.plan.remember) {
-            (Some(_), None) => time.unwrap_or(self.started),
-            _ => self.started,
-        };
-        let key = match time {
-            Some(time) if self.plan.key_has_time => by_time(mapped.key, time),
-            _ => mapped.key,
-        };
-        self.batch.end_event(key, keep.as_millisecond(), Dedupe::Check);
-    }
-
-    /// Keeps an unmappable record with the reason in a file of its own.
-    fn set_aside(&mut self, raw: &[u8], reason: &str) {
-        let record = String::from_utf8_lossy(raw);
-        let line = serde_json::json!({
-            "stream": self.plan.name,
-            "reason": reason,
-            "record": record,
-        });
-        let digest = Sha256::digest(raw);
-        let mut key = [0; 16];
-        key.copy_from_slice(&digest[..16]);
-        self.rejected.push(
-            key,
-            self.started.as_millisecond(),
-            Dedupe::Check,
-            line.to_string().as_bytes(),
-        );
-        self.report.rejected += 1;
-        if self.report.rejected == 1 {
-            self.warn(format!(
-                "DATA_MAPPING: a record could not be mapped and was set aside in {}: {reason}",
-                self.plan.rejected_file
-            ));
+            Err(reason) => {
+                self.report.rejected += 1;
+                if self.report.rejected == 1 {
+                    self.warn(format!(
+                        "DATA_MAPPING: a record could not be mapped and was set aside in {}: {reason}",
+                        self.plan.rejected_file
+                    ));
+                }
+            }
         }
     }
 
@@ -432,9 +384,11 @@ impl<'p> Poll<'p> {
         piece: Option<Range>,
     ) -> Result<(), Refused> {
         let key = item_key(listing, item)?;
-        let time = self.item_time(plan, item)?;
-        let store = self.delivery.store();
-        if tokio::task::block_in_place(|| store.is_finished(self.stream, &key))? {
+        let time = match &plan.window {
+            Some(window) => item_time(window, item)?,
+            None => None,
+        };
+        if self.outbox.is_finished(&key)? {
             return Ok(());
         }
         match self.pages(&plan.records, piece, Some((&listing.name, item))).await {
@@ -447,40 +401,13 @@ impl<'p> Poll<'p> {
         }
         self.in_order &= time >= self.newest;
         self.newest = self.newest.max(time);
-        self.finished.push((key, time.unwrap_or(self.started)));
+        self.outbox.finish_item(key, time);
         self.commit_if_due(false)?;
         Ok(())
     }
 
-    /// The time of a listed item, by which the windows of the stream work.
-    fn item_time(&self, plan: &StreamPlan, item: &Value) -> Result<Option<Timestamp>> {
-        let Some(window) = &plan.window else { return Ok(None) };
-        let text = match window.on.first(item) {
-            Some(Value::String(text)) => text.clone(),
-            Some(Value::Number(number)) => number.to_string(),
-            _ => String::new(),
-        };
-        let format: &TimeFormat = &window.format;
-        let millis = crate::map::parse_time(&text, format).ok_or_else(|| {
-            Error::new(Code::DataMapping, "the time of a listed item cannot be read")
-                .cause(format!(
-                    "`{}` is missing or not in the format that the manifest says",
-                    window.on
-                ))
-                .fix("compare `window.on` and `window.format` with a response of the app")
-        })?;
-        Ok(Timestamp::from_millisecond(millis).ok())
-    }
-
     fn commit_if_due(&mut self, last: bool) -> Result<()> {
-        let waiting =
-            !(self.batch.is_empty() && self.rejected.is_empty() && self.finished.is_empty());
-        let large = self.batch.size() + self.rejected.size() >= BATCH_BYTES;
-        let old = self.last_commit.elapsed() >= BATCH_AGE;
-        if large || last || (waiting || self.cursor.window.is_none()) && old {
-            return self.commit(None);
-        }
-        Ok(())
+        if last || self.outbox.is_due() { self.commit(None) } else { Ok(()) }
     }
 
     /// Makes everything in hand durable, and lets the watermark follow where that is certain.
@@ -503,34 +430,10 @@ impl<'p> Poll<'p> {
             _ => None,
         };
         let remembered = self.plan.remember.map(|remember| earlier(self.started, remember));
-        let forget_keys = forget.or(remembered).or(horizon);
-        let file = &self.plan.file;
-        let committed = tokio::task::block_in_place(|| {
-            if !self.rejected.is_empty() {
-                let _ = self.delivery.commit(Commit {
-                    stream: self.stream,
-                    file: &self.plan.rejected_file,
-                    batch: &self.rejected,
-                    cursor: None,
-                    forget_keys_before: None,
-                    finished: &[],
-                    forget_finished_before: None,
-                })?;
-            }
-            self.delivery.commit(Commit {
-                stream: self.stream,
-                file,
-                batch: &self.batch,
-                cursor: Some(&self.cursor),
-                forget_keys_before: forget_keys,
-                finished: &self.finished,
-                forget_finished_before: horizon,
-            })
-        })?;
-        self.batch.clear();
-        self.rejected.clear();
-        self.finished.clear();
-        self.last_commit = Instant::now();
+        let keys_before = forget.or(remembered).or(horizon);
+        let forget = Forget { keys_before, finished_before: horizon };
+        let committed = self.outbox.commit(&self.cursor, forget)?;
+        self.durable = self.cursor.watermark;
         self.report.delivered += committed.delivered;
         self.report.duplicates += committed.duplicates;
         if let Some(warning) = committed.warning {
@@ -578,35 +481,6 @@ fn worth_another(error: &Error) -> bool {
     )
 }
 
-/// A key that begins with the record's time, so that the keys of a log are stored side by side:
-/// millions of keys in random order would touch a page of the database each.
-fn by_time(key: [u8; 16], time: Timestamp) -> [u8; 16] {
-    let mut ordered = key;
-    ordered[..6].copy_from_slice(&time.as_millisecond().to_be_bytes()[2..]);
-    ordered
-}
-
-/// The bytes of a record as the source wrote them.
-fn raw<'r>(record: &Record<'r>) -> &'r [u8] {
-    match record {
-        Record::Json(bytes) => bytes,
-        Record::Row(row) => row.raw(),
-    }
-}
-
-/// A listed item as later templates refer to it.
-fn item_of(record: &Record<'_>) -> Result<Value> {
-    match record {
-        Record::Json(bytes) => serde_json::from_slice(bytes).map_err(|_| {
-            Error::new(Code::DataParse, "a listed item is not JSON").retry(Retry::Later(None))
-        }),
-        Record::Row(row) => {
-            let names = row.header().names().iter().cloned();
-            Ok(names.zip(row.fields().map(Value::from)).collect())
-        }
-    }
-}
-
 fn backfill(text: &str) -> Result<Duration> {
     scalar::Duration::parse(text).map(|duration| duration.0).map_err(|error| {
         Error::new(Code::InputInvalid, "the backfill is not a duration").cause(error.message)
@@ -622,24 +496,4 @@ fn run_report(report: &StreamReport) -> RunReport {
         window: report.from.zip(report.watermark),
         error: report.error.as_ref().map(|error| (error.code.to_string(), error.what.clone())),
     }
-}
-
-fn item_key(listing: &Listing, item: &Value) -> Result<String> {
-    let mut key = String::new();
-    for path in &listing.key {
-        let part = match path.first(item) {
-            Some(Value::String(text)) => text.clone(),
-            None | Some(Value::Null) => {
-                return Err(Error::new(Code::DataMapping, "a listed item has no key")
-                    .cause(format!("`{path}` finds nothing"))
-                    .fix("compare the step's `key` with a response of the app"));
-            }
-            Some(other) => other.to_string(),
-        };
-        if !key.is_empty() {
-            key.push('\u{1f}');
-        }
-        key.push_str(&part);
-    }
-    Ok(key)
 }

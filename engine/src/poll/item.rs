@@ -1,0 +1,58 @@
+//! Items that one step lists and the next one reads.
+
+use jiff::Timestamp;
+use longshore_schema::stream::Window;
+use serde_json::Value;
+
+use crate::error::{Code, Error, Result, Retry};
+use crate::map::Record;
+use crate::plan::Listing;
+
+/// A listed item as later templates refer to it.
+pub(super) fn item_of(record: &Record<'_>) -> Result<Value> {
+    match record {
+        Record::Json(bytes) => serde_json::from_slice(bytes).map_err(|_| {
+            Error::new(Code::DataParse, "a listed item is not JSON").retry(Retry::Later(None))
+        }),
+        Record::Row(row) => {
+            let names = row.header().names().iter().cloned();
+            Ok(names.zip(row.fields().map(Value::from)).collect())
+        }
+    }
+}
+
+/// What tells one version of an item from every other.
+pub(super) fn item_key(listing: &Listing, item: &Value) -> Result<String> {
+    let mut parts = Vec::with_capacity(listing.key.len());
+    for path in &listing.key {
+        parts.push(match path.first(item) {
+            Some(Value::String(text)) => text.clone(),
+            None | Some(Value::Null) => {
+                return Err(Error::new(Code::DataMapping, "a listed item has no key")
+                    .cause(format!("`{path}` finds nothing"))
+                    .fix("compare the step's `key` with a response of the app"));
+            }
+            Some(other) => other.to_string(),
+        });
+    }
+    // A unit separator, which no key contains.
+    Ok(parts.join("\u{1f}"))
+}
+
+/// The time of an item, by which the windows of its stream work.
+pub(super) fn item_time(window: &Window, item: &Value) -> Result<Option<Timestamp>> {
+    let text = match window.on.first(item) {
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Number(number)) => number.to_string(),
+        _ => String::new(),
+    };
+    let millis = crate::map::parse_time(&text, &window.format).ok_or_else(|| {
+        Error::new(Code::DataMapping, "the time of a listed item cannot be read")
+            .cause(format!(
+                "`{}` is missing or not in the format that the manifest says",
+                window.on
+            ))
+            .fix("compare `window.on` and `window.format` with a response of the app")
+    })?;
+    Ok(Timestamp::from_millisecond(millis).ok())
+}

@@ -1,0 +1,178 @@
+//! What a poll has in hand between two commits: events, records that could not be mapped, items
+//! that are done.
+
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use sha2::{Digest, Sha256};
+
+use crate::error::Result;
+use crate::map::{Mapped, Record, Scratch};
+use crate::plan::StreamPlan;
+use crate::sink::{Batch, Commit, Committed, Dedupe, Delivery};
+use crate::state::{Cursor, StreamId};
+
+/// Events are committed when they are this large together, in bytes, whatever the page is doing.
+const BATCH_BYTES: usize = 1 << 20;
+/// What is in hand is committed after this long.
+const BATCH_AGE: Duration = Duration::from_secs(2);
+
+/// The outbox of one poll.
+pub(super) struct Outbox<'p> {
+    plan: &'p StreamPlan,
+    delivery: &'p Delivery,
+    stream: StreamId,
+    /// When the poll started: the time by which keys are kept that have none of their own.
+    started: Timestamp,
+    scratch: Scratch,
+    batch: Batch,
+    rejected: Batch,
+    finished: Vec<(String, Timestamp)>,
+    last_commit: Instant,
+}
+
+/// What can be forgotten with a commit.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Forget {
+    pub(super) keys_before: Option<Timestamp>,
+    pub(super) finished_before: Option<Timestamp>,
+}
+
+impl<'p> Outbox<'p> {
+    pub(super) fn new(
+        plan: &'p StreamPlan,
+        delivery: &'p Delivery,
+        stream: StreamId,
+        started: Timestamp,
+    ) -> Self {
+        Self {
+            plan,
+            delivery,
+            stream,
+            started,
+            scratch: Scratch::default(),
+            batch: Batch::new(),
+            rejected: Batch::new(),
+            finished: Vec::new(),
+            last_commit: Instant::now(),
+        }
+    }
+
+    /// A response starts to arrive.
+    pub(super) fn start_response(&mut self, now: Timestamp) {
+        self.scratch.start_response(now.as_millisecond());
+    }
+
+    /// Maps a record into the batch and returns its time. A record that cannot be mapped is set
+    /// aside with the reason, which is the error.
+    pub(super) fn take(&mut self, record: Record<'_>) -> Result<Option<Timestamp>, String> {
+        let mapped = self.plan.mapper.map(record, &mut self.scratch, self.batch.buffer());
+        let Mapped { key, time } = match mapped {
+            Ok(mapped) => mapped,
+            Err(error) => {
+                self.batch.abandon_event();
+                let reason = error.to_string();
+                self.set_aside(raw(&record), &reason);
+                return Err(reason);
+            }
+        };
+        let time = time.and_then(|ms| Timestamp::from_millisecond(ms).ok());
+        // A key is of use as long as a window can reach back to its record, or, where keys are
+        // remembered for a while, that long from now on.
+        let keep = match (&self.plan.window, self.plan.remember) {
+            (Some(_), None) => time.unwrap_or(self.started),
+            _ => self.started,
+        };
+        let key = match time {
+            Some(time) if self.plan.key_has_time => by_time(key, time),
+            _ => key,
+        };
+        self.batch.end_event(key, keep.as_millisecond(), Dedupe::Check);
+        Ok(time)
+    }
+
+    /// Keeps an unmappable record whole, in a file of its own, once.
+    fn set_aside(&mut self, raw: &[u8], reason: &str) {
+        let line = serde_json::json!({
+            "stream": self.plan.name,
+            "reason": reason,
+            "record": String::from_utf8_lossy(raw),
+        });
+        let mut key = [0; 16];
+        key.copy_from_slice(&Sha256::digest(raw)[..16]);
+        let time = self.started.as_millisecond();
+        self.rejected.push(key, time, Dedupe::Check, line.to_string().as_bytes());
+    }
+
+    /// A listed item is read to its end.
+    pub(super) fn finish_item(&mut self, key: String, time: Option<Timestamp>) {
+        self.finished.push((key, time.unwrap_or(self.started)));
+    }
+
+    /// Whether an item was read to its end by an earlier commit.
+    pub(super) fn is_finished(&self, key: &str) -> Result<bool> {
+        let store = self.delivery.store();
+        tokio::task::block_in_place(|| store.is_finished(self.stream, key))
+    }
+
+    /// Drops what is in hand: it will be read again.
+    pub(super) fn clear(&mut self) {
+        self.batch.clear();
+        self.rejected.clear();
+        self.finished.clear();
+    }
+
+    /// Whether it is time to commit, for its size or its age.
+    pub(super) fn is_due(&self) -> bool {
+        self.batch.size() + self.rejected.size() >= BATCH_BYTES
+            || self.last_commit.elapsed() >= BATCH_AGE
+    }
+
+    /// Makes everything in hand durable, together with the cursor.
+    pub(super) fn commit(&mut self, cursor: &Cursor, forget: Forget) -> Result<Committed> {
+        let events = Commit {
+            stream: self.stream,
+            file: &self.plan.file,
+            batch: &self.batch,
+            cursor: Some(cursor),
+            forget_keys_before: forget.keys_before,
+            finished: &self.finished,
+            forget_finished_before: forget.finished_before,
+        };
+        let committed = tokio::task::block_in_place(|| {
+            // Before the cursor moves past them.
+            if !self.rejected.is_empty() {
+                let rejected = Commit {
+                    stream: self.stream,
+                    file: &self.plan.rejected_file,
+                    batch: &self.rejected,
+                    cursor: None,
+                    forget_keys_before: None,
+                    finished: &[],
+                    forget_finished_before: None,
+                };
+                let _ = self.delivery.commit(rejected)?;
+            }
+            self.delivery.commit(events)
+        })?;
+        self.clear();
+        self.last_commit = Instant::now();
+        Ok(committed)
+    }
+}
+
+/// A key that begins with the record's time, so that the keys of a log are stored side by side:
+/// millions of keys in random order would touch a page of the database each.
+fn by_time(key: [u8; 16], time: Timestamp) -> [u8; 16] {
+    let mut ordered = key;
+    ordered[..6].copy_from_slice(&time.as_millisecond().to_be_bytes()[2..]);
+    ordered
+}
+
+/// The bytes of a record as the source wrote them.
+pub(super) fn raw<'r>(record: &Record<'r>) -> &'r [u8] {
+    match record {
+        Record::Json(bytes) => bytes,
+        Record::Row(row) => row.raw(),
+    }
+}
