@@ -43,8 +43,6 @@ pub struct Poll<'p> {
     settings: Option<Settings>,
     facts: Arc<BTreeMap<String, Literal>>,
     started: Timestamp,
-    /// The watermark as it was last made durable.
-    durable: Option<Timestamp>,
     /// The newest record time of the window in hand, as long as times only grew.
     newest: Option<Timestamp>,
     in_order: bool,
@@ -92,7 +90,6 @@ impl<'p> Poll<'p> {
         let mut poll = Self {
             session,
             plan,
-            durable: cursor.watermark,
             outbox: Outbox::new(plan, delivery, stream, started),
             cursor,
             settings: None,
@@ -104,7 +101,7 @@ impl<'p> Poll<'p> {
         };
         let outcome = poll.poll(limits).await;
         let mut report = poll.report;
-        report.watermark = poll.durable;
+        report.watermark = poll.cursor.watermark;
         report.lag = report
             .watermark
             .and_then(|watermark| session.clock.now().duration_since(watermark).try_into().ok());
@@ -132,7 +129,7 @@ impl<'p> Poll<'p> {
                 self.cursor.completed_at = Some(self.session.clock.now());
                 // What this snapshot did not show again is gone at the source.
                 let forget = self.plan.remember.is_none().then_some(self.started);
-                self.commit(forget)
+                self.commit(None, forget)
             }
             Some(window) => {
                 let backfill =
@@ -155,7 +152,7 @@ impl<'p> Poll<'p> {
                 }
                 self.windows(&settings, due.range).await?;
                 self.cursor.completed_at = Some(self.session.clock.now());
-                self.commit(None)
+                self.commit(None, None)
             }
         }
     }
@@ -169,10 +166,9 @@ impl<'p> Poll<'p> {
             match self.settled(Some(piece)).await {
                 Ok(()) => {
                     at = piece.end;
-                    let reached = self.cursor.watermark.map_or(at, |known| known.max(at));
-                    self.cursor.watermark = Some(reached);
                     self.cursor.window = None;
-                    self.commit_if_due(at >= range.end)?;
+                    // Whatever happens to the next piece, this one is delivered.
+                    self.commit(Some(at), None)?;
                     // Back to the declared span, carefully.
                     span = match (span, settings.span()) {
                         (Some(narrow), Some(declared)) => Some(declared.min(narrow * 2)),
@@ -310,7 +306,7 @@ impl<'p> Poll<'p> {
         while let Some(chunk) = response.chunk().await? {
             let items = items.as_deref_mut();
             body.feed(&chunk, self.taking(items, &mut first)).map_err(failed)?;
-            self.commit_if_due(false)?;
+            self.commit_if_due()?;
         }
         let (envelope, records) = body.finish(self.taking(items, &mut first)).map_err(failed)?;
         if item.is_some() || self.plan.listing.is_none() {
@@ -325,7 +321,7 @@ impl<'p> Poll<'p> {
             first_record: first,
         };
         let more = pager.advance(&page).map_err(failed)?;
-        self.commit_if_due(false)?;
+        self.commit_if_due()?;
         Ok(more)
     }
 
@@ -402,29 +398,29 @@ impl<'p> Poll<'p> {
         self.in_order &= time >= self.newest;
         self.newest = self.newest.max(time);
         self.outbox.finish_item(key, time);
-        self.commit_if_due(false)?;
+        self.commit_if_due()?;
         Ok(())
     }
 
-    fn commit_if_due(&mut self, last: bool) -> Result<()> {
-        if last || self.outbox.is_due() { self.commit(None) } else { Ok(()) }
+    fn commit_if_due(&mut self) -> Result<()> {
+        if self.outbox.is_due() { self.commit(None, None) } else { Ok(()) }
     }
 
-    /// Makes everything in hand durable, and lets the watermark follow where that is certain.
-    fn commit(&mut self, forget: Option<Timestamp>) -> Result<()> {
-        if let (Some(settings), Some(newest)) = (&self.settings, self.newest) {
-            let inside =
-                self.cursor.window.is_some_and(|(start, end)| start <= newest && newest < end);
-            if settings.ascending && self.in_order && inside {
-                // Records with this very time may still come; all earlier ones are in hand.
-                let reached = settings.floor(newest);
-                self.cursor.watermark =
-                    Some(self.cursor.watermark.map_or(reached, |known| known.max(reached)));
-            }
-        }
-        let horizon = match (&self.settings, self.cursor.watermark) {
+    /// Makes everything in hand durable. The watermark follows to `reached`, or where it is certain
+    /// that all earlier records are in hand; the cursor changes only when it is durable itself.
+    fn commit(&mut self, reached: Option<Timestamp>, forget: Option<Timestamp>) -> Result<()> {
+        let mut cursor = self.cursor.clone();
+        let in_hand = self.settings.zip(self.newest).and_then(|(settings, newest)| {
+            let (start, end) = cursor.window?;
+            let certain = settings.ascending && self.in_order && start <= newest && newest < end;
+            // Records with this very time may still come.
+            certain.then(|| settings.floor(newest))
+        });
+        // `None` is less than every time: the watermark only moves forward.
+        cursor.watermark = cursor.watermark.max(in_hand).max(reached);
+        let horizon = match (&self.settings, cursor.watermark) {
             (Some(settings), Some(watermark)) => {
-                let start = self.cursor.window.map_or(watermark, |(start, _)| start.min(watermark));
+                let start = cursor.window.map_or(watermark, |(start, _)| start.min(watermark));
                 Some(settings.horizon(if settings.ascending { watermark } else { start }))
             }
             _ => None,
@@ -432,8 +428,8 @@ impl<'p> Poll<'p> {
         let remembered = self.plan.remember.map(|remember| earlier(self.started, remember));
         let keys_before = forget.or(remembered).or(horizon);
         let forget = Forget { keys_before, finished_before: horizon };
-        let committed = self.outbox.commit(&self.cursor, forget)?;
-        self.durable = self.cursor.watermark;
+        let committed = self.outbox.commit(&cursor, forget)?;
+        self.cursor = cursor;
         self.report.delivered += committed.delivered;
         self.report.duplicates += committed.duplicates;
         if let Some(warning) = committed.warning {
