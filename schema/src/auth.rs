@@ -13,7 +13,7 @@ use crate::{JsonPath, Spanned, Table, Template};
 pub enum Auth {
     /// OAuth 2.0 (RFC 6749). The access token is sent as a bearer token (RFC 6750).
     #[serde(rename = "oauth2")]
-    OAuth2(OAuth2),
+    OAuth2(Box<OAuth2>),
     /// A fixed key in a request header. The strict profile refuses it: every app in it must offer
     /// OAuth.
     ApiKey(ApiKey),

@@ -51,11 +51,14 @@ impl JsonPath {
     /// The names of a path that consists of members only, `[]` for `$`.
     #[must_use]
     pub fn members(&self) -> Option<Vec<&str>> {
-        let name = |step| match step {
-            &Step::Member(ref name) => Some(name.as_str()),
-            _ => None,
-        };
-        self.steps.as_ref()?.iter().map(name).collect()
+        let steps = self.steps.as_ref()?;
+        steps
+            .iter()
+            .map(|step| match step {
+                Step::Member(name) => Some(name.as_str()),
+                _ => None,
+            })
+            .collect()
     }
 
     /// All values selected from a document, in document order.

@@ -21,7 +21,7 @@ pub struct Manifest {
     pub manifest: Spanned<Language>,
     /// The connector's name in catalogs, commands and events, such as `salesforce`.
     pub id: Spanned<Name>,
-    /// The connector's version. Raise it with every change (https://semver.org).
+    /// The connector's version. Raise it with every change, as in Semantic Versioning.
     pub version: Spanned<Version>,
     /// The app that the connector reads from.
     pub app: App,

@@ -164,7 +164,9 @@ impl Template {
                 Expression::Reference(reference) => found.push(reference),
                 Expression::Literal(_) => {}
                 Expression::Call { arguments, .. } => {
-                    arguments.iter().for_each(|argument| expression(argument, found));
+                    for argument in arguments {
+                        expression(argument, found);
+                    }
                 }
             }
         }
