@@ -17,6 +17,7 @@ use longshore_engine::connection::ConnectionFile;
 use longshore_engine::error::{Code, Error, Result};
 use longshore_engine::plan::Plan;
 use longshore_engine::poll::{Limits, Observer, Progress, StreamReport};
+use longshore_engine::probe::probe;
 use longshore_engine::runner::{Folders, Runner};
 use longshore_simulator::salesforce::{Config, Fault, Match, Rule, Running, Simulator, Volume};
 use longshore_validator::{Options, Profile, render_text, validate};
@@ -139,6 +140,10 @@ impl Tenant {
         let runner = self.open();
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         let streams = runner.select(&names).unwrap();
+        // While nothing is known of the quota all streams but one wait for its first report, and a
+        // clock that jumps where somebody waits would run away from the org's.
+        let users = runner.select(&["users".to_owned()]).unwrap();
+        let _ = probe(runner.session(), &users[0]).await;
         runner.once(&streams, Limits::default()).await
     }
 
