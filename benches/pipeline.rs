@@ -227,9 +227,9 @@ const START: &str = "2026-08-01T00:00:00Z";
 // The three ways.
 
 fn client(server: SocketAddr) -> Result<(Client, Url), Failure> {
-    let hosts = Hosts::new(["api.example.com"])?;
+    let hosts = Hosts::new(["api.bench.test"])?;
     let client = Client::new(&Transport::new()?, hosts, Some(server))?;
-    Ok((client, Url::parse("https://api.example.com/query/000000")?))
+    Ok((client, Url::parse("https://api.bench.test/query/000000")?))
 }
 
 async fn drain(server: SocketAddr) -> Result<u64, Failure> {
@@ -327,11 +327,11 @@ const MANIFEST: &str = r#"
 manifest: longshore/v1
 id: bench
 version: 1.0.0
-app: { name: Bench, vendor: Longshore, links: { api: https://api.example.com/docs } }
+app: { name: Bench, vendor: Longshore, links: { api: https://api.bench.test/docs } }
 profiles: [threat_protection]
 inputs: { key: { type: secret, title: Key } }
 auth: { api_key: { header: Authorization, value: "Token {{inputs.key}}" } }
-http: { base_url: https://api.example.com, hosts: [api.example.com] }
+http: { base_url: https://api.bench.test, hosts: [api.bench.test] }
 quotas:
   calls: { limit: 100000, period: { rolling: 24h }, reserve: 10%, counts: [own] }
 streams:
@@ -341,7 +341,7 @@ streams:
     request: { get: /users }
     records: $.users[*]
     key: $.id
-    map: { to: user_inventory, activity: Collect, user.uid: $.id }
+    map: { to: user_inventory, activity: Collect, time: $.changed, user.uid: $.id }
   sign_ins:
     provides: sign_ins
     every: 15m
@@ -365,7 +365,7 @@ streams:
       service.name: { from: $.Application, else: Salesforce }
       http_request.user_agent: $.Browser
       dst_endpoint.hostname: $.LoginUrl
-      logon_process.name: $.LoginType
+      metadata.event_code: $.LoginType
 "#;
 
 async fn longshore(server: SocketAddr, folder: &Path) -> Result<u64, Failure> {

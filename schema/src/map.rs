@@ -53,6 +53,19 @@ pub enum Activity {
     Fixed(Spanned<String>),
     /// By the value of the deciding member.
     Table(Table<String, Spanned<String>>),
+    /// By the value of any member.
+    From(Box<ActivityFrom>),
+}
+
+/// An activity by the value of a member of the record.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ActivityFrom {
+    /// The member that decides. Of several paths the first with a value counts.
+    pub from: OneOrMany<Spanned<JsonPath>>,
+    /// Its values with their activities.
+    pub when: Table<String, Spanned<String>>,
+    /// The activity for every other value.
+    pub otherwise: Spanned<String>,
 }
 
 /// Attributes with where their values come from, in source order.
@@ -286,6 +299,7 @@ impl<'de> Deserialize<'de> for Activity {
         enum Form {
             Text(String),
             Table(Table<String, Spanned<String>>),
+            From(Box<ActivityFrom>),
         }
 
         struct FormVisitor;
@@ -301,8 +315,23 @@ impl<'de> Deserialize<'de> for Activity {
                 Ok(Form::Text(text.to_owned()))
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Form, A::Error> {
-                Table::deserialize(de::value::MapAccessDeserializer::new(map)).map(Form::Table)
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Form, A::Error> {
+                let (mut from, mut when, mut otherwise) = (None, None, None);
+                let mut table = Vec::new();
+                while let Some(key) = map.next_key::<Spanned<String>>()? {
+                    match key.as_str() {
+                        "from" => from = Some(map.next_value()?),
+                        "when" => when = Some(map.next_value()?),
+                        "else" => otherwise = Some(map.next_value()?),
+                        _ => table.push((key, map.next_value()?)),
+                    }
+                }
+                let Some(from) = from else { return Ok(Form::Table(Table(table))) };
+                Ok(Form::From(Box::new(ActivityFrom {
+                    from,
+                    when: when.ok_or_else(|| de::Error::missing_field("when"))?,
+                    otherwise: otherwise.ok_or_else(|| de::Error::missing_field("else"))?,
+                })))
             }
         }
 
@@ -316,16 +345,36 @@ impl<'de> Deserialize<'de> for Activity {
         Ok(match form.value {
             Form::Text(text) => Self::Fixed(Spanned::new(text, form.span)),
             Form::Table(table) => Self::Table(table),
+            Form::From(from) => Self::From(from),
         })
     }
 }
 
-fn activity_schema() -> serde_json::Value {
+fn activity_schema(generator: &mut SchemaGenerator) -> serde_json::Value {
+    let mut from = <OneOrMany<JsonPath>>::json_schema(generator);
+    let description =
+        "The member of the record that decides. Of several paths the first with a value counts.";
+    from.insert("description".into(), description.into());
     serde_json::json!({
         "type": ["string", "object"],
+        "properties": {
+            "from": from,
+            "when": {
+                "type": "object",
+                "additionalProperties": { "type": "string" },
+                "description": "Values of the member named in `from`, with their activities.",
+            },
+            "else": {
+                "type": "string",
+                "description": "The activity for every other value, often `Other`.",
+            },
+        },
         "additionalProperties": { "type": "string" },
         "minProperties": 1,
-        "description": "The class's activity by its caption, such as `Logon`; or a table from the values of the member named in `by` to captions, which then also says what the case is for.",
+        // With one of these the mapping is by a member; without, it is a table by `by`.
+        "if": { "required": ["from"] },
+        "then": { "required": ["when", "else"], "maxProperties": 3 },
+        "description": "The class's activity by its caption, such as `Logon`; or `from`, `when` and `else` to tell it by a member of the record; or a table from the values of the member named in `by` to captions, which then also says what the case is for.",
     })
 }
 
@@ -338,7 +387,7 @@ fn case_schema(generator: &mut SchemaGenerator) -> serde_json::Map<String, serde
                 "type": "string",
                 "description": "The OCSF class, such as `authentication` (https://schema.ocsf.io/1.8.0/classes).",
             },
-            "activity": activity_schema(),
+            "activity": activity_schema(generator),
         },
         "propertyNames": { "format": OcsfPath::FORMAT },
         "additionalProperties": value,

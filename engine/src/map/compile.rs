@@ -13,7 +13,7 @@ use super::convert::{Conversion, Enumeration, Target, literal};
 use super::datum::{Datum, write_string};
 use super::key::{Key, Part};
 use super::paths::{Paths, Slot};
-use super::plan::{Activity, Case, Field, Finished, Item, Leaf, Object, Origin, Written};
+use super::plan::{Activity, Case, Field, Finished, Item, Leaf, Object, Origin, ToldBy, Written};
 use super::template::{self, Text};
 use crate::error::{Code, Error};
 
@@ -164,6 +164,7 @@ impl<'c> Compiler<'c> {
         let has_severity = has("severity") || has("severity_id");
         let mut activities = Vec::new();
         let mut by_value = Vec::new();
+        let mut told_by = None;
         match &case.activity {
             map::Activity::Fixed(caption) => {
                 activities.push(self.activity(class, caption, has_severity)?);
@@ -177,11 +178,22 @@ impl<'c> Compiler<'c> {
                     activities.push(self.activity(class, caption, has_severity)?);
                 }
             }
+            map::Activity::From(source) => {
+                let mut values = HashMap::new();
+                for (value, caption) in &source.when {
+                    values.insert(value.value.clone(), activities.len());
+                    activities.push(self.activity(class, caption, has_severity)?);
+                }
+                activities.push(self.activity(class, &source.otherwise, has_severity)?);
+                let slots = source.from.0.iter().map(|path| self.paths.add(path)).collect();
+                told_by = Some(ToldBy { slots, values });
+            }
         }
         if activities.is_empty() {
             return Err(fault("activity", "the table is empty"));
         }
-        let case = Case { activities, time, root: root.finish(), unmapped: unmapped.finish() };
+        let (root, unmapped) = (root.finish(), unmapped.finish());
+        let case = Case { activities, told_by, time, root, unmapped };
         Ok((case, by_value))
     }
 
@@ -207,7 +219,7 @@ impl<'c> Compiler<'c> {
         if !has_severity {
             rest.extend_from_slice(b"\"severity_id\":1,\"severity\":\"Informational\",");
         }
-        if id == 99 && self.by.is_some() {
+        if id == 99 {
             return Ok(Activity { head: head.into(), behind_word: Some(rest.into()) });
         }
         head.extend(quoted(caption));

@@ -22,7 +22,7 @@ use crate::error;
 use compile::{Choice, Plan};
 use datum::{Datum, write_string};
 use paths::{Shape, Slots};
-use plan::{Buffers, Case, Origin, Run};
+use plan::{Buffers, Case, Origin, Run, ToldBy};
 use scan::Fault;
 
 mod compile;
@@ -246,16 +246,23 @@ impl Mapper {
         })
     }
 
-    /// The case, the activity and what the deciding member says.
+    /// The case, the activity and what the member says that decides on the activity.
     fn choose<'a>(&self, slots: &Slots<'a>, buffer: &mut String) -> (&Case, usize, Datum<'a>) {
         let Plan { cases, choice, .. } = &self.plan;
-        let Some(Choice { by, values, otherwise }) = choice else {
-            return (&cases[0], 0, Datum::Missing);
-        };
-        let word = slots.values[*by];
-        let chosen = word.text(buffer).and_then(|text| values.get(text));
-        let (case, activity) = chosen.copied().unwrap_or((*otherwise, 0));
-        (&cases[case], activity, word)
+        let (mut case, mut activity, mut word) = (0, 0, Datum::Missing);
+        if let Some(Choice { by, values, otherwise }) = choice {
+            word = slots.values[*by];
+            let chosen = word.text(buffer).and_then(|text| values.get(text));
+            (case, activity) = chosen.copied().unwrap_or((*otherwise, 0));
+        }
+        let case = &cases[case];
+        if let Some(ToldBy { slots: from, values }) = &case.told_by {
+            let mut told = from.iter().map(|slot| slots.values[*slot]);
+            word = told.find(|value| !value.is_missing()).unwrap_or_default();
+            let told = word.text(buffer).and_then(|text| values.get(text));
+            activity = told.copied().unwrap_or(case.activities.len() - 1);
+        }
+        (case, activity, word)
     }
 
     fn window_time(&self, slots: &Slots<'_>, buffer: &mut String) -> Option<i64> {

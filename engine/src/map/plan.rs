@@ -341,10 +341,21 @@ pub(super) struct Activity {
     pub(super) behind_word: Option<Box<[u8]>>,
 }
 
+/// The members that tell the activity.
+#[derive(Debug)]
+pub(super) struct ToldBy {
+    /// Of several the first with a value counts.
+    pub(super) slots: Vec<Slot>,
+    /// The values with the place of their activity; every other value has the last one.
+    pub(super) values: HashMap<String, usize>,
+}
+
 /// Events of one class.
 #[derive(Debug)]
 pub(super) struct Case {
     pub(super) activities: Vec<Activity>,
+    /// What tells the activity, if it is not fixed by the choice of the case.
+    pub(super) told_by: Option<ToldBy>,
     /// `time`; without one, events have the time at which they were received.
     pub(super) time: Option<Leaf>,
     pub(super) root: Object,

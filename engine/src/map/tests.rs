@@ -300,6 +300,22 @@ map:
 ";
 
 #[test]
+fn another_member_tells_the_activity() {
+    let mapper = mapper(
+        "key: $.id\nmap:\n  to: file_hosting\n  activity: { from: [$.verb, $.method], when: { get: Download, put: Upload }, else: Other }\n  time: $.at\n  file.name: $.name\n  file.type: Regular File\n  actor.app_name: Here\n  src_endpoint.name: there",
+    );
+    let told = |members: &str| {
+        let record = format!(r#"{{"id":"1","at":"2026-10-01T10:00:00Z","name":"f"{members}}}"#);
+        let event = map(&mapper, &record);
+        (event["activity_id"].clone(), event["activity_name"].clone())
+    };
+    assert_eq!(told(r#","verb":"get","method":"put""#), (json!(2), json!("Download")));
+    assert_eq!(told(r#","verb":null,"method":"put""#), (json!(1), json!("Upload")));
+    assert_eq!(told(r#","verb":"burn""#), (json!(99), json!("burn")));
+    assert_eq!(told(""), (json!(99), json!("Other")));
+}
+
+#[test]
 fn a_member_decides_on_class_and_activity() {
     let mapper = mapper(CHOICE);
     let event = |action: &str| {

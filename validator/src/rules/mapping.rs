@@ -189,6 +189,10 @@ fn activities(class: &Class, activity: &Activity, found: &mut Vec<Diagnostic>) {
     match activity {
         Activity::Fixed(activity) => one(activity),
         Activity::Table(table) => table.iter().for_each(|(_, activity)| one(activity)),
+        Activity::From(source) => {
+            source.when.iter().for_each(|(_, activity)| one(activity));
+            one(&source.otherwise);
+        }
     }
 }
 
@@ -425,7 +429,7 @@ pub(crate) fn cases(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
         for case in &choice.cases {
             let listed = case.is.iter().map(|value| (value.to_string(), value.span));
             let tabled = match &case.activity {
-                Activity::Fixed(_) => None,
+                Activity::Fixed(_) | Activity::From(_) => None,
                 Activity::Table(activities) => Some(activities),
             };
             if let (Some(first), Some(_)) = (case.is.first(), tabled) {

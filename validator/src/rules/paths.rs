@@ -1,7 +1,7 @@
 //! Paths into JSON: those that must lead to one value do, those that must lead to many can.
 
 use longshore_schema::auth::Auth;
-use longshore_schema::map::{Map, Value};
+use longshore_schema::map::{Activity, Case, Map, Value};
 use longshore_schema::stream::{Decode, Pages, Stream};
 use longshore_schema::{JsonPath, Span, Spanned};
 
@@ -129,8 +129,17 @@ fn record_paths(stream: &Stream) -> Vec<Spanned<JsonPath>> {
     // A stepped stream's window is about what is listed.
     let window = stream.window.iter().filter(|_| stream.request.is_some());
     paths.extend(window.map(|window| window.on.clone()));
-    if let Map::Choice(choice) = &stream.map.value {
-        paths.push(choice.by.clone());
+    let cases: Vec<&Case> = match &stream.map.value {
+        Map::One(case) => vec![case],
+        Map::Choice(choice) => {
+            paths.push(choice.by.clone());
+            choice.cases.iter().map(|case| &case.value).chain([&choice.otherwise.value]).collect()
+        }
+    };
+    for case in cases {
+        if let Activity::From(source) = &case.activity {
+            paths.extend(source.from.0.iter().cloned());
+        }
     }
     for (_, value) in all_attributes(&stream.map).into_iter().flatten() {
         match &value.value {
