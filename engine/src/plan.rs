@@ -90,7 +90,7 @@ pub struct StreamPlan {
     pub records: StepPlan,
     /// How long keys are remembered, if longer than the overlap.
     pub remember: Option<Duration>,
-    /// Whether the key holds the whole record, and so its time.
+    /// Whether the time of a record is part of its key.
     pub key_has_time: bool,
     /// How records become events.
     pub mapper: Mapper,
@@ -246,7 +246,8 @@ fn stream_plan(
         rejected_file: format!("{name}.rejected.jsonl"),
         window: stream.window.as_ref().map(|window| window.value.clone()),
         remember: stream.remember.as_ref().map(|remember| remember.0),
-        key_has_time: stream.key.value.0.iter().any(|path| path.as_str() == "$"),
+        key_has_time: stream.window.is_some() && stream.request.is_some()
+            || stream.key.value.0.iter().any(|path| path.as_str() == "$"),
         mapper: Mapper::compile(stream, &context)?,
         facts,
         listing,

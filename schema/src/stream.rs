@@ -36,7 +36,8 @@ pub struct Stream {
     /// `records` and `pages`.
     #[serde(default)]
     pub steps: Spanned<Table<Name, Step>>,
-    /// What tells one record from every other. `$` is the whole record.
+    /// What tells one record from every other. `$` is the whole record. In a stream with a window,
+    /// a record that comes again with another time is another one: it was changed in between.
     pub key: Spanned<OneOrMany<Spanned<JsonPath>>>,
     /// How long keys are remembered, to drop what the app hands out again. By default as long as
     /// the window's overlap reaches back.

@@ -20,6 +20,8 @@ pub(super) struct Key {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Part {
     Slot(Slot),
+    /// The time by which the stream's window works; part of the key if there is one.
+    Time(Slot),
     /// The record's bytes as the source sent them.
     Record,
 }
@@ -46,6 +48,10 @@ impl Key {
         for part in &self.parts {
             match *part {
                 Part::Record => update(&mut hash, record),
+                Part::Time(slot) => {
+                    let time = slots.values[slot].text(buffer).unwrap_or_default();
+                    update(&mut hash, time.as_bytes());
+                }
                 Part::Slot(slot) => match slots.values[slot] {
                     Datum::Missing => return Err(slot),
                     Datum::Object(raw) | Datum::Array(raw) => update(&mut hash, raw),

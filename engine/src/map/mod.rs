@@ -67,7 +67,8 @@ pub enum Record<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mapped {
     /// What the event is known by; `metadata.uid` in hexadecimal digits. The first half of a
-    /// SHA-256 over connection, stream and the values of the stream's key.
+    /// SHA-256 over connection, stream, the values of the stream's key and, for a stream that works
+    /// by time, that time.
     pub key: [u8; 16],
     /// When it happened, in milliseconds since 1970: the time that the window is `on` or, if that
     /// cannot be read or there is no window, the event's time. `None` if the record has no time.
