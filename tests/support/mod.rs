@@ -37,7 +37,7 @@ pub(crate) fn noon() -> Timestamp {
     "2026-10-01T12:00:00Z".parse().unwrap()
 }
 
-/// A small org whose clock stands still: four days of history and some 200 log files.
+/// A small org whose clock stands still: four days of history and some 500 log files.
 pub(crate) fn small() -> Config {
     Config {
         now: Some(noon()),
@@ -55,7 +55,7 @@ pub(crate) fn small() -> Config {
 
 /// A simulated org and a connection to it. Each poll opens the connection anew, as a process would.
 pub(crate) struct Tenant {
-    pub(crate) org: Running,
+    pub(crate) org: Arc<Running>,
     pub(crate) folder: TempDir,
     /// The engine's clock, which jumps where the engine waits.
     pub(crate) clock: Clock,
@@ -72,7 +72,7 @@ impl Tenant {
         let now = config.now.unwrap();
         let org = Simulator::start(config, ([127, 0, 0, 1], 0).into()).await.unwrap();
         Self {
-            org,
+            org: Arc::new(org),
             folder: tempfile::tempdir().unwrap(),
             clock: Clock::manual(now.checked_add(AHEAD).unwrap()),
             manifest: MANIFEST.to_owned(),
@@ -137,7 +137,11 @@ impl Tenant {
 
     /// Polls these streams once.
     pub(crate) async fn poll_streams(&self, names: &[&str]) -> Vec<StreamReport> {
-        let runner = self.open();
+        self.poll_runner(&self.open(), names).await
+    }
+
+    /// Polls streams of an open connection once.
+    pub(crate) async fn poll_runner(&self, runner: &Runner, names: &[&str]) -> Vec<StreamReport> {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         let streams = runner.select(&names).unwrap();
         // While nothing is known of the quota all streams but one wait for its first report, and a

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use jiff::SignedDuration;
 use longshore_schema::http::Reaction;
 use longshore_schema::stream::Request;
 use longshore_schema::{Literal, Template};
@@ -26,6 +27,9 @@ use crate::render::{Scope, render, render_all};
 
 /// The longest answer to a question about the tenant.
 const MAX_ANSWER: u64 = 16 << 20;
+/// A pause for a quota after which tokens are looked at again: shorter than sessions last, and long
+/// enough that an app which refuses every session is not asked for another one in a hurry.
+const LONG_PAUSE: SignedDuration = SignedDuration::from_mins(5);
 /// How often in a row a request may be refused for want of quota before that is an error.
 const MAX_QUOTA_REFUSALS: u32 = 5;
 
@@ -211,6 +215,14 @@ impl Session {
         })
     }
 
+    /// The tokens of an OAuth connection.
+    async fn tokens(&self) -> Result<Option<Arc<Tokens>>> {
+        match &self.authenticator {
+            Some(authenticator) => authenticator.token().await.map(Some),
+            None => Ok(None),
+        }
+    }
+
     /// Sends a request until there is a successful response or a verdict.
     pub async fn fetch(
         &self,
@@ -220,12 +232,9 @@ impl Session {
     ) -> Result<Response, Refused> {
         let (mut attempt, mut refreshed, mut quota_refusals) = (1, false, 0);
         loop {
-            let tokens = match &self.authenticator {
-                Some(authenticator) => Some(authenticator.token().await?),
-                None => None,
-            };
-            let request = self.build(target, scope, tokens.as_deref())?;
+            let mut tokens = self.tokens().await?;
             let mut permits = Vec::with_capacity(self.quotas.len());
+            let asked = self.clock.now();
             for quota in &self.quotas {
                 let paused = |pause: &crate::quota::Paused| {
                     // The first call of all is on its way: a moment, and nothing to tell.
@@ -237,6 +246,12 @@ impl Session {
                 };
                 permits.push((quota, quota.acquired(paused).await?));
             }
+            if self.clock.now().duration_since(asked) > LONG_PAUSE {
+                // A session may have ended meanwhile, even one that was new.
+                tokens = self.tokens().await?;
+                refreshed = false;
+            }
+            let request = self.build(target, scope, tokens.as_deref())?;
             self.requests.fetch_add(1, Ordering::Relaxed);
             self.tell(stream, &Progress::Request);
             let sent = self.client.send(request).await;
@@ -306,10 +321,7 @@ impl Session {
             match self.plan.retry.decide(attempt, outcome, wait, random()) {
                 Decision::GiveUp => {
                     let later = wait.and_then(|wait| {
-                        self.clock
-                            .now()
-                            .checked_add(jiff::SignedDuration::try_from(wait).ok()?)
-                            .ok()
+                        self.clock.now().checked_add(SignedDuration::try_from(wait).ok()?).ok()
                     });
                     return Err(Refused::Failed(match later {
                         Some(at) => error.retry(Retry::Later(Some(at))),

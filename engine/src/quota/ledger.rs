@@ -239,7 +239,7 @@ impl Ledger {
             self.changed.remove(&bucket.ends);
         }
         self.unreported = self.unreported.split_off(&gone.saturating_add(1));
-        if self.report.is_some_and(|report| report.taken <= gone) {
+        if self.report.is_some_and(|report| self.rules.bucket_end(report.taken) <= gone) {
             self.report = None;
         }
     }
@@ -286,7 +286,8 @@ impl Ledger {
                 // The figure may contain calls in flight already; their responses will tell.
                 now.saturating_add(SOON)
             } else if let Some(report) = self.report {
-                let learn_anew = report.taken.saturating_add(self.rules.period);
+                let taken = self.rules.bucket_end(report.taken);
+                let learn_anew = taken.saturating_add(self.rules.period);
                 self.room(self.lowering(report), excess).map_or(learn_anew, |at| at.min(learn_anew))
             } else {
                 let leaving = self.unreported.iter().map(|(end, calls)| (*end, *calls));

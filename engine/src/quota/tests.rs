@@ -109,9 +109,9 @@ fn a_report_survives_a_restart() {
     let quota = open(&store, &clock, config(None));
     let error = Error::from(paused(&quota));
     insta::assert_snapshot!(error, @r"
-    QUOTA_EXHAUSTED_BY_OTHERS: quota daily: all calls to the app reached the reserve (95 of 100 spent, 1 of them ours, 10 reserved); paused until 2026-03-02T12:00:00Z
+    QUOTA_EXHAUSTED_BY_OTHERS: quota daily: all calls to the app reached the reserve (95 of 100 spent, 1 of them ours, 10 reserved); paused until 2026-03-02T12:01:00Z
       fix:   nothing to do, nothing is lost; to be faster, raise the app's limit
-      next:  tried again not before 2026-03-02T12:00:00Z
+      next:  tried again not before 2026-03-02T12:01:00Z
     ");
 }
 

@@ -52,7 +52,8 @@ impl Usage {
         }
         let minute = now.div_euclid(60);
         match self.own.back_mut() {
-            Some((last, count)) if *last == minute => *count += 1,
+            // A request that was on its way while the clock was moved may be a little behind.
+            Some((last, count)) if *last >= minute => *count += 1,
             _ => self.own.push_back((minute, 1)),
         }
         self.counted += 1;
