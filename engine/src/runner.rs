@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::RwLock;
 use tokio::task::JoinSet;
 
 use crate::auth::Authenticator;
@@ -38,6 +39,8 @@ pub struct Runner {
     session: Arc<Session>,
     delivery: Arc<Delivery>,
     clock: Clock,
+    /// Read by each poll as long as it lives.
+    polls: Arc<RwLock<()>>,
 }
 
 impl Runner {
@@ -72,7 +75,7 @@ impl Runner {
         let plan = Arc::new(plan);
         let session =
             Session::new(Arc::clone(&plan), client, authenticator, quotas, clock.clone(), observer);
-        Ok(Self { plan, session: Arc::new(session), delivery: Arc::new(delivery), clock })
+        Ok(Self { plan, session: Arc::new(session), delivery: Arc::new(delivery), clock, polls: Arc::default() })
     }
 
     /// The plan.
@@ -158,7 +161,17 @@ impl Runner {
         while polls.join_next().await.is_some() {}
     }
 
+    /// Waits until the polls have ended whose future was dropped, and tokens that were on their way
+    /// are stored. A runtime must not be shut down before.
+    pub async fn settled(&self) {
+        drop(self.polls.write().await);
+        if let Some(authenticator) = self.session.authenticator() {
+            authenticator.settled().await;
+        }
+    }
+
     async fn poll(&self, stream: &Arc<StreamPlan>, limits: Limits) -> StreamReport {
+        let _alive = self.polls.read().await;
         Poll::run(&self.session, stream, &self.delivery, limits).await
     }
 }

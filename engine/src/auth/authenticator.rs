@@ -178,6 +178,11 @@ impl Authenticator {
         .await
     }
 
+    /// Waits until a renewal that has begun is over.
+    pub(crate) async fn settled(&self) {
+        drop(self.0.work.lock().await);
+    }
+
     async fn renew(&self, stale_generation: u64) -> Result<Arc<Tokens>> {
         let seen = self.0.attempts.load(Ordering::Acquire);
         let inner = Arc::clone(&self.0);
