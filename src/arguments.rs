@@ -3,12 +3,16 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use longshore_simulator::salesforce::Volume;
 
 /// Run security connectors for `SaaS` apps from a manifest.
 #[derive(Debug, Parser)]
-#[command(name = "longshore", version, about, propagate_version = true)]
+#[command(name = "longshore", version, about)]
 #[command(
     after_help = "Start here: longshore demo\n\nExit codes: 0 all is well, 1 findings or failed streams, 2 wrong usage, 3 something could not be read or started, 130 stopped by Ctrl-C."
 )]
@@ -17,13 +21,41 @@ pub(crate) struct Arguments {
     pub(crate) command: Command,
 }
 
+impl Arguments {
+    /// The arguments of the process. With wrong ones the process ends here, with exit code 2.
+    pub(crate) fn read() -> Self {
+        let arguments = Self::parse();
+        if let Command::Run(Run { since: Some(since), until: Some(until), .. }) = &arguments.command
+            && since >= until
+        {
+            let message =
+                format!("--since {since} is not before --until {until}: nothing would be read");
+            Self::command().error(ErrorKind::ValueValidation, message).exit();
+        }
+        arguments
+    }
+}
+
+/// A time, or a day in UTC, which stands for its start.
+fn time(text: &str) -> Result<Timestamp, String> {
+    let day = || text.parse::<Date>().ok()?.to_zoned(TimeZone::UTC).ok().map(|day| day.timestamp());
+    let time = text.parse().ok().or_else(day);
+    time.ok_or_else(|| {
+        "write it as 2026-10-01T12:00:00Z, or 2026-10-01 for its start in UTC".into()
+    })
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| "write an address and a port, such as 127.0.0.1:8080".into())
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Check manifests, offline
     Validate(Validate),
     /// Print the JSON Schema of the manifest language
     Schema,
-    /// Poll a connection and write its events
+    /// Read what is due from an app and write it as events
     Run(Run),
     /// Ask an app what a connection can see
     Check(Connection),
@@ -85,20 +117,21 @@ pub(crate) struct Run {
     /// The connection file
     #[arg(value_name = "CONNECTION")]
     pub(crate) connection: PathBuf,
-    /// Poll this stream only; may be given several times
+    /// Read this stream only; may be given several times
     #[arg(long, value_name = "NAME")]
     pub(crate) stream: Vec<String>,
-    /// Where streams that were never polled start, in place of their backfill
-    #[arg(long, value_name = "TIME")]
+    /// Where streams start that were never read, in place of their backfill; the others go on
+    /// where they stand
+    #[arg(long, value_name = "TIME", value_parser = time)]
     pub(crate) since: Option<Timestamp>,
     /// Read nothing from this time on
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = time)]
     pub(crate) until: Option<Timestamp>,
-    /// Where events are written
+    /// Where events are written, in place of the connection's own folder
     #[arg(long, value_name = "FOLDER")]
     pub(crate) output: Option<PathBuf>,
-    /// Keep polling, each stream on its schedule, until Ctrl-C
-    #[arg(long)]
+    /// Keep reading, each stream on its schedule, until Ctrl-C
+    #[arg(long, conflicts_with = "format")]
     pub(crate) watch: bool,
     /// How the result is shown
     #[arg(long, value_enum, default_value_t)]
@@ -123,32 +156,38 @@ pub(crate) enum App {
 )]
 pub(crate) struct Org {
     /// The loopback address to listen on; port 0 takes a free one
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    #[arg(long, value_name = "ADDRESS", value_parser = address, default_value = "127.0.0.1:8080")]
     pub(crate) listen: SocketAddr,
     /// The same seed gives the same data
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     pub(crate) seed: u64,
     /// The org's time at the start; it runs on from there [default: now]
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = time)]
     pub(crate) now: Option<Timestamp>,
     /// Let the org's time stand still
     #[arg(long)]
     pub(crate) frozen: bool,
     /// Days of history
-    #[arg(long, default_value_t = 60)]
+    #[arg(long, value_name = "NUMBER", default_value_t = 60)]
     pub(crate) days: u32,
-    /// Sign-ins per day [default: the demo's]
-    #[arg(long)]
-    pub(crate) sign_ins_per_day: Option<u32>,
+    /// Sign-ins on a working day; a day of the weekend has a third of it
+    #[arg(long, value_name = "NUMBER", default_value_t = Volume::default().sign_ins_per_day)]
+    pub(crate) sign_ins_per_day: u32,
     /// API requests that the org may make in 24 hours
-    #[arg(long, default_value_t = 100_000)]
+    #[arg(long, value_name = "NUMBER", default_value_t = 100_000)]
     pub(crate) daily_api_requests: u64,
     /// API requests that other apps made in the last 24 hours
-    #[arg(long, default_value_t = 1_200)]
+    #[arg(long, value_name = "NUMBER", default_value_t = 1_200)]
     pub(crate) api_requests_used: u64,
     /// Which event log files the org has
     #[arg(long, value_enum, default_value_t)]
     pub(crate) event_monitoring: EventMonitoring,
+    /// Give a new refresh token with each refresh, and take the old one away
+    #[arg(long)]
+    pub(crate) refresh_token_rotation: bool,
+    /// The public key in PEM form that goes with the private key of a jwt_bearer connection
+    #[arg(long, value_name = "FILE")]
+    pub(crate) jwt_public_key: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -171,10 +210,10 @@ pub(crate) struct Demo {
     #[arg(long, value_name = "FOLDER")]
     pub(crate) directory: Option<PathBuf>,
     /// The same seed gives the same data
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     pub(crate) seed: u64,
     /// The simulated time
-    #[arg(long, value_name = "TIME", default_value = "2026-10-01T12:00:00Z")]
+    #[arg(long, value_name = "TIME", value_parser = time, default_value = "2026-10-01T12:00:00Z")]
     pub(crate) now: Timestamp,
     /// How the result is shown
     #[arg(long, value_enum, default_value_t)]

@@ -1,57 +1,43 @@
 //! `longshore check`
 
+use std::sync::Arc;
+
 use longshore_engine::clock::Clock;
 use longshore_engine::error::Error;
+use longshore_engine::plan::StreamPlan;
 use longshore_engine::probe::{Seen, probe};
 use longshore_engine::runner::Runner;
 use serde_json::json;
+use tokio::task::JoinSet;
 
 use crate::Exit;
 use crate::arguments::{Connection, Format};
 use crate::live::Live;
 use crate::open::open;
 use crate::summary::{self, minute, number};
-use crate::terminal::{complain, print};
+use crate::terminal::{fail, print};
+
+type Probed = (Arc<StreamPlan>, Result<Seen, Error>);
 
 pub(crate) async fn run(command: &Connection) -> Exit {
     let live = Live::new();
-    let runner = match open(&command.connection, None, Clock::system(), live.observer()) {
-        Ok(runner) => runner,
-        Err(error) => {
-            complain(&format!("error: {error}"));
-            return Exit::Failed;
-        }
-    };
-    report(&runner, command.format).await
+    match open(&command.connection, None, Clock::system(), live.observer()) {
+        Ok(runner) => report(&runner, &live, command.format).await,
+        Err(error) => fail(&error),
+    }
 }
 
 /// Reads a little of each stream and shows what there is.
-pub(crate) async fn report(runner: &Runner, format: Format) -> Exit {
-    let mut seen = Vec::new();
-    for stream in &runner.plan().streams {
-        seen.push((stream, probe(runner.session(), stream).await));
-    }
+pub(crate) async fn report(runner: &Runner, live: &Live, format: Format) -> Exit {
+    let probed = probe_all(runner).await;
+    live.clear();
     match format {
         Format::Json => {
-            let streams: Vec<_> = seen
-                .iter()
-                .map(|(stream, seen)| {
-                    json!({
-                        "stream": stream.name,
-                        "provides": stream.provides.to_string(),
-                        "records": seen.as_ref().ok().map(|seen| seen.records),
-                        "more": seen.as_ref().ok().map(|seen| seen.more),
-                        "error": seen.as_ref().err().map(|error| json!({
-                            "code": error.code.as_str(), "message": error.what,
-                            "cause": error.cause, "fix": error.fix,
-                        })),
-                    })
-                })
-                .collect();
+            let streams: Vec<_> = probed.iter().map(stream_json).collect();
             print(&format!("{:#}\n", json!({ "version": 1, "streams": streams })));
         }
         Format::Text => {
-            let rows: Vec<_> = seen
+            let rows: Vec<_> = probed
                 .iter()
                 .map(|(stream, seen)| {
                     vec![stream.name.clone(), stream.provides.to_string(), words(seen)]
@@ -61,14 +47,33 @@ pub(crate) async fn report(runner: &Runner, format: Format) -> Exit {
             print(&summary::quotas(runner.session()));
         }
     }
-    let mut exit = Exit::Done;
-    for (_, seen) in seen {
-        if let Err(error) = seen {
-            complain(&format!("\nerror: {error}"));
-            exit = Exit::Findings;
-        }
+    summary::complain_about(probed.iter().filter_map(|(_, seen)| seen.as_ref().err()))
+}
+
+/// All streams at the same time, so that an app out of reach is waited for once.
+async fn probe_all(runner: &Runner) -> Vec<Probed> {
+    let mut probes = JoinSet::new();
+    for (index, stream) in runner.plan().streams.iter().enumerate() {
+        let (runner, stream) = (runner.clone(), Arc::clone(stream));
+        probes.spawn(async move {
+            let seen = probe(runner.session(), &stream).await;
+            (index, (stream, seen))
+        });
     }
-    exit
+    let mut probed = probes.join_all().await;
+    probed.sort_by_key(|(index, _)| *index);
+    probed.into_iter().map(|(_, probed)| probed).collect()
+}
+
+fn stream_json((stream, seen): &Probed) -> serde_json::Value {
+    let (seen, error) = (seen.as_ref().ok(), seen.as_ref().err());
+    json!({
+        "stream": stream.name,
+        "provides": stream.provides.to_string(),
+        "records": seen.map(|seen| seen.records),
+        "more": seen.map(|seen| seen.more),
+        "error": error.map(summary::error_json),
+    })
 }
 
 fn words(seen: &Result<Seen, Error>) -> String {

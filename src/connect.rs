@@ -1,10 +1,13 @@
 //! `longshore connect`: the authorization code grant with a browser and a loopback callback
 //! (RFC 8252, section 7.3).
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use longshore_engine::clock::Clock;
+use longshore_engine::connection::DEFAULT_REDIRECT_URL;
 use longshore_engine::error::{Code, Error, Result};
+use longshore_schema::manifest::GrantKind;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use url::Url;
@@ -14,7 +17,8 @@ use crate::arguments::Connection;
 use crate::check;
 use crate::live::Live;
 use crate::open::open;
-use crate::terminal::complain;
+use crate::summary;
+use crate::terminal::{complain, fail, stopped};
 
 /// How long the person in front of the browser may take.
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -23,26 +27,30 @@ pub(crate) async fn run(command: &Connection) -> Exit {
     let live = Live::new();
     let runner = match open(&command.connection, None, Clock::system(), live.observer()) {
         Ok(runner) => runner,
-        Err(error) => {
-            complain(&format!("error: {error}"));
-            return Exit::Failed;
+        Err(error) => return fail(&error),
+    };
+    let connection = &runner.plan().connection;
+    let authenticator = match (runner.session().authenticator(), connection.grant) {
+        (Some(authenticator), Some(GrantKind::AuthorizationCode)) => authenticator,
+        (_, grant) => {
+            let how = grant.map_or("an API key".to_owned(), |grant| format!("`{grant}`"));
+            complain(&format!(
+                "{} signs in with {how}, which needs no browser: there is nothing to connect\nsee what it can read with: longshore check {}",
+                connection.name,
+                command.connection.display()
+            ));
+            return Exit::Done;
         }
     };
-    let Some(authenticator) = runner.session().authenticator() else {
-        complain(
-            "this app signs in with a key: there is nothing to connect; see `longshore check`",
-        );
-        return Exit::Done;
+    let (listener, redirect) = match listen(&connection.redirect_url).await {
+        Ok(listening) => listening,
+        Err(error) => return fail(&error.in_connection(&connection.name)),
     };
     let connected = async {
         let request = authenticator.authorization_request()?;
-        let redirect = Url::parse(&runner.plan().connection.redirect_url).map_err(|error| {
-            Error::new(Code::InputInvalid, "`redirect_url` is not a URL").cause(error.to_string())
-        })?;
-        let listener = listen(&redirect).await?;
+        let address = page(request.url.expose(), connection.connect_to);
         complain(&format!(
-            "Open this address, sign in and allow access:\n\n  {}\n\nWaiting for you at {redirect} ...",
-            request.url.expose()
+            "Open this address, sign in and allow access:\n\n  {address}\n\nWaiting for you at {redirect} ..."
         ));
         let callback = tokio::time::timeout(PATIENCE, callback(&listener, &redirect))
             .await
@@ -55,32 +63,44 @@ pub(crate) async fn run(command: &Connection) -> Exit {
     };
     let outcome = tokio::select! {
         outcome = connected => outcome,
-        _ = tokio::signal::ctrl_c() => return Exit::Interrupted,
+        () = stopped() => return Exit::Interrupted,
     };
     if let Err(error) = outcome {
-        complain(&format!("error: {error}"));
-        return Exit::Findings;
+        return summary::complain_about([&error]);
     }
     complain("Signed in. What this connection can see:\n");
-    check::report(&runner, command.format).await
+    check::report(&runner, &live, command.format).await
 }
 
-async fn listen(redirect: &Url) -> Result<TcpListener> {
-    let host = redirect.host_str().unwrap_or_default();
-    let local = matches!(host, "localhost" | "127.0.0.1" | "[::1]");
-    if !local || redirect.scheme() != "http" {
-        return Err(Error::new(Code::InputInvalid, format!("{redirect} is not on this machine"))
+/// The sign-in page as a browser reaches it: at the app, or where the connection's requests go
+/// instead of there.
+fn page(url: &str, connect_to: Option<SocketAddr>) -> String {
+    let Some((address, url)) = connect_to.zip(Url::parse(url).ok()) else { return url.to_owned() };
+    let query = url.query().unwrap_or_default();
+    format!("http://{address}{}?{query}", url.path())
+}
+
+async fn listen(redirect_url: &str) -> Result<(TcpListener, Url)> {
+    let local = |url: &Url| {
+        let host = url.host_str().unwrap_or_default();
+        url.scheme() == "http" && matches!(host, "localhost" | "127.0.0.1" | "[::1]")
+    };
+    let Some(redirect) = Url::parse(redirect_url).ok().filter(local) else {
+        let what = format!("`redirect_url` is not an address on this machine: {redirect_url}");
+        return Err(Error::new(Code::InputInvalid, what)
             .cause("the browser has to come back to this program")
-            .fix(
-                "register http://localhost:8788/callback at the app, and use it as `redirect_url`",
-            ));
-    }
+            .fix(format!(
+                "register {DEFAULT_REDIRECT_URL} at the app, and remove `redirect_url`"
+            )));
+    };
+    let host = redirect.host_str().unwrap_or_default();
     let address = format!("{host}:{}", redirect.port().unwrap_or(80));
-    TcpListener::bind(&address).await.map_err(|error| {
+    let listener = TcpListener::bind(&address).await.map_err(|error| {
         Error::new(Code::InputInvalid, format!("nothing can listen on {address}"))
             .cause(error.to_string())
-            .fix("end the program that uses the port, or register another callback address")
-    })
+            .fix("end the program that uses the port, or register another callback address and name it as `redirect_url`")
+    })?;
+    Ok((listener, redirect))
 }
 
 /// Waits for the browser to come back, and says goodbye to it.

@@ -16,9 +16,9 @@ use crate::Exit;
 use crate::arguments::{Demo, Format};
 use crate::browser::sign_in;
 use crate::live::Live;
-use crate::open::{manifest, open};
+use crate::open::{manifest, open, unless_interrupted};
 use crate::summary::{self, number};
-use crate::terminal::{complain, print};
+use crate::terminal::{complain, fail, print};
 
 const MANIFEST: &str = include_str!("../manifests/salesforce/manifest.yaml");
 /// How long the org keeps its log files.
@@ -26,21 +26,11 @@ const LOG_RETENTION: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 pub(crate) async fn run(command: &Demo) -> Exit {
     let live = Live::new();
-    let outcome = tokio::select! {
-        outcome = demo(command, &live) => outcome,
-        _ = tokio::signal::ctrl_c() => {
-            live.clear();
-            complain("stopped; started again with the same --directory, the demo goes on from here");
-            return Exit::Interrupted;
-        }
-    };
+    let outcome = demo(command, &live).await;
     live.clear();
     match outcome {
         Ok(exit) => exit,
-        Err(error) => {
-            complain(&format!("error: {error}"));
-            Exit::Failed
-        }
+        Err(error) => fail(&error),
     }
 }
 
@@ -61,23 +51,28 @@ async fn demo(command: &Demo, live: &Live) -> Result<Exit> {
     let start = due(command.now, &directory)?;
     let clock = Clock::starting_at(start);
     let runner = open(&connection, None, clock, live.observer())?;
-    connect(&runner, &username, &password).await?;
-    live.say("Signed in with the OAuth authorization code flow and PKCE. Reading what is due ...");
-
     let streams = runner.select(&[])?;
-    let reports = runner.once(&streams, Limits::default()).await;
+    let reports = unless_interrupted(&runner, async {
+        connect(&runner, &username, &password).await?;
+        live.say(
+            "Signed in with the OAuth authorization code flow and PKCE. Reading what is due ...",
+        );
+        Ok::<_, Error>(runner.once(&streams, Limits::default()).await)
+    })
+    .await;
     live.clear();
+    let Some(reports) = reports.transpose()? else {
+        complain("stopped; started again with the same --directory, the demo goes on from here");
+        return Ok(Exit::Interrupted);
+    };
     let log = reports.iter().find(|report| report.stream == "event_log").and_then(|log| log.from);
     // A run that goes on where another one stopped asks for less than the first one did.
     let from = if begun { start.checked_sub(LOG_RETENTION).ok() } else { log };
     let compared = compare(&org.truth(), from, &directory.join("events"));
     show(command, &runner, &reports, &compared, &directory, started.elapsed());
-    for error in reports.iter().filter_map(|report| report.error.as_ref()) {
-        complain(&format!("\nerror: {error}"));
-    }
+    let exit = summary::complain_about(reports.iter().filter_map(|report| report.error.as_ref()));
     let right = compared.iter().all(Compared::holds);
-    let done = reports.iter().all(|report| report.error.is_none());
-    Ok(if right && done { Exit::Done } else { Exit::Findings })
+    Ok(if right { exit } else { Exit::Findings })
 }
 
 fn directory(given: Option<&Path>) -> Result<PathBuf> {

@@ -17,10 +17,9 @@ mod validate;
 use std::process::ExitCode;
 
 use arguments::{Arguments, Command};
-use clap::Parser;
 use terminal::complain;
 
-/// How a command ended. The numbers are part of the interface.
+/// How a command ended. The numbers are part of the interface; 2 is wrong usage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Exit {
     /// Everything is well.
@@ -40,8 +39,7 @@ impl From<Exit> for ExitCode {
 }
 
 fn main() -> ExitCode {
-    // Usage errors end here, with exit code 2.
-    let arguments = Arguments::parse();
+    let arguments = Arguments::read();
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .max_blocking_threads(16)

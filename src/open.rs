@@ -1,6 +1,7 @@
 //! From a connection file to a connection that can be polled.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use longshore_engine::clock::Clock;
 use longshore_engine::connection::ConnectionFile;
@@ -11,7 +12,11 @@ use longshore_engine::runner::{Folders, Runner};
 use longshore_schema::Manifest;
 use longshore_validator::{Checked, Options, Profile, Severity, render_text, validate};
 
-use crate::terminal::{colour, complain};
+use crate::summary::plural;
+use crate::terminal::{colour, complain, stopped};
+
+/// How long an interrupted run may take to end.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Opens a connection; `output` replaces the file's own.
 pub(crate) fn open(
@@ -44,8 +49,26 @@ pub(crate) fn manifest(path: &Path) -> Result<Checked<Manifest>> {
     let errors = report.count(Severity::Error);
     report.checked.clone().ok_or_else(|| {
         complain(&render_text(&report, &path.display().to_string(), &source, colour()));
-        Error::new(Code::InputInvalid, format!("{} has {errors} errors", path.display()))
+        let errors = plural(errors, "error");
+        Error::new(Code::InputInvalid, format!("{} has {errors}", path.display()))
             .cause("a manifest runs only after every check has passed")
             .fix("mend what is shown above, then run `longshore validate` on it")
     })
+}
+
+/// What `work` of a connection comes to; `None` if it was told to stop, after all that it had begun was
+/// brought to an end.
+pub(crate) async fn unless_interrupted<T>(
+    runner: &Runner,
+    work: impl Future<Output = T>,
+) -> Option<T> {
+    let outcome = tokio::select! {
+        outcome = work => Some(outcome),
+        () = stopped() => None,
+    };
+    if outcome.is_none() {
+        // What takes longer is read again by the next run.
+        let _ = tokio::time::timeout(PATIENCE, runner.settled()).await;
+    }
+    outcome
 }

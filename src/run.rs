@@ -7,41 +7,33 @@ use serde_json::json;
 use crate::Exit;
 use crate::arguments::{Format, Run};
 use crate::live::Live;
-use crate::open::open;
+use crate::open::{open, unless_interrupted};
 use crate::summary;
-use crate::terminal::{complain, print};
+use crate::terminal::{complain, fail, print};
+
+const STOPPED: &str =
+    "stopped; everything delivered so far stays delivered, the rest is read next time";
 
 pub(crate) async fn run(command: &Run) -> Exit {
-    let live = Live::new();
+    let live = if command.watch { Live::watching() } else { Live::new() };
     let opened =
         open(&command.connection, command.output.as_deref(), Clock::system(), live.observer());
     let selected = opened.and_then(|runner| Ok((runner.select(&command.stream)?, runner)));
     let (streams, runner) = match selected {
         Ok(selected) => selected,
-        Err(error) => {
-            complain(&format!("error: {error}"));
-            return Exit::Failed;
-        }
+        Err(error) => return fail(&error),
     };
     let limits = Limits { since: command.since, until: command.until };
-    if command.watch {
-        tokio::select! {
-            () = runner.watch(&streams, limits) => {}
-            _ = tokio::signal::ctrl_c() => {}
-        }
+    let reports = if command.watch {
+        unless_interrupted(&runner, runner.watch(&streams, limits)).await;
+        None
+    } else {
+        unless_interrupted(&runner, runner.once(&streams, limits)).await
+    };
+    let Some(reports) = reports else {
         live.clear();
-        complain(
-            "stopped; everything delivered so far stays delivered, the rest is read next time",
-        );
-        return Exit::Done;
-    }
-    let reports = tokio::select! {
-        reports = runner.once(&streams, limits) => reports,
-        _ = tokio::signal::ctrl_c() => {
-            live.clear();
-            complain("stopped; everything delivered so far stays delivered, the rest is read next time");
-            return Exit::Interrupted;
-        }
+        complain(STOPPED);
+        return if command.watch { Exit::Done } else { Exit::Interrupted };
     };
     live.clear();
     match command.format {
@@ -53,10 +45,5 @@ pub(crate) async fn run(command: &Run) -> Exit {
             print(&summary::quotas(runner.session()));
         }
     }
-    let mut exit = Exit::Done;
-    for error in reports.iter().filter_map(|report| report.error.as_ref()) {
-        complain(&format!("\nerror: {error}"));
-        exit = Exit::Findings;
-    }
-    exit
+    summary::complain_about(reports.iter().filter_map(|report| report.error.as_ref()))
 }

@@ -1,54 +1,59 @@
 //! `longshore simulate`
 
-use longshore_simulator::salesforce::{self, Config, Simulator, Volume};
+use std::path::Path;
+
+use longshore_engine::error::{Code, Error, Result};
+use longshore_simulator::salesforce::{self, Config, Running, Simulator, Volume};
 
 use crate::Exit;
 use crate::arguments::{App, EventMonitoring, Org, Simulate};
-use crate::terminal::{complain, print};
+use crate::terminal::{fail, print, stopped};
 
 pub(crate) async fn run(command: &Simulate) -> Exit {
     let App::Salesforce(org) = &command.app;
-    if !org.listen.ip().is_loopback() {
-        complain(&format!(
-            "error: {} is not a loopback address\n  cause: a simulated org accepts credentials that everybody knows\n  fix:   listen on 127.0.0.1 or [::1]",
-            org.listen
-        ));
-        return Exit::Failed;
+    match start(org).await {
+        Ok(_running) => {
+            stopped().await;
+            Exit::Done
+        }
+        Err(error) => fail(&error),
     }
-    let config = config(org);
+}
+
+async fn start(org: &Org) -> Result<Running> {
+    if !org.listen.ip().is_loopback() {
+        let what = format!("{} is not a loopback address", org.listen);
+        return Err(Error::new(Code::InputInvalid, what)
+            .cause("a simulated org accepts credentials that everybody knows")
+            .fix("listen on 127.0.0.1 or [::1]"));
+    }
+    let config = config(org)?;
     let access = format!(
         "client id      {}\nclient secret  {}\nuser name      {}\npassword       {}\n",
         config.client_id, config.client_secret, config.username, config.password
     );
-    let running = match Simulator::start(config, org.listen).await {
-        Ok(running) => running,
-        Err(error) => {
-            complain(&format!(
-                "error: no server could be started on {}\n  cause: {error}\n  fix:   choose another address with --listen",
-                org.listen
-            ));
-            return Exit::Failed;
-        }
-    };
+    let running = Simulator::start(config, org.listen).await.map_err(|error| {
+        Error::new(Code::InputInvalid, format!("no server could be started on {}", org.listen))
+            .cause(error.to_string())
+            .fix("end the program that uses the address, or choose another with --listen")
+    })?;
     print(&format!(
         "a simulated Salesforce org listens on {url}\n{access}what it holds: {url}/simulator/truth\n",
         url = running.url()
     ));
-    // Without a signal handler there is only the end of the process to wait for.
-    let _ = tokio::signal::ctrl_c().await;
-    Exit::Done
+    Ok(running)
 }
 
-fn config(org: &Org) -> Config {
-    let mut volume = Volume { days: org.days, ..Volume::default() };
-    if let Some(sign_ins) = org.sign_ins_per_day {
-        volume.sign_ins_per_day = sign_ins;
-    }
-    Config {
+fn config(org: &Org) -> Result<Config> {
+    Ok(Config {
         seed: org.seed,
         now: org.now,
         frozen: org.frozen,
-        volume,
+        volume: Volume {
+            days: org.days,
+            sign_ins_per_day: org.sign_ins_per_day,
+            ..Volume::default()
+        },
         daily_api_requests: org.daily_api_requests,
         api_requests_used: org.api_requests_used,
         event_monitoring: match org.event_monitoring {
@@ -56,6 +61,19 @@ fn config(org: &Org) -> Config {
             EventMonitoring::Daily => salesforce::EventMonitoring::Daily,
             EventMonitoring::Free => salesforce::EventMonitoring::Free,
         },
+        refresh_token_rotation: org.refresh_token_rotation,
+        jwt_public_key: org.jwt_public_key.as_deref().map(public_key).transpose()?,
         ..Config::default()
-    }
+    })
+}
+
+fn public_key(path: &Path) -> Result<String> {
+    let cause = match std::fs::read_to_string(path) {
+        Ok(pem) if pem.contains("-----BEGIN PUBLIC KEY-----") => return Ok(pem),
+        Ok(_) => "it has no line -----BEGIN PUBLIC KEY-----".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    Err(Error::new(Code::InputInvalid, format!("{} is not a public key", path.display()))
+        .cause(cause)
+        .fix("make one with: openssl rsa -in private.pem -pubout -out public.pem"))
 }

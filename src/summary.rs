@@ -4,9 +4,13 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use longshore_engine::error::Error;
 use longshore_engine::poll::StreamReport;
 use longshore_engine::poll::session::Session;
 use serde_json::{Value, json};
+
+use crate::Exit;
+use crate::terminal::{complain, once};
 
 /// A table with columns as wide as they need to be; numbers stand right.
 pub(crate) fn table(header: &[&str], rows: &[Vec<String>], right: &[bool]) -> String {
@@ -61,8 +65,31 @@ pub(crate) fn streams(reports: &[StreamReport]) -> String {
     )
 }
 
+/// Says what failed, streams that failed for the same reason together, and whether any did.
+pub(crate) fn complain_about<'a>(errors: impl IntoIterator<Item = &'a Error>) -> Exit {
+    let mut merged: Vec<Error> = Vec::new();
+    for error in errors {
+        let alike = |known: &&mut Error| {
+            known.code == error.code && known.cause == error.cause && known.fix == error.fix
+        };
+        match merged.iter_mut().find(alike) {
+            Some(known) => {
+                if let (Some(names), Some(name)) = (&mut known.place.stream, &error.place.stream) {
+                    let _ = write!(names, ", {name}");
+                }
+            }
+            None => merged.push(once(error.clone())),
+        }
+    }
+    for error in &merged {
+        complain(&format!("\nerror: {error}"));
+    }
+    if merged.is_empty() { Exit::Done } else { Exit::Findings }
+}
+
 fn covered(report: &StreamReport) -> String {
     match (report.from, report.watermark) {
+        _ if report.from.is_none() && report.error.is_some() => "-".to_owned(),
         (Some(from), Some(watermark)) => format!("{} to {}", minute(from), minute(watermark)),
         (None, Some(watermark)) => format!("up to {}", minute(watermark)),
         (Some(from), None) => format!("from {}, nothing yet", minute(from)),
@@ -105,12 +132,17 @@ fn stream_json(report: &StreamReport) -> Value {
         "from": report.from.map(|time| time.to_string()),
         "watermark": report.watermark.map(|time| time.to_string()),
         "lag_seconds": report.lag.map(|lag| lag.as_secs()),
-        "error": report.error.as_ref().map(|error| json!({
-            "code": error.code.as_str(),
-            "message": error.what,
-            "cause": error.cause,
-            "fix": error.fix,
-        })),
+        "error": report.error.as_ref().map(error_json),
+    })
+}
+
+/// An error for programs.
+pub(crate) fn error_json(error: &Error) -> Value {
+    json!({
+        "code": error.code.as_str(),
+        "message": error.what,
+        "cause": error.cause,
+        "fix": error.fix,
     })
 }
 
@@ -130,6 +162,11 @@ pub(crate) fn number(value: u64) -> String {
         out.push(digit);
     }
     out
+}
+
+/// `1 error`, `2 errors`
+pub(crate) fn plural(count: usize, word: &str) -> String {
+    format!("{} {word}{}", number(count as u64), if count == 1 { "" } else { "s" })
 }
 
 /// `3d 4h`, `5m 10s`: the two largest units.

@@ -3,72 +3,65 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use longshore_engine::error::{Code, Error};
 use longshore_validator::{Options, Profile, Severity, render_text, to_json, validate};
 use serde_json::json;
 
 use crate::Exit;
 use crate::arguments::{Format, Validate};
-use crate::terminal::{colour, complain, print};
+use crate::summary::plural;
+use crate::terminal::{colour, complain, fail, print};
 
 pub(crate) fn run(command: &Validate) -> Exit {
     let options =
         Options { profile: if command.extended { Profile::Extended } else { Profile::Strict } };
     let mut unreadable = false;
+    let mut not_checked = |error: Error| {
+        fail(&error);
+        unreadable = true;
+    };
     let mut files = Vec::new();
     for path in &command.paths {
         match manifests(path) {
-            Ok(found) if found.is_empty() => {
-                unreadable = true;
-                complain(&format!(
-                    "error: no manifest.yaml in {}\n  fix: name the file itself if it is called otherwise",
-                    path.display()
-                ));
-            }
+            Ok(found) if found.is_empty() => not_checked(
+                Error::new(Code::InputInvalid, format!("no manifest.yaml in {}", path.display()))
+                    .fix("name the file itself if it is called otherwise"),
+            ),
             Ok(found) => files.extend(found),
-            Err(error) => {
-                unreadable = true;
-                complain(&format!("error: {} could not be read: {error}", path.display()));
-            }
+            Err(error) => not_checked(not_read(path, &error)),
         }
     }
-    let (mut errors, mut warnings, mut reports) = (0, 0, Vec::new());
+    let (mut checked, mut errors, mut warnings, mut reports) = (0, 0, 0, Vec::new());
     for path in &files {
         let (name, source) = match read(path) {
             Ok(read) => read,
             Err(error) => {
-                unreadable = true;
-                complain(&format!("error: {} could not be read: {error}", path.display()));
+                not_checked(not_read(path, &error));
                 continue;
             }
         };
         let report = validate(&source, &options);
+        checked += 1;
         errors += report.count(Severity::Error);
         warnings += report.count(Severity::Warning);
         match command.format {
-            Format::Text => {
-                if !print(&render_text(&report, &name, &source, colour())) {
-                    return Exit::Done;
-                }
-            }
+            Format::Text => print(&render_text(&report, &name, &source, colour())),
             Format::Json => reports.push(to_json(&report, &name, &source)),
         }
     }
     match command.format {
         Format::Json => {
-            let summary = json!({ "files": reports.len(), "errors": errors, "warnings": warnings });
+            let summary = json!({ "files": checked, "errors": errors, "warnings": warnings });
             let document = json!({ "version": 1, "reports": reports, "summary": summary });
             print(&format!("{document:#}\n"));
         }
-        Format::Text => {
-            let count =
-                |n: usize, word: &str| format!("{n} {word}{}", if n == 1 { "" } else { "s" });
-            complain(&format!(
-                "{} checked: {}, {}",
-                count(files.len(), "manifest"),
-                count(errors, "error"),
-                count(warnings, "warning")
-            ));
-        }
+        Format::Text if checked > 1 => complain(&format!(
+            "{} checked: {}, {}",
+            plural(checked, "manifest"),
+            plural(errors, "error"),
+            plural(warnings, "warning")
+        )),
+        Format::Text => {}
     }
     if unreadable {
         Exit::Failed
@@ -103,6 +96,17 @@ fn manifests(path: &Path) -> std::io::Result<Vec<PathBuf>> {
     }
     found.sort();
     Ok(found)
+}
+
+fn not_read(path: &Path, error: &std::io::Error) -> Error {
+    let (cause, fix) = match error.kind() {
+        std::io::ErrorKind::InvalidData => {
+            ("it is not text in UTF-8".to_owned(), "give a manifest, saved as UTF-8")
+        }
+        _ => (error.to_string(), "check the path, and that this user may read it"),
+    };
+    let what = format!("{} could not be read", path.display());
+    Error::new(Code::InputInvalid, what).cause(cause).fix(fix)
 }
 
 fn read(path: &Path) -> std::io::Result<(String, String)> {
