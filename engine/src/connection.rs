@@ -159,10 +159,15 @@ impl ConnectionFile {
         let text = std::fs::read_to_string(path).map_err(|error| {
             Error::new(Code::InputInvalid, format!("{} could not be read", path.display()))
                 .cause(error.to_string())
-                .fix("give the path of a connection file; `longshore run --help` shows one")
+                .fix("give the path of a connection file; `longshore check --help` shows one")
         })?;
         let lines = LineIndex::new(&text);
         let source = Source { path: path.to_owned(), text, lines };
+        if source.text.trim().is_empty() {
+            return Err(source
+                .error(Span::default(), Code::InputInvalid, "the connection file is empty")
+                .fix(SHOWN));
+        }
         let document = yaml::parse(&source.text).map_err(|errors| {
             let first = &errors[0];
             let error = source.error(first.span, Code::InputInvalid, &first.message);
@@ -172,11 +177,8 @@ impl ConnectionFile {
             }
         })?;
         let file: Self = deserialize::from_node(&document.root).map_err(|error| {
-            let span = error.span.unwrap_or_default();
-            source
-                .error(span, Code::InputInvalid, "the connection file does not fit")
-                .cause(error.message)
-                .fix("the keys are name, manifest, grant, inputs, state, output, redirect_url and connect_to")
+            let (what, fix) = misfit(&error.message);
+            source.error(error.span.unwrap_or_default(), Code::InputInvalid, what).fix(fix)
         })?;
         Ok((file, source))
     }
@@ -267,6 +269,7 @@ impl ConnectionFile {
                 address.parse().map_err(|_| {
                     source
                         .error(address.span, Code::InputInvalid, "`connect_to` is not an address")
+                        .cause("a name or a URL is not enough: nothing is looked up here")
                         .fix("write a loopback address and a port, such as 127.0.0.1:8080")
                 })
             })
@@ -314,6 +317,24 @@ impl ConnectionFile {
     }
 }
 
+const SHOWN: &str = "write it as `longshore check --help` shows it";
+
+/// What does not fit and how to mend it: serde's message in the words of the file.
+fn misfit(message: &str) -> (String, &'static str) {
+    let what = message
+        .replace("unknown field", "there is no key")
+        .replace("missing field", "the file has no key")
+        .replace("unknown variant", "there is no choice")
+        .replace("invalid type: sequence", "this is a list")
+        .replace("invalid type: map", "this is a mapping");
+    let fix = if what.ends_with("is not a name") {
+        "use lower case letters, digits and `_`, with a letter first"
+    } else {
+        SHOWN
+    };
+    (what, fix)
+}
+
 /// Whether an input without a default must be given.
 fn needed(input: &Input, grant: Option<GrantKind>) -> bool {
     match (&input.grants, grant) {
@@ -335,7 +356,7 @@ fn normal(input: &Input, text: &str) -> Result<String, (String, String)> {
         InputType::Host => match HostPattern::parse(text) {
             Ok(host) if !host.as_str().starts_with('*') => Ok(host.as_str().to_owned()),
             Ok(_) => Err(("it has a `*`".into(), format!("name one host{example}"))),
-            Err(error) => Err((error.message, error.help.unwrap_or_default())),
+            Err(error) => Err(("it is not a host".into(), error.help.unwrap_or_default())),
         },
         InputType::Integer => text.parse::<i64>().map(|number| number.to_string()).map_err(|_| {
             ("it is not a whole number".into(), format!("give a whole number{example}"))
@@ -346,7 +367,7 @@ fn normal(input: &Input, text: &str) -> Result<String, (String, String)> {
         },
         InputType::Duration => {
             let duration = Duration::parse(text)
-                .map_err(|error| (error.message, error.help.unwrap_or_default()))?;
+                .map_err(|error| ("it is not a duration".into(), error.help.unwrap_or_default()))?;
             match &input.max {
                 Some(max) if duration > max.value => {
                     Err((format!("{duration} is more than {max}"), format!("give at most {max}")))

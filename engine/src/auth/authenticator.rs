@@ -341,5 +341,5 @@ fn not_connected(known: Option<&Tokens>) -> Error {
     };
     Error::new(Code::AuthRequired, "the connection needs a sign-in")
         .cause(cause)
-        .fix("connect it: sign in at the app and allow the access")
+        .fix("run `longshore connect`, sign in at the app and allow the access")
 }

@@ -141,7 +141,7 @@ fn what(code: Code, asked: Asked) -> &'static str {
 fn fix(code: Code, asked: Asked, config: &OAuthConfig) -> Option<String> {
     let host = config.token_url.host_str().unwrap_or_default();
     let text = match code {
-        Code::AuthDenied => "connect again and allow the access".to_owned(),
+        Code::AuthDenied => "run `longshore connect` again and allow the access".to_owned(),
         Code::AuthClientInvalid if asked == Asked::Assertion => format!(
             "check issuer, subject and audience, that the app has the certificate of this key, and \
              that {host} is the right login host (sandbox or production)"
@@ -162,7 +162,7 @@ fn fix(code: Code, asked: Asked, config: &OAuthConfig) -> Option<String> {
             _ => return None,
         },
         Code::AuthTokenRevoked => {
-            "connect again; usual causes are a revoked app, a password reset, a refresh token \
+            "run `longshore connect` again; usual causes are a revoked app, a password reset, a refresh token \
              policy or a deactivated account. Collection goes on where it stopped"
                 .to_owned()
         }

@@ -126,7 +126,8 @@ impl Client {
                 Ok(Ok(answer)) => answer,
                 Ok(Err(error)) => {
                     let sent = sent || !error.is_connect();
-                    return Err(failed(failure::head(&error, &hop.url, CONNECT_TIMEOUT), sent));
+                    let error = failure::head(&error, &hop.url, CONNECT_TIMEOUT);
+                    return Err(failed(self.at_stand_in(error), sent));
                 }
                 Err(_) => {
                     return Err(failed(failure::timeout(&hop.url, "answering", timeout), true));
@@ -155,6 +156,17 @@ impl Client {
         .fix("check the base URL of the manifest and the host of the connection")
         .retry(Retry::Never);
         Err(Failure { error, sent: true })
+    }
+
+    /// Where a stand-in does not answer, the app's host is not to blame.
+    fn at_stand_in(&self, error: Error) -> Error {
+        match self.connect_to {
+            Some(address) if error.code == Code::NetUnreachable => error.fix(format!(
+                "`connect_to` sends every request to {address}: start a simulator there, or \
+                 correct or remove `connect_to`"
+            )),
+            _ => error,
+        }
     }
 
     /// One request on the wire.

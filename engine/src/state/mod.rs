@@ -71,10 +71,10 @@ impl Store {
     ///
     /// # Errors
     /// `STATE_LOCKED` if another process has it open, `STATE_CORRUPT` if the database is damaged or
-    /// newer than this program, `DISK_FULL`, or `INTERNAL` if the directory cannot be used.
+    /// newer than this program, `DISK_FULL`, or `INPUT_INVALID` if the directory cannot be used.
     pub fn open(directory: &Path) -> Result<Self> {
         let unusable = |path: &Path, doing: &str, error: &std::io::Error| {
-            file_failure(Code::Internal, doing, path, error)
+            file_failure(Code::InputInvalid, doing, path, error)
         };
         create_private_directory(directory)
             .map_err(|error| unusable(directory, "created", &error))?;
