@@ -71,7 +71,7 @@ async fn read(session: &Session, stream: &StreamPlan) -> Result<Seen> {
         headers: &response.headers,
         envelope: &envelope,
         records,
-        first_record: None,
+        fingerprint: 0,
     };
     Ok(Seen { range, records, more: pager.advance(&page).map_err(failed)? })
 }

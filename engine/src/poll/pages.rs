@@ -2,6 +2,7 @@
 //! promise that is not kept, end the window by name.
 
 use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use longshore_schema::stream::{Pages, Promise};
 use longshore_schema::{JsonPath, Literal};
@@ -12,6 +13,10 @@ use crate::error::{Code, Error, Result, Retry};
 use crate::http::header::{HeaderMap, LINK};
 use crate::render::PageScope;
 
+/// Pages without a record in a row. Some apps look through their data in steps and have nothing to
+/// show for a while; more than this is an app that never ends.
+const MAX_EMPTY_PAGES: u32 = 1000;
+
 /// Where the paging of one window stands.
 #[derive(Debug)]
 pub struct Pager<'p> {
@@ -21,8 +26,9 @@ pub struct Pager<'p> {
     pub scope: PageScope,
     /// The URL of the next request, if a response named it.
     pub next_url: Option<Url>,
-    seen: HashSet<String>,
-    first_record: Option<u64>,
+    /// Hashes of the positions, or of the pages where an app counts only.
+    seen: HashSet<u64>,
+    empty_pages: u32,
     records: u64,
     total: Option<u64>,
 }
@@ -38,8 +44,8 @@ pub struct PageRead<'r> {
     pub envelope: &'r Value,
     /// How many records it had.
     pub records: u64,
-    /// A fingerprint of its first record.
-    pub first_record: Option<u64>,
+    /// A hash of all its records; needed where [`Pager::compares_pages`].
+    pub fingerprint: u64,
 }
 
 impl<'p> Pager<'p> {
@@ -64,10 +70,17 @@ impl<'p> Pager<'p> {
             scope,
             next_url: None,
             seen: HashSet::new(),
-            first_record: None,
+            empty_pages: 0,
             records: 0,
             total: None,
         }
+    }
+
+    /// Whether a page that was read before is known by its records only: the app does not say where
+    /// the next page is, we count.
+    #[must_use]
+    pub fn compares_pages(&self) -> bool {
+        matches!(self.pages, Some(Pages::Number(_) | Pages::Offset(_)))
     }
 
     /// Takes a page in; `true` if there is another one.
@@ -90,7 +103,7 @@ impl<'p> Pager<'p> {
             Some(Pages::Cursor(path)) => {
                 self.scope.cursor = text_at(path, page.envelope)?;
                 match self.scope.cursor.clone() {
-                    Some(cursor) => self.unseen(cursor)?,
+                    Some(cursor) => self.unseen(&cursor)?,
                     None => false,
                 }
             }
@@ -104,6 +117,10 @@ impl<'p> Pager<'p> {
             }
         };
         self.check_promise(page.envelope, more)?;
+        self.empty_pages = if page.records == 0 { self.empty_pages + 1 } else { 0 };
+        if more && self.empty_pages >= MAX_EMPTY_PAGES {
+            return Err(looping(format!("{MAX_EMPTY_PAGES} pages in a row had no record")));
+        }
         Ok(more)
     }
 
@@ -114,31 +131,28 @@ impl<'p> Pager<'p> {
                 .cause(error.to_string())
                 .fix("check where the manifest's `pages` looks for it")
         })?;
-        self.next_url = Some(next.clone());
-        self.unseen(next.into())
+        self.seen.insert(hash(base.as_str()));
+        let more = self.unseen(next.as_str())?;
+        self.next_url = Some(next);
+        Ok(more)
     }
 
-    fn unseen(&mut self, position: String) -> Result<bool> {
-        if self.seen.insert(position) {
+    fn unseen(&mut self, position: &str) -> Result<bool> {
+        if self.seen.insert(hash(position)) {
             return Ok(true);
         }
-        Err(Error::new(Code::PageLoop, "paging did not advance")
-            .cause(format!(
-                "after {} pages the app named a page that had been read already",
-                self.seen.len() + 1
-            ))
-            .fix("nothing is lost, the window is read again; if it stays, report it to the app's support")
-            .retry(Retry::Later(None)))
+        Err(looping("the app named a page that had been read already".to_owned()))
     }
 
     /// Whether a page is full, so that there may be another one.
     fn full(&mut self, page: &PageRead<'_>, size: u64) -> Result<bool> {
-        if page.first_record.is_some() && page.first_record == self.first_record {
-            return Err(Error::new(Code::PageLoop, "paging did not advance")
-                .cause("two pages in a row start with the same record: the app ignores the page parameter")
-                .fix("check the name of the parameter that sends `page.number` or `page.offset`"));
+        if page.records > 0 && !self.seen.insert(page.fingerprint) {
+            return Err(looping(
+                "a page had the same records as one before it: the app ignores the page parameter, or starts over after its last page"
+                    .to_owned(),
+            )
+            .fix("check the name of the parameter that sends `page.number` or `page.offset`"));
         }
-        self.first_record = page.first_record;
         Ok(page.records >= size.max(1))
     }
 
@@ -177,6 +191,19 @@ impl<'p> Pager<'p> {
         }
         Ok(())
     }
+}
+
+fn hash(text: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    hasher.finish()
+}
+
+fn looping(cause: String) -> Error {
+    Error::new(Code::PageLoop, "paging did not advance")
+        .cause(cause)
+        .fix("nothing is lost, the window is read again; if it stays, report it to the app's support")
+        .retry(Retry::Later(None))
 }
 
 fn same(value: &Value, expected: &Literal) -> bool {
@@ -269,8 +296,8 @@ mod tests {
     fn read(pager: &mut Pager<'_>, envelope: &Value, records: u64) -> Result<bool> {
         let url = Url::parse("https://a.example.com/q/1?x=1").unwrap();
         let headers = HeaderMap::new();
-        let first_record = Some(envelope.to_string().len() as u64);
-        pager.advance(&PageRead { url: &url, headers: &headers, envelope, records, first_record })
+        let fingerprint = envelope.to_string().len() as u64;
+        pager.advance(&PageRead { url: &url, headers: &headers, envelope, records, fingerprint })
     }
 
     #[test]
@@ -281,6 +308,14 @@ mod tests {
         assert_eq!(pager.next_url.as_ref().unwrap().as_str(), "https://a.example.com/q/2");
         let again = read(&mut pager, &json!({"next": "/q/2"}), 1).unwrap_err();
         assert_eq!(again.code, Code::PageLoop);
+    }
+
+    #[test]
+    fn a_link_to_its_own_page_is_not_followed() {
+        let pages = pages("next_url: $.next");
+        let mut pager = Pager::new(Some(&pages), None);
+        let itself = json!({"next": "/q/1?x=1"});
+        assert_eq!(read(&mut pager, &itself, 1).unwrap_err().code, Code::PageLoop);
     }
 
     #[test]

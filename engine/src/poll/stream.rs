@@ -301,14 +301,14 @@ impl<'p> Poll<'p> {
         let place = response.place().to_owned();
         let failed = |error: Error| Refused::Failed(error.in_request(&*place));
         let mut body = Body::new(&response, step.decode, step.records.as_ref()).map_err(failed)?;
-        let mut first = None;
+        let mut hasher = pager.compares_pages().then(DefaultHasher::new);
         self.outbox.start_response(self.session.clock.now());
         while let Some(chunk) = response.chunk().await? {
             let items = items.as_deref_mut();
-            body.feed(&chunk, self.taking(items, &mut first)).map_err(failed)?;
+            body.feed(&chunk, self.taking(items, &mut hasher)).map_err(failed)?;
             self.commit_if_due()?;
         }
-        let (envelope, records) = body.finish(self.taking(items, &mut first)).map_err(failed)?;
+        let (envelope, records) = body.finish(self.taking(items, &mut hasher)).map_err(failed)?;
         if item.is_some() || self.plan.listing.is_none() {
             self.report.records += records;
             self.tell(&Progress::Records(records));
@@ -318,24 +318,22 @@ impl<'p> Poll<'p> {
             headers: &response.headers,
             envelope: &envelope,
             records,
-            first_record: first,
+            fingerprint: hasher.map_or(0, |hasher| hasher.finish()),
         };
         let more = pager.advance(&page).map_err(failed)?;
         self.commit_if_due()?;
         Ok(more)
     }
 
-    /// What to do with each record of a page; the first one's fingerprint is noted.
+    /// What to do with each record of a page, which is hashed where pages are compared.
     fn taking<'r>(
         &'r mut self,
         mut items: Option<&'r mut Vec<Value>>,
-        first: &'r mut Option<u64>,
+        hasher: &'r mut Option<DefaultHasher>,
     ) -> impl FnMut(Record<'_>) -> Result<()> + 'r {
         move |record| {
-            if first.is_none() {
-                let mut hasher = DefaultHasher::new();
-                raw(&record).hash(&mut hasher);
-                *first = Some(hasher.finish());
+            if let Some(hasher) = hasher {
+                raw(&record).hash(hasher);
             }
             match &mut items {
                 Some(items) => {
