@@ -255,6 +255,7 @@ struct Page<'p> {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
+#[expect(clippy::struct_field_names, reason = "the names are the source's")]
 struct Login<'p> {
     id: &'p str,
     user_id: &'p str,

@@ -225,7 +225,7 @@ impl ConnectionFile {
         for (name, input) in &manifest.inputs {
             let given = self.inputs.iter().find(|(given, _)| given.value == name.as_str());
             let value = match (given, &input.default) {
-                (Some((_, value)), _) => Some((value.span, self.value(source, name, value)?)),
+                (Some((_, value)), _) => Some((value.span, Self::value(source, name, value)?)),
                 (None, Some(default)) => Some((Span::default(), default.to_string())),
                 (None, None) if !needed(input, grant) => None,
                 (None, None) => {
@@ -286,7 +286,7 @@ impl ConnectionFile {
         })
     }
 
-    fn value(&self, source: &Source, name: &Name, value: &Spanned<InputSource>) -> Result<String> {
+    fn value(source: &Source, name: &Name, value: &Spanned<InputSource>) -> Result<String> {
         match &value.value {
             InputSource::Value(literal) => Ok(literal.to_string()),
             InputSource::Env(variable) => std::env::var(variable).map_err(|_| {

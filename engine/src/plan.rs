@@ -351,11 +351,11 @@ fn oauth_config(oauth: &OAuth2, connection: &Connection, scope: &Scope<'_>) -> R
             .token
             .iter()
             .map(|(name, path)| {
-                let members = path.members().unwrap_or_default();
-                let pointer: String = members
-                    .iter()
-                    .map(|member| format!("/{}", member.replace('~', "~0").replace('/', "~1")))
-                    .collect();
+                let mut pointer = String::new();
+                for member in path.members().unwrap_or_default() {
+                    pointer.push('/');
+                    pointer.push_str(&member.replace('~', "~0").replace('/', "~1"));
+                }
                 (name.as_str().to_owned(), pointer)
             })
             .collect(),

@@ -75,7 +75,13 @@ impl Runner {
         let plan = Arc::new(plan);
         let session =
             Session::new(Arc::clone(&plan), client, authenticator, quotas, clock.clone(), observer);
-        Ok(Self { plan, session: Arc::new(session), delivery: Arc::new(delivery), clock, polls: Arc::default() })
+        Ok(Self {
+            plan,
+            session: Arc::new(session),
+            delivery: Arc::new(delivery),
+            clock,
+            polls: Arc::default(),
+        })
     }
 
     /// The plan.
@@ -105,6 +111,7 @@ impl Runner {
                 known(name).cloned().ok_or_else(|| {
                     let all: Vec<_> = self.plan.streams.iter().map(|s| s.name.as_str()).collect();
                     Error::new(Code::InputInvalid, format!("there is no stream `{name}`"))
+                        .cause(format!("the manifest of {} has others", self.plan.app))
                         .fix(format!("the streams are {}", all.join(", ")))
                         .in_connection(&self.plan.connection.name)
                 })

@@ -175,7 +175,7 @@ impl<'c> Compiler<'c> {
         let mut told_by = None;
         match &case.activity {
             map::Activity::Fixed(caption) => {
-                activities.push(self.activity(class, caption, has_severity)?);
+                activities.push(Self::activity(class, caption, has_severity)?);
             }
             map::Activity::Table(_) if self.by.is_none() || !case.is.is_empty() => {
                 return Err(fault("activity", "a table needs `by`, and takes the place of `is`"));
@@ -183,16 +183,16 @@ impl<'c> Compiler<'c> {
             map::Activity::Table(table) => {
                 for (value, caption) in table {
                     by_value.push((value.value.clone(), activities.len()));
-                    activities.push(self.activity(class, caption, has_severity)?);
+                    activities.push(Self::activity(class, caption, has_severity)?);
                 }
             }
             map::Activity::From(source) => {
                 let mut values = HashMap::new();
                 for (value, caption) in &source.when {
                     values.insert(value.value.clone(), activities.len());
-                    activities.push(self.activity(class, caption, has_severity)?);
+                    activities.push(Self::activity(class, caption, has_severity)?);
                 }
-                activities.push(self.activity(class, &source.otherwise, has_severity)?);
+                activities.push(Self::activity(class, &source.otherwise, has_severity)?);
                 let slots = source.from.0.iter().map(|path| self.paths.add(path)).collect();
                 told_by = Some(ToldBy { slots, values });
             }
@@ -206,12 +206,7 @@ impl<'c> Compiler<'c> {
     }
 
     /// The members that every event of an activity starts with.
-    fn activity(
-        &self,
-        class: &Class,
-        caption: &str,
-        has_severity: bool,
-    ) -> Result<Activity, Error> {
+    fn activity(class: &Class, caption: &str, has_severity: bool) -> Result<Activity, Error> {
         let mut known = class.activities();
         let (id, caption) =
             known.find(|(_, known)| known.eq_ignore_ascii_case(caption)).ok_or_else(|| {

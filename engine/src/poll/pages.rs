@@ -250,7 +250,7 @@ fn link(headers: &HeaderMap, relation: &str) -> Option<String> {
             let end = start + rest[start..].find('>')?;
             let target = &rest[start + 1..end];
             let parameters = &rest[end + 1..];
-            let until = parameters.find(",").map_or(parameters.len(), |comma| {
+            let until = parameters.find(',').map_or(parameters.len(), |comma| {
                 // A comma inside a quoted parameter does not end the link.
                 let quoted = parameters[..comma].matches('"').count() % 2 == 1;
                 if quoted {

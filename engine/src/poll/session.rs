@@ -358,7 +358,7 @@ impl Session {
             set_header(&mut request.headers, name, template, &scope)?;
         }
         if declared.post.is_some() && !declared.form.is_empty() {
-            let body = self.parameters(&declared.form, &scope)?;
+            let body = Self::parameters(&declared.form, &scope)?;
             request.body = Some(body.into());
             let form = HeaderValue::from_static("application/x-www-form-urlencoded");
             request.headers.insert(CONTENT_TYPE, form);
@@ -390,7 +390,7 @@ impl Session {
         } else {
             path
         };
-        let query = self.parameters(&declared.query, scope)?;
+        let query = Self::parameters(&declared.query, scope)?;
         if !query.is_empty() {
             text.push(if text.contains('?') { '&' } else { '?' });
             text.push_str(&query);
@@ -400,7 +400,6 @@ impl Session {
 
     /// Parameters in `application/x-www-form-urlencoded` form, those without a value left out.
     fn parameters(
-        &self,
         table: &longshore_schema::Table<
             String,
             longshore_schema::Spanned<longshore_schema::stream::Parameter>,

@@ -335,16 +335,12 @@ impl<'p> Poll<'p> {
             if let Some(hasher) = hasher {
                 raw(&record).hash(hasher);
             }
-            match &mut items {
-                Some(items) => {
-                    items.push(item_of(&record)?);
-                    Ok(())
-                }
-                None => {
-                    self.record(record);
-                    Ok(())
-                }
+            if let Some(items) = &mut items {
+                items.push(item_of(&record)?);
+            } else {
+                self.record(record);
             }
+            Ok(())
         }
     }
 
