@@ -55,8 +55,12 @@ fn assert_unique(uids: &mut BTreeSet<String>, stream: &str, events: &[Value]) {
 /// Two sorted lists are the same; if not, says what is missing, repeated or too much.
 pub(crate) fn assert_same(stream: &str, held: &[String], delivered: &[String]) {
     let mut counts: BTreeMap<&str, i64> = BTreeMap::new();
-    held.iter().for_each(|id| *counts.entry(id).or_default() += 1);
-    delivered.iter().for_each(|id| *counts.entry(id).or_default() -= 1);
+    for id in held {
+        *counts.entry(id).or_default() += 1;
+    }
+    for id in delivered {
+        *counts.entry(id).or_default() -= 1;
+    }
     counts.retain(|_, count| *count != 0);
     let few: Vec<_> = counts.iter().take(5).collect();
     assert!(

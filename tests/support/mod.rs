@@ -254,7 +254,7 @@ pub(crate) fn redacted(error: &Error) -> String {
 pub(crate) fn redact(text: &str) -> String {
     let patterns = [
         (r"\(request [0-9a-f]{8}-\d+\)", "(request ID)"),
-        (r"127\.0\.0\.1:\d+", "127.0.0.1:PORT"),
+        (r"(127\.0\.0|192\.0\.2)\.1:\d+", "$1.1:PORT"),
         (r"/\S*/\.tmp\w+", "FOLDER"),
         (r"EventLogFile/0AT\w+", "EventLogFile/ID"),
         (r"/query/0r8\w+-\d+", "/query/LOCATOR"),
