@@ -8,17 +8,17 @@ use serde_json::{Value, json};
 
 use crate::support::{App, Asked, NOON, Tenant, json, snapshot, windowed};
 
-const SIZE: usize = 7;
+pub(crate) const SIZE: usize = 7;
 
 /// How an app is paged, what the manifest says of it, and what its first request sends.
-struct Way {
-    name: &'static str,
-    pages: &'static str,
-    query: &'static str,
+pub(crate) struct Way {
+    pub(crate) name: &'static str,
+    pub(crate) pages: &'static str,
+    pub(crate) query: &'static str,
     /// The rest of the answer, given the next position.
-    answer: fn(&Asked, Vec<Value>, Option<usize>) -> Response,
+    pub(crate) answer: fn(&Asked, Vec<Value>, Option<usize>) -> Response,
     /// The position that a request asks for.
-    position: fn(&Asked) -> usize,
+    pub(crate) position: fn(&Asked) -> usize,
 }
 
 fn offset_of(asked: &Asked) -> usize {
@@ -35,13 +35,16 @@ fn link_to(asked: &Asked, position: usize) -> String {
     format!("{}?{}", asked.path, query.finish())
 }
 
-const WAYS: [Way; 5] = [
+pub(crate) const WAYS: [Way; 5] = [
     Way {
         name: "number",
         pages: "pages: { number: { first: 1, size: 7 } }",
         query: r#"page: "{{page.number}}", size: "{{page.size}}""#,
         answer: |_, records, _| json(&json!({ "records": records })),
-        position: |asked| (asked.number("page").unwrap() as usize - 1) * SIZE,
+        position: |asked| {
+            let number = |name| asked.number(name).unwrap() as usize;
+            (number("page") - 1) * number("size")
+        },
     },
     Way {
         name: "offset",
@@ -89,7 +92,7 @@ const WAYS: [Way; 5] = [
     },
 ];
 
-fn record(second: i64) -> Value {
+pub(crate) fn record(second: i64) -> Value {
     let at = jiff::Timestamp::from_second(second).unwrap().to_string();
     json!({ "id": format!("{second}"), "at": at, "ip": "192.0.2.1" })
 }

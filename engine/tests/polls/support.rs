@@ -6,7 +6,6 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use axum::body::Body;
-use axum::http::request::Parts;
 use axum::response::Response;
 use jiff::Timestamp;
 use longshore_engine::clock::Clock;
@@ -23,7 +22,6 @@ pub(crate) struct Asked {
     pub(crate) method: String,
     pub(crate) path: String,
     pub(crate) query: BTreeMap<String, String>,
-    pub(crate) parts: Parts,
 }
 
 impl Asked {
@@ -62,7 +60,7 @@ impl App {
                     .into_owned()
                     .collect();
                 let (method, path) = (parts.method.to_string(), parts.uri.path().to_owned());
-                answer(Asked { method, path, query, parts })
+                answer(Asked { method, path, query })
             }
         });
         tokio::spawn(async move { axum::serve(listener, router).await });
@@ -145,6 +143,25 @@ impl Tenant {
             Arc::new(move |_, progress| told.lock().unwrap().push(progress.clone()));
         let plan = Plan::compile(&manifest, connection).unwrap();
         Runner::open(plan, &folders, self.clock.clone(), observer).unwrap()
+    }
+
+    /// Polls `events` once and drops the poll as soon as `end` is there. What it leaves behind is
+    /// what a killed process leaves.
+    pub(crate) async fn poll_until(&self, end: impl Future<Output = ()>) -> Option<StreamReport> {
+        let runner = self.open();
+        let streams = runner.select(&["events".to_owned()]).unwrap();
+        tokio::select! {
+            mut reports = runner.once(&streams, Limits::default()) => Some(reports.remove(0)),
+            () = end => None,
+        }
+    }
+
+    /// Waits until what a dropped poll was doing has ended.
+    pub(crate) async fn is_free(&self) {
+        let lock = std::fs::File::open(self.folder.path().join("state/state.lock")).unwrap();
+        while lock.try_lock().is_err() {
+            tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+        }
     }
 
     /// Opens the connection and polls `events` once.
