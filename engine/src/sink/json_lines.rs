@@ -16,6 +16,7 @@ use std::io::{self, IoSlice, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use rusqlite::Transaction;
 
 use super::{Batch, Commit, Committed, Dedupe, FileWarning};
@@ -97,7 +98,7 @@ impl Delivery {
         file: &File,
         position: SinkPosition,
     ) -> Result<Committed, Failure> {
-        let dropped = store_keys(transaction, commit.stream, commit.batch)?;
+        let dropped = store_keys(transaction, commit)?;
         reached(Step::KeysStored, file)?;
         let length = append(file, position.length, &commit.batch.kept(&dropped))
             .map_err(|error| unavailable("written", path, &error))?;
@@ -190,11 +191,8 @@ impl Delivery {
 }
 
 /// Stores the keys of the batch; for each event whether it is dropped (empty if none is).
-fn store_keys(
-    transaction: &Transaction<'_>,
-    stream: StreamId,
-    batch: &Batch,
-) -> Result<Vec<bool>, Failure> {
+fn store_keys(transaction: &Transaction<'_>, commit: &Commit<'_>) -> Result<Vec<bool>, Failure> {
+    let batch = commit.batch;
     let mut checked: Vec<u32> = (0..batch.events.len() as u32)
         .filter(|index| batch.events[*index as usize].dedupe == Dedupe::Check)
         .collect();
@@ -205,10 +203,19 @@ fn store_keys(
     // events with one key the first is kept.
     checked.sort_by_key(|index| batch.events[*index as usize].key);
     let mut dropped = vec![false; batch.events.len()];
-    let mut keys = KeyWriter::new(transaction, stream)?;
+    let mut keys = KeyWriter::new(transaction, commit.stream)?;
+    // A key that this very commit may forget is looked up, and not stored first.
+    let forgotten = commit.forget_keys_before.map_or(i64::MIN, Timestamp::as_millisecond);
+    let mut before = None;
     for index in checked {
         let event = &batch.events[index as usize];
-        dropped[index as usize] = keys.insert(&event.key, event.time)? == Inserted::Known;
+        let is_known = if event.time < forgotten {
+            keys.is_known(&event.key)?
+        } else {
+            keys.insert(&event.key, event.time)? == Inserted::Known
+        };
+        dropped[index as usize] = is_known || before == Some(event.key);
+        before = Some(event.key);
     }
     keys.finish()?;
     Ok(dropped)

@@ -216,6 +216,22 @@ fn old_keys_are_forgotten_and_refreshed_ones_kept() {
 }
 
 #[test]
+fn keys_that_a_commit_forgets_at_once_are_looked_up_and_not_stored() {
+    let bench = Bench::new();
+    let delivery = bench.open();
+    let _ = deliver(&delivery, &batch([3], Dedupe::Check)).unwrap();
+    // 3 was delivered before, 4 comes twice, 8 is still of use, and 5 comes with two times.
+    let mut events = batch([3, 4, 4, 8], Dedupe::Check);
+    events.push(key(5), 5, Dedupe::Check, b"{\"id\":5}");
+    events.push(key(5), 9, Dedupe::Check, b"{\"id\":5}");
+    let forget = Commit { forget_keys_before: Some(at(8)), ..commit(&delivery, &events, None) };
+    assert_eq!(delivery.commit(forget).unwrap().duplicates, 3);
+    assert_eq!(bench.text(), lines([3, 4, 8, 5]));
+    // 3 stays until the next pass over the table; 4 was never there.
+    assert_eq!(delivery.store().count("seen_keys"), 3);
+}
+
+#[test]
 fn a_failure_at_any_step_leaves_nothing_and_can_be_repeated() {
     for step in [Step::KeysStored, Step::LinesSynced, Step::BeforeCommit] {
         let bench = Bench::new();

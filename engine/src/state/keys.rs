@@ -20,6 +20,7 @@ pub(crate) enum Inserted {
 /// Looks up and stores keys of one stream within one transaction.
 pub(crate) struct KeyWriter<'a> {
     insert: CachedStatement<'a>,
+    look_up: CachedStatement<'a>,
     refresh: CachedStatement<'a>,
     count: CachedStatement<'a>,
     stream: StreamId,
@@ -32,6 +33,8 @@ impl<'a> KeyWriter<'a> {
             insert: transaction.prepare_cached(
                 "INSERT OR IGNORE INTO seen_keys (stream, key, time) VALUES (?1, ?2, ?3)",
             )?,
+            look_up: transaction
+                .prepare_cached("SELECT 1 FROM seen_keys WHERE stream = ?1 AND key = ?2")?,
             refresh: transaction.prepare_cached(
                 "UPDATE seen_keys SET time = ?3 WHERE stream = ?1 AND key = ?2 AND time < ?3",
             )?,
@@ -50,6 +53,11 @@ impl<'a> KeyWriter<'a> {
         }
         self.refresh.execute(params![self.stream.0, key, time])?;
         Ok(Inserted::Known)
+    }
+
+    /// Whether `key` was stored before.
+    pub(crate) fn is_known(&mut self, key: &[u8; 16]) -> Result<bool, Failure> {
+        Ok(self.look_up.exists(params![self.stream.0, key])?)
     }
 
     /// Counts what was added, so that pruning knows when it is due.
