@@ -16,9 +16,9 @@ use crate::Exit;
 use crate::arguments::Connection;
 use crate::check;
 use crate::live::Live;
-use crate::open::open;
+use crate::open::{open, unless_interrupted};
 use crate::summary;
-use crate::terminal::{complain, fail, stopped};
+use crate::terminal::{complain, fail};
 
 /// How long the person in front of the browser may take.
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -61,12 +61,10 @@ pub(crate) async fn run(command: &Connection) -> Exit {
             })??;
         authenticator.exchange(request, &callback).await
     };
-    let outcome = tokio::select! {
-        outcome = connected => outcome,
-        () = stopped() => return Exit::Interrupted,
-    };
-    if let Err(error) = outcome {
-        return summary::complain_about([&error]);
+    match unless_interrupted(&runner, connected).await {
+        None => return Exit::Interrupted,
+        Some(Err(error)) => return summary::complain_about([&error]),
+        Some(Ok(_)) => {}
     }
     complain("Signed in. What this connection can see:\n");
     check::report(&runner, &live, command.format).await
