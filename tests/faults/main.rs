@@ -43,8 +43,8 @@ async fn named_in(tenant: Tenant, name: &str, code: Code, fault: Fault) {
     tenant.completes().await;
 }
 
-/// The fault befalls `times` requests of `sign_ins` or, with `log_file`, of the first log files;
-/// the same run gets over it.
+/// The fault befalls `times` requests of `sign_ins` and as many downloads of log files, when some
+/// have gone well; the same run gets over it.
 async fn heals(times: u64, fault: Fault) -> Tenant {
     let tenant = Tenant::start(small()).await;
     tenant.break_query(SIGN_INS, LATER, times, fault.clone());
