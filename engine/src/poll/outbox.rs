@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use crate::error::Result;
 use crate::map::{Mapped, Record, Scratch};
 use crate::plan::StreamPlan;
+use crate::poll::window::Range;
 use crate::sink::{Batch, Commit, Committed, Dedupe, Delivery};
 use crate::state::{Cursor, StreamId};
 
@@ -24,6 +25,8 @@ pub(super) struct Outbox<'p> {
     stream: StreamId,
     /// When the poll started: the time by which keys are kept that have none of their own.
     started: Timestamp,
+    /// The range that is read, if the app finds it by the times of the records themselves.
+    asked: Option<Range>,
     scratch: Scratch,
     batch: Batch,
     rejected: Batch,
@@ -50,12 +53,18 @@ impl<'p> Outbox<'p> {
             delivery,
             stream,
             started,
+            asked: None,
             scratch: Scratch::default(),
             batch: Batch::new(),
             rejected: Batch::new(),
             finished: Vec::new(),
             last_commit: Instant::now(),
         }
+    }
+
+    /// A range of records is read; `None` if it is not found by the records' own times.
+    pub(super) fn start_range(&mut self, asked: Option<Range>) {
+        self.asked = asked;
     }
 
     /// A response starts to arrive.
@@ -77,12 +86,14 @@ impl<'p> Outbox<'p> {
             }
         };
         let time = time.and_then(|ms| Timestamp::from_millisecond(ms).ok());
-        // A key is of use as long as a window can reach back to its record, or, where keys are
-        // remembered for a while, that long from now on.
-        let keep = match (&self.plan.window, self.plan.remember) {
-            (Some(_), None) => time.unwrap_or(self.started),
-            _ => self.started,
+        // A key is of use as long as a window can reach back to its record. Of a record that comes
+        // though its time is not in the window (rows of a listed file, an app that does not filter)
+        // nothing is known but when it came.
+        let inside = |time: &Timestamp| {
+            self.asked.is_some_and(|asked| asked.start <= *time && *time <= asked.end)
         };
+        let own = time.filter(inside).filter(|_| self.plan.remember.is_none());
+        let keep = own.unwrap_or(self.started);
         let key = match time {
             Some(time) if self.plan.key_has_time => by_time(key, time),
             _ => key,
@@ -106,11 +117,15 @@ impl<'p> Outbox<'p> {
 
     /// A listed item is read to its end.
     pub(super) fn finish_item(&mut self, key: String, time: Option<Timestamp>) {
+        // Without a time of its own it is known until a listing does not show it any more.
         self.finished.push((key, time.unwrap_or(self.started)));
     }
 
-    /// Whether an item was read to its end by an earlier commit.
+    /// Whether an item was read to its end.
     pub(super) fn is_finished(&self, key: &str) -> Result<bool> {
+        if self.finished.iter().any(|(finished, _)| finished == key) {
+            return Ok(true);
+        }
         let store = self.delivery.store();
         tokio::task::block_in_place(|| store.is_finished(self.stream, key))
     }

@@ -25,6 +25,9 @@ use crate::render::{Scope, render_all};
 use crate::sink::Delivery;
 use crate::state::{Cursor, RunOutcome, RunReport};
 
+/// How far a clock may be set back between two polls, as it happens where one is corrected.
+const CLOCK_STEP: Duration = Duration::from_secs(3600);
+
 /// What a poll is limited to.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Limits {
@@ -46,6 +49,8 @@ pub struct Poll<'p> {
     /// The newest record time of the window in hand, as long as times only grew.
     newest: Option<Timestamp>,
     in_order: bool,
+    /// The app promised an order and broke it: the watermark may be ahead of records to come.
+    promise_broken: bool,
     report: StreamReport,
 }
 
@@ -97,6 +102,7 @@ impl<'p> Poll<'p> {
             started,
             newest: None,
             in_order: true,
+            promise_broken: false,
             report,
         };
         let outcome = poll.poll(limits).await;
@@ -127,9 +133,7 @@ impl<'p> Poll<'p> {
                 self.tell(&Progress::Started(None));
                 self.settled(None).await.map_err(Refused::into_error)?;
                 self.cursor.completed_at = Some(self.session.clock.now());
-                // What this snapshot did not show again is gone at the source.
-                let forget = self.plan.remember.is_none().then_some(self.started);
-                self.commit(None, forget)
+                self.commit(None, true)
             }
             Some(window) => {
                 let backfill =
@@ -137,6 +141,7 @@ impl<'p> Poll<'p> {
                 let settings = Settings::new(window, backfill);
                 self.settings = Some(settings);
                 let now = self.session.clock.now();
+                self.check_clock(now)?;
                 let due = settings.due(self.cursor.watermark, now, limits.since, limits.until);
                 self.tell(&Progress::Started(due.map(|due| due.range)));
                 let Some(due) = due else { return Ok(()) };
@@ -152,9 +157,21 @@ impl<'p> Poll<'p> {
                 }
                 self.windows(&settings, due.range).await?;
                 self.cursor.completed_at = Some(self.session.clock.now());
-                self.commit(None, None)
+                self.commit(None, true)
             }
         }
+    }
+
+    /// A watermark that is far ahead was made by a wrong clock, or is seen by one: nothing would be
+    /// due until its time comes, and nobody would know.
+    fn check_clock(&self, now: Timestamp) -> Result<()> {
+        let Some(watermark) = self.cursor.watermark.filter(|at| earlier(*at, CLOCK_STEP) > now)
+        else {
+            return Ok(());
+        };
+        Err(Error::new(Code::StateCorrupt, "everything is delivered up to a time that is to come")
+            .cause(format!("up to {watermark:.0}, and this machine's clock shows {now:.0}"))
+            .fix("set the clock; if it is right now, it was wrong before: poll with a new state folder, with `--since` the time up to which events were complete"))
     }
 
     /// Reads a range piece by piece, in smaller pieces where the app cannot do more.
@@ -168,7 +185,7 @@ impl<'p> Poll<'p> {
                     at = piece.end;
                     self.cursor.window = None;
                     // Whatever happens to the next piece, this one is delivered.
-                    self.commit(Some(at), None)?;
+                    self.commit(Some(at), false)?;
                     // Back to the declared span, carefully.
                     span = match (span, settings.span()) {
                         (Some(narrow), Some(declared)) => Some(declared.min(narrow * 2)),
@@ -228,7 +245,8 @@ impl<'p> Poll<'p> {
     /// The part of a piece that is still to be read.
     fn resume(&self, piece: Option<Range>) -> Option<Range> {
         let (piece, settings) = (piece?, self.settings?);
-        let Some(watermark) = self.cursor.watermark.filter(|_| settings.ascending) else {
+        let trusted = settings.ascending && !self.promise_broken;
+        let Some(watermark) = self.cursor.watermark.filter(|_| trusted) else {
             return Some(piece);
         };
         let overlap = settings.horizon(watermark);
@@ -239,6 +257,10 @@ impl<'p> Poll<'p> {
     async fn read(&mut self, piece: Option<Range>) -> Result<(), Refused> {
         self.newest = None;
         self.in_order = true;
+        let own_times = piece.filter(|_| self.plan.listing.is_none());
+        self.outbox.start_range(
+            own_times.zip(self.settings).map(|(piece, settings)| settings.asked(piece)),
+        );
         let plan = Arc::clone(self.plan);
         match &plan.listing {
             None => self.pages(&plan.records, piece, None).await,
@@ -349,8 +371,7 @@ impl<'p> Poll<'p> {
         match self.outbox.take(record) {
             Ok(time) => {
                 if self.plan.listing.is_none() {
-                    self.in_order &= time.is_some() && time >= self.newest;
-                    self.newest = self.newest.max(time);
+                    self.arrived(time);
                 }
             }
             Err(reason) => {
@@ -363,6 +384,21 @@ impl<'p> Poll<'p> {
                 }
             }
         }
+    }
+
+    /// Notes the time of a record, or of an item that is read to its end.
+    fn arrived(&mut self, time: Option<Timestamp>) {
+        let ordered = time.is_some() && time >= self.newest;
+        self.in_order &= ordered;
+        let promised = self.settings.is_some_and(|settings| settings.ascending);
+        if promised && !ordered && time.is_some() && !self.promise_broken {
+            self.promise_broken = true;
+            self.warn(
+                "the app did not return the oldest first: remove `order` from the stream's window"
+                    .to_owned(),
+            );
+        }
+        self.newest = self.newest.max(time);
     }
 
     /// Reads the records of one listed item, unless that was done before.
@@ -379,6 +415,9 @@ impl<'p> Poll<'p> {
             None => None,
         };
         if self.outbox.is_finished(&key)? {
+            if plan.window.is_none() {
+                self.outbox.finish_item(key, None);
+            }
             return Ok(());
         }
         match self.pages(&plan.records, piece, Some((&listing.name, item))).await {
@@ -389,20 +428,20 @@ impl<'p> Poll<'p> {
             }
             Err(other) => return Err(other),
         }
-        self.in_order &= time >= self.newest;
-        self.newest = self.newest.max(time);
+        self.arrived(time);
         self.outbox.finish_item(key, time);
         self.commit_if_due()?;
         Ok(())
     }
 
     fn commit_if_due(&mut self) -> Result<()> {
-        if self.outbox.is_due() { self.commit(None, None) } else { Ok(()) }
+        if self.outbox.is_due() { self.commit(None, false) } else { Ok(()) }
     }
 
     /// Makes everything in hand durable. The watermark follows to `reached`, or where it is certain
-    /// that all earlier records are in hand; the cursor changes only when it is durable itself.
-    fn commit(&mut self, reached: Option<Timestamp>, forget: Option<Timestamp>) -> Result<()> {
+    /// that all earlier records are in hand; the cursor changes only when it is durable itself. With
+    /// `complete`, the poll has seen everything that it was due to see.
+    fn commit(&mut self, reached: Option<Timestamp>, complete: bool) -> Result<()> {
         let mut cursor = self.cursor.clone();
         let in_hand = self.settings.zip(self.newest).and_then(|(settings, newest)| {
             let (start, end) = cursor.window?;
@@ -412,16 +451,7 @@ impl<'p> Poll<'p> {
         });
         // `None` is less than every time: the watermark only moves forward.
         cursor.watermark = cursor.watermark.max(in_hand).max(reached);
-        let horizon = match (&self.settings, cursor.watermark) {
-            (Some(settings), Some(watermark)) => {
-                let start = cursor.window.map_or(watermark, |(start, _)| start.min(watermark));
-                Some(settings.horizon(if settings.ascending { watermark } else { start }))
-            }
-            _ => None,
-        };
-        let remembered = self.plan.remember.map(|remember| earlier(self.started, remember));
-        let keys_before = forget.or(remembered).or(horizon);
-        let forget = Forget { keys_before, finished_before: horizon };
+        let forget = self.forget(&cursor, complete);
         let committed = self.outbox.commit(&cursor, forget)?;
         self.cursor = cursor;
         self.report.delivered += committed.delivered;
@@ -435,6 +465,28 @@ impl<'p> Poll<'p> {
             watermark: self.cursor.watermark,
         });
         Ok(())
+    }
+
+    /// What can be forgotten when this cursor is committed.
+    fn forget(&self, cursor: &Cursor, complete: bool) -> Forget {
+        let remembered = self.plan.remember.map(|remember| earlier(self.started, remember));
+        let Some(settings) = &self.settings else {
+            // What a whole snapshot did not show again is gone at the source. Of listed items that
+            // were read before the records are not shown again.
+            let shown = self.plan.listing.is_none().then_some(self.started);
+            return Forget {
+                keys_before: remembered.or(shown).filter(|_| complete),
+                finished_before: complete.then_some(self.started),
+            };
+        };
+        let horizon = cursor.watermark.map(|watermark| {
+            let start = cursor.window.map_or(watermark, |(start, _)| start.min(watermark));
+            let trusted = settings.ascending && !self.promise_broken;
+            settings.horizon(if trusted { watermark } else { start })
+        });
+        // Never less than the windows reach back: after a pause that is long ago.
+        let keys_before = horizon.map(|horizon| remembered.map_or(horizon, |r| r.min(horizon)));
+        Forget { keys_before, finished_before: horizon }
     }
 
     fn scope<'a>(&self, piece: Option<Range>, facts: &'a BTreeMap<String, Literal>) -> Scope<'a>

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tokio::sync::Notify;
 
 use crate::paging::WAYS;
-use crate::support::{App, Asked, NOON, Tenant, status, windowed};
+use crate::support::{App, Asked, NOON, Tenant, broken_off, status, windowed};
 
 /// A record of the app: its time, and when the app shows it, in seconds after noon.
 #[derive(Clone, Debug)]
@@ -123,14 +123,12 @@ fn page(plan: &Plan, asked: &Asked, now: i64, repeat: bool) -> Response {
 
 /// A part of an answer: cut off, or as if it were all.
 fn part(answer: Response, percent: usize, cut: bool) -> Response {
-    let (mut parts, body) = answer.into_parts();
+    let (parts, body) = answer.into_parts();
     let body = tokio::task::block_in_place(|| {
         tokio::runtime::Handle::current().block_on(axum::body::to_bytes(body, 1 << 20)).unwrap()
     });
-    if cut {
-        parts.headers.insert("content-length", body.len().to_string().parse().unwrap());
-    }
-    Response::from_parts(parts, Body::from(body.slice(..body.len() * percent / 100)))
+    let body = body.slice(..body.len() * percent / 100);
+    if cut { broken_off(body) } else { Response::from_parts(parts, Body::from(body)) }
 }
 
 async fn run(plan: Plan) {

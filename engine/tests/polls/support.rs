@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use axum::body::Body;
 use axum::response::Response;
+use bytes::Bytes;
 use jiff::Timestamp;
 use longshore_engine::clock::Clock;
 use longshore_engine::connection::ConnectionFile;
@@ -84,6 +85,19 @@ pub(crate) fn status(status: u16, body: &Value) -> Response {
         .header("content-type", "application/json")
         .body(Body::from(body.to_string()))
         .unwrap()
+}
+
+/// An answer whose connection breaks after these bytes.
+pub(crate) fn broken_off(bytes: impl Into<Bytes>) -> Response {
+    let broken = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
+    // The bytes are on their way before the connection breaks.
+    let late = async move {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        Err(broken)
+    };
+    let first = futures_util::stream::iter([Ok(bytes.into())]);
+    let all = futures_util::StreamExt::chain(first, futures_util::stream::once(late));
+    Response::new(Body::from_stream(all))
 }
 
 /// A connection to an app that has the stream `events`.
