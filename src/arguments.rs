@@ -98,7 +98,7 @@ pub(crate) enum Format {
 /// Which connection.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "A connection file:\n\n  name: acme\n  manifest: manifests/salesforce/manifest.yaml\n  grant: client_credentials\n  inputs:\n    login_host: acme.my.salesforce.com\n    client_id: the consumer key\n    client_secret: { env: ACME_SECRET }   # or { file: acme.secret }\n\nPaths start at the file's folder. State goes to `state` beside the file and events to `events`,\nunless the keys `state` and `output` name other folders."
+    after_help = "A connection file:\n\n  name: acme\n  manifest: manifests/salesforce/manifest.yaml\n  grant: client_credentials\n  inputs:\n    login_host: acme.my.salesforce.com\n    client_id: YOUR_CONSUMER_KEY\n    client_secret: { env: ACME_SECRET }   # or { file: acme.secret }\n\nPaths start at the file's folder. State goes to `state` beside the file and events to `events`,\nunless the keys `state` and `output` name other folders."
 )]
 pub(crate) struct Connection {
     /// The connection file
@@ -185,7 +185,7 @@ pub(crate) struct Org {
     /// Give a new refresh token with each refresh, and take the old one away
     #[arg(long)]
     pub(crate) refresh_token_rotation: bool,
-    /// The public key in PEM form that goes with the private key of a jwt_bearer connection
+    /// The public key in PEM form that goes with the private key of a JWT bearer connection
     #[arg(long, value_name = "FILE")]
     pub(crate) jwt_public_key: Option<PathBuf>,
 }

@@ -162,8 +162,8 @@ impl Compared {
 /// `from` is the oldest time that log files were asked for.
 fn compare(truth: &Truth, from: Option<Timestamp>, events: &Path) -> Vec<Compared> {
     let lines = |stream: &str| {
-        let text = std::fs::read(events.join(format!("{stream}.jsonl"))).unwrap_or_default();
-        text.iter().filter(|byte| **byte == b'\n').count() as u64
+        let text = std::fs::read_to_string(events.join(format!("{stream}.jsonl")));
+        text.unwrap_or_default().lines().count() as u64
     };
     // Log files that are older than the history asked for are not due.
     let due = |created: &str| {

@@ -90,9 +90,8 @@ impl Inner {
     fn tell(&mut self, stream: &str, progress: &Progress) {
         match progress {
             Progress::Warning(text) => self.say(&format!("warning: {stream}: {text}")),
-            Progress::Paused { until, reason } => {
-                self.say(&format!("{stream}: paused until {} UTC: {reason}", minute(*until)));
-            }
+            // The reason names the time.
+            Progress::Paused { reason, .. } => self.say(&format!("{stream}: {reason}")),
             Progress::Retrying { error, wait } => {
                 let wait = duration((*wait).max(Duration::from_secs(1)));
                 self.say(&format!(

@@ -47,7 +47,8 @@ fn examples(text: &str) -> Vec<String> {
     while let Some(line) = lines.next() {
         let Some(indent) = line.find("```yaml") else { continue };
         let block = lines.by_ref().take_while(|line| line.trim() != "```");
-        blocks.push(block.map(|line| format!("{}\n", line.get(indent..).unwrap_or(""))).collect());
+        let block: Vec<_> = block.map(|line| line.get(indent..).unwrap_or("")).collect();
+        blocks.push(block.join("\n") + "\n");
     }
     blocks
 }
@@ -62,7 +63,7 @@ fn entries(yaml: &str, indent: usize) -> Vec<(String, String)> {
             found.push((key.to_owned(), String::new()));
         }
         if let Some((_, text)) = found.last_mut() {
-            *text += &format!("{line}\n");
+            let _ = writeln!(text, "{line}");
         }
     }
     found
@@ -236,6 +237,7 @@ fn the_rules_are_all_listed() {
 fn every_option_of_the_command_line_is_described() {
     let page = read(format!("{BOOK}/cli.md"));
     let option = Regex::new(r"--[a-z][a-z-]+").unwrap();
+    let row = Regex::new(r"(?m)^\| `(--[a-z-]+)").unwrap();
     for command in ["validate", "schema", "run", "check", "connect", "simulate salesforce", "demo"]
     {
         let heading = format!("\n## longshore {command}\n");
@@ -250,11 +252,7 @@ fn every_option_of_the_command_line_is_described() {
         for name in options.into_iter().filter(|name| *name != "--help") {
             assert!(section.contains(&format!("`{name}")), "{command}: {name} is not described");
         }
-        for (_, [name]) in Regex::new(r"(?m)^\| `(--[a-z-]+)")
-            .unwrap()
-            .captures_iter(section)
-            .map(|found| found.extract())
-        {
+        for (_, [name]) in row.captures_iter(section).map(|found| found.extract()) {
             assert!(help.contains(name), "{command}: there is no {name}");
         }
     }
