@@ -100,7 +100,21 @@ pub fn render(template: &Template, scope: &Scope<'_>) -> Result<Option<String>> 
         return Ok(Some(text.to_owned()));
     }
     let mut out = String::new();
-    Ok(write_parts(template.parts(), scope, template, &mut out)?.then_some(out))
+    Ok(write_parts(template, template.parts(), scope, Form::Text, &mut out)?.then_some(out))
+}
+
+/// Writes the template of a URL or of a path in which everything must have a value.
+///
+/// A value inside the path is one piece of it, whatever it says: it is percent-encoded, unless the
+/// template does so itself. A value at the very start is a URL or a path that the app handed out,
+/// and is written as it is; so is a value in the host, which is checked before it is called.
+///
+/// # Errors
+/// As [`render_all`].
+pub fn render_url(template: &Template, scope: &Scope<'_>) -> Result<String> {
+    let mut out = String::new();
+    let written = write_parts(template, template.parts(), scope, Form::Url, &mut out)?;
+    written.then_some(out).ok_or_else(|| incomplete(template))
 }
 
 /// Writes a template in which everything must have a value.
@@ -108,31 +122,52 @@ pub fn render(template: &Template, scope: &Scope<'_>) -> Result<Option<String>> 
 /// # Errors
 /// [`Code::InputMissing`] naming the template's references if one has no value.
 pub fn render_all(template: &Template, scope: &Scope<'_>) -> Result<String> {
-    render(template, scope)?.ok_or_else(|| {
-        let names: Vec<_> = template.references().iter().map(ToString::to_string).collect();
-        Error::new(Code::InputMissing, format!("`{template}` could not be written"))
-            .cause(format!("one of these has no value: {}", names.join(", ")))
-            .fix("give the connection a value for it, or check the manifest's fields and records")
-    })
+    render(template, scope)?.ok_or_else(|| incomplete(template))
+}
+
+fn incomplete(template: &Template) -> Error {
+    let names: Vec<_> = template.references().iter().map(ToString::to_string).collect();
+    Error::new(Code::InputMissing, format!("`{template}` could not be written"))
+        .cause(format!("one of these has no value: {}", names.join(", ")))
+        .fix("give the connection a value for it, or check the manifest's fields and records")
+}
+
+/// What a template writes.
+#[derive(Clone, Copy, PartialEq)]
+enum Form {
+    Text,
+    Url,
+}
+
+/// Whether what is written next is inside the path of a URL, or behind it.
+fn is_in_path(url: &str) -> bool {
+    url.starts_with('/') || url.strip_prefix("https://").is_some_and(|rest| rest.contains('/'))
 }
 
 fn write_parts(
+    template: &Template,
     parts: &[Part],
     scope: &Scope<'_>,
-    template: &Template,
+    form: Form,
     out: &mut String,
 ) -> Result<bool> {
     for part in parts {
         match part {
             Part::Text(text) => out.push_str(text),
-            Part::Expression(expression) => match evaluate(expression, scope, template)? {
-                Some(value) => out.push_str(&value.text()),
-                None => return Ok(false),
-            },
+            Part::Expression(expression) => {
+                let Some(value) = evaluate(expression, scope, template)? else { return Ok(false) };
+                let is_encoded =
+                    matches!(expression, Expression::Call { helper: Helper::Urlencode, .. });
+                if form == Form::Url && is_in_path(out) && !is_encoded {
+                    out.push_str(&percent_encode(&value.text()));
+                } else {
+                    out.push_str(&value.text());
+                }
+            }
             Part::If { condition, then, otherwise } => {
                 let holds = evaluate(condition, scope, template)?.is_some_and(|v| !v.is_empty());
                 let branch = if holds { then } else { otherwise };
-                if !write_parts(branch, scope, template, out)? {
+                if !write_parts(template, branch, scope, form, out)? {
                     return Ok(false);
                 }
             }

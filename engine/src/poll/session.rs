@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use longshore_schema::http::Reaction;
 use longshore_schema::stream::Request;
+use longshore_schema::template::Part;
 use longshore_schema::{Literal, Template};
 use serde_json::Value;
 use url::Url;
@@ -23,10 +24,12 @@ use crate::poll::body::whole;
 use crate::poll::progress::{Observer, Progress};
 use crate::poll::verdict::judge;
 use crate::quota::Quota;
-use crate::render::{Scope, render, render_all};
+use crate::render::{Scope, render, render_all, render_url};
 
 /// The longest answer to a question about the tenant.
 const MAX_ANSWER: u64 = 16 << 20;
+/// An answer about the tenant is asked for again after this: tenants change while we watch.
+const FACT_LASTS: SignedDuration = SignedDuration::from_hours(24);
 /// A pause for a quota after which tokens are looked at again: shorter than sessions last, and long
 /// enough that an app which refuses every session is not asked for another one in a hurry.
 const LONG_PAUSE: SignedDuration = SignedDuration::from_mins(5);
@@ -41,7 +44,8 @@ pub struct Session {
     quotas: Vec<Quota>,
     pub(super) clock: Clock,
     observer: Observer,
-    facts: tokio::sync::Mutex<BTreeMap<String, Literal>>,
+    /// The answers about the tenant, and when they were asked for.
+    facts: tokio::sync::Mutex<BTreeMap<String, (Literal, Timestamp)>>,
     requests: AtomicU64,
 }
 
@@ -153,13 +157,19 @@ impl Session {
         self.facts.lock().await.clear();
     }
 
-    /// The answers to these questions, asking those that were not asked yet.
+    /// The answers to these questions, asking those that were not asked in the last day.
     ///
     /// # Errors
     /// Why the first of them could not be answered.
     pub async fn facts(&self, stream: &str, names: &[String]) -> Result<BTreeMap<String, Literal>> {
-        let mut known = self.facts.lock().await;
         let mut answers = BTreeMap::new();
+        // Others may hold the lock for as long as the app takes to answer them.
+        if names.is_empty() {
+            return Ok(answers);
+        }
+        let mut known = self.facts.lock().await;
+        let now = self.clock.now();
+        known.retain(|_, (_, asked)| now.duration_since(*asked) < FACT_LASTS);
         for (name, fact) in &self.plan.facts {
             if !names.contains(name) {
                 continue;
@@ -181,9 +191,9 @@ impl Session {
                     error.what = what;
                     error
                 })?;
-                known.insert(name.clone(), answer);
+                known.insert(name.clone(), (answer, now));
             }
-            if let Some(answer) = known.get(name) {
+            if let Some((answer, _)) = known.get(name) {
                 answers.insert(name.clone(), answer.clone());
             }
         }
@@ -337,13 +347,14 @@ impl Session {
         }
     }
 
-    /// Fills a request's templates. `Err` if one of them has no value.
+    /// Fills a request's templates. Refused if one of them has no value, or one that leads out of
+    /// its place.
     fn build(
         &self,
         target: &Target<'_>,
         scope: &Scope<'_>,
         tokens: Option<&Tokens>,
-    ) -> Result<http::Request> {
+    ) -> Result<http::Request, Refused> {
         let scope = Scope { auth: tokens.map(|tokens| &tokens.fields), ..*scope };
         let (url, declared) = match target {
             Target::Link(url, declared) => ((*url).clone(), *declared),
@@ -363,7 +374,7 @@ impl Session {
             let form = HeaderValue::from_static("application/x-www-form-urlencoded");
             request.headers.insert(CONTENT_TYPE, form);
         }
-        let home = Hosts::new(self.base_url(&scope)?.host_str())?;
+        let home = self.home(declared, &scope)?;
         request.credentials = match (&self.plan.auth, tokens) {
             (AuthPlan::OAuth(_), Some(tokens)) => vec![Credential::bearer(&tokens.access, home)?],
             (AuthPlan::ApiKey { header, value }, _) => {
@@ -378,12 +389,34 @@ impl Session {
         url(&render_all(&self.plan.base_url, scope)?, &self.plan.base_url)
     }
 
-    fn declared_url(&self, declared: &Request, scope: &Scope<'_>) -> Result<Url> {
-        let template =
-            declared.get.as_ref().or(declared.post.as_ref()).ok_or_else(|| {
-                Error::new(Code::Internal, "a request has neither `get` nor `post`")
-            })?;
-        let path = render_all(template, scope)?;
+    /// The hosts that credentials are for: that of the base URL, and one that the manifest itself
+    /// writes into the request. A host that only the app names gets none.
+    fn home(&self, declared: &Request, scope: &Scope<'_>) -> Result<Hosts> {
+        let template = template_of(declared)?;
+        let base = self.base_url(scope)?;
+        let written = match template.parts().first() {
+            Some(Part::Text(text)) if text.starts_with("https://") => {
+                Some(url(&render_url(template, scope)?, template)?)
+            }
+            _ => None,
+        };
+        Hosts::new([Some(&base), written.as_ref()].into_iter().flatten().filter_map(Url::host_str))
+    }
+
+    fn declared_url(&self, declared: &Request, scope: &Scope<'_>) -> Result<Url, Refused> {
+        let template = template_of(declared)?;
+        let path = render_url(template, scope)?;
+        let handed_out = matches!(template.parts().first(), Some(Part::Expression(_)));
+        if !handed_out && has_dots(&path) {
+            let error =
+                Error::new(Code::DataGap, "a value would lead out of the path of its request")
+                    .cause(format!("`{template}` has `.` or `..` in the place of a name"))
+                    .fix("look at the item in the app: names like this are made to deceive");
+            return Err(match scope.item {
+                Some(_) => Refused::Skip(error),
+                None => Refused::Failed(error),
+            });
+        }
         let mut text = if path.starts_with('/') {
             let base = render_all(&self.plan.base_url, scope)?;
             format!("{}{path}", base.trim_end_matches('/'))
@@ -395,7 +428,7 @@ impl Session {
             text.push(if text.contains('?') { '&' } else { '?' });
             text.push_str(&query);
         }
-        url(&text, template)
+        Ok(url(&text, template)?)
     }
 
     /// Parameters in `application/x-www-form-urlencoded` form, those without a value left out.
@@ -414,6 +447,18 @@ impl Session {
         }
         Ok(form.finish())
     }
+}
+
+fn template_of(request: &Request) -> Result<&Template> {
+    let written = request.get.as_ref().or(request.post.as_ref()).map(|url| &url.value);
+    written.ok_or_else(|| Error::new(Code::Internal, "a request has neither `get` nor `post`"))
+}
+
+/// Whether a path has a segment that leads elsewhere (WHATWG URL, "single-dot" and "double-dot path
+/// segment"). Encoding does not help: `%2e` counts as a dot.
+fn has_dots(url: &str) -> bool {
+    let path = url.split(['?', '#']).next().unwrap_or_default();
+    path.split('/').any(|segment| segment == "." || segment == "..")
 }
 
 fn url(text: &str, template: &Template) -> Result<Url> {
