@@ -23,6 +23,10 @@ use crate::state::Store;
 /// The longest that a stream which failed waits for its next poll, whatever its schedule.
 const LONGEST_RETRY: Duration = Duration::from_secs(15 * 60);
 
+/// The longest that a stream waits because the app asked it to. Whatever the app said: a request a
+/// day is no burden, and a mistaken date must not stop a stream for years.
+const LONGEST_WAIT: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
+
 /// Where a connection keeps things.
 #[derive(Clone, Debug)]
 pub struct Folders {
@@ -155,8 +159,9 @@ impl Runner {
                         let soon = stream.every.min(LONGEST_RETRY);
                         let soon = jiff::SignedDuration::try_from(soon).unwrap_or_default();
                         let soon = runner.clock.now().checked_add(soon).unwrap_or(due);
+                        let latest = runner.clock.now().checked_add(LONGEST_WAIT).unwrap_or(due);
                         due = match error.retry {
-                            Retry::Later(Some(at)) => at.max(soon),
+                            Retry::Later(Some(at)) => at.min(latest).max(soon),
                             _ => soon,
                         };
                         runner.session.forget_facts().await;
@@ -165,7 +170,14 @@ impl Runner {
                 }
             });
         }
-        while polls.join_next().await.is_some() {}
+        // No poll ends by itself. A stream that is not polled any more must not go unnoticed.
+        while let Some(ended) = polls.join_next().await {
+            if let Err(error) = ended
+                && error.is_panic()
+            {
+                std::panic::resume_unwind(error.into_panic());
+            }
+        }
     }
 
     /// Waits until the polls have ended whose future was dropped, and tokens that were on their way
