@@ -7,17 +7,37 @@ use serde_json::Value;
 use crate::error::{Code, Error, Result, Retry};
 use crate::map::Record;
 use crate::plan::Listing;
+use crate::poll::outbox::raw;
 
-/// A listed item as later templates refer to it.
-pub(super) fn item_of(record: &Record<'_>) -> Result<Value> {
-    match record {
-        Record::Json(bytes) => serde_json::from_slice(bytes).map_err(|_| {
-            Error::new(Code::DataParse, "a listed item is not JSON").retry(Retry::Later(None))
-        }),
-        Record::Row(row) => {
-            let names = row.header().names().iter().cloned();
-            Ok(names.zip(row.fields().map(Value::from)).collect())
+/// The most bytes of items that a page of a listing may have: they are held until each is read.
+const MAX_BYTES: usize = 64 << 20;
+
+/// The items of one page, as later templates refer to them.
+#[derive(Default)]
+pub(super) struct Items {
+    pub(super) list: Vec<Value>,
+    bytes: usize,
+}
+
+impl Items {
+    /// Takes the next one.
+    pub(super) fn push(&mut self, record: &Record<'_>) -> Result<()> {
+        self.bytes += raw(record).len();
+        if self.bytes > MAX_BYTES {
+            return Err(Error::new(Code::DataTooLarge, "a page of the listing is too large")
+                .cause(format!("its items have more than {MAX_BYTES} bytes together"))
+                .fix("ask for fewer fields or for smaller pages in the manifest"));
         }
+        self.list.push(match record {
+            Record::Json(bytes) => serde_json::from_slice(bytes).map_err(|_| {
+                Error::new(Code::DataParse, "a listed item is not JSON").retry(Retry::Later(None))
+            })?,
+            Record::Row(row) => {
+                let names = row.header().names().iter().cloned();
+                names.zip(row.fields().map(Value::from)).collect()
+            }
+        });
+        Ok(())
     }
 }
 

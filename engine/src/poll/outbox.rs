@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::error::Result;
@@ -113,6 +114,17 @@ impl<'p> Outbox<'p> {
         key.copy_from_slice(&Sha256::digest(raw)[..16]);
         let time = self.started.as_millisecond();
         self.rejected.push(key, time, Dedupe::Check, line.to_string().as_bytes());
+    }
+
+    /// Keeps a listed item that cannot be read, with the reason.
+    pub(super) fn leave_out(&mut self, item: &Value, reason: &str) {
+        self.set_aside(item.to_string().as_bytes(), reason);
+    }
+
+    /// When what is in hand has to be committed for its age; `None` if there is nothing.
+    pub(super) fn due_at(&self) -> Option<Instant> {
+        let empty = self.batch.is_empty() && self.rejected.is_empty() && self.finished.is_empty();
+        (!empty).then(|| self.last_commit + BATCH_AGE)
     }
 
     /// A listed item is read to its end.

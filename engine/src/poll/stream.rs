@@ -15,7 +15,7 @@ use crate::http::retry::{Decision, Outcome, random};
 use crate::map::Record;
 use crate::plan::{Listing, StepPlan, StreamPlan};
 use crate::poll::body::Body;
-use crate::poll::item::{item_key, item_of, item_time};
+use crate::poll::item::{Items, item_key, item_time};
 use crate::poll::outbox::{Forget, Outbox, raw};
 use crate::poll::pages::{PageRead, Pager};
 use crate::poll::progress::{Progress, StreamReport};
@@ -25,6 +25,8 @@ use crate::render::{Scope, render_all};
 use crate::sink::Delivery;
 use crate::state::{Cursor, RunOutcome, RunReport};
 
+/// Bytes of a response that are decoded between two looks at what is in hand.
+const CHUNK_BYTES: usize = 16 << 10;
 /// How far a clock may be set back between two polls, as it happens where one is corrected.
 const CLOCK_STEP: Duration = Duration::from_secs(3600);
 
@@ -236,7 +238,8 @@ impl<'p> Poll<'p> {
                 Decision::RetryAfter(wait) => {
                     attempt += 1;
                     self.tell(&Progress::Retrying { error, wait });
-                    self.session.clock.sleep(wait).await;
+                    let session = self.session;
+                    self.meanwhile(session.clock.sleep(wait)).await?;
                 }
             }
         }
@@ -290,9 +293,9 @@ impl<'p> Poll<'p> {
         let step = &listing.step;
         let mut pager = Pager::new(step.pages.as_ref(), step.promise.as_ref());
         loop {
-            let mut items = Vec::new();
+            let mut items = Items::default();
             let more = self.page(step, &mut pager, piece, None, Some(&mut items)).await?;
-            for item in &items {
+            for item in &items.list {
                 self.item(plan, listing, item, piece).await?;
             }
             if !more {
@@ -301,7 +304,7 @@ impl<'p> Poll<'p> {
         }
     }
 
-    /// Reads one page. Its records go to `items` if that is given, otherwise into the batch.
+    /// Reads one page. Its records go to `items` if they are given, otherwise into the batch.
     /// Returns whether there is another page.
     async fn page(
         &mut self,
@@ -309,7 +312,7 @@ impl<'p> Poll<'p> {
         pager: &mut Pager<'_>,
         piece: Option<Range>,
         item: Option<(&str, &Value)>,
-        mut items: Option<&mut Vec<Value>>,
+        mut items: Option<&mut Items>,
     ) -> Result<bool, Refused> {
         let next = pager.next_url.take();
         let target = match &next {
@@ -319,16 +322,20 @@ impl<'p> Poll<'p> {
         let facts = Arc::clone(&self.facts);
         let scope = Scope { page: Some(&pager.scope), item, ..self.scope(piece, &facts) };
         self.report.requests += 1;
-        let mut response = self.session.fetch(&self.plan.name, &target, &scope).await?;
+        let (session, plan) = (self.session, self.plan);
+        let mut response = self.meanwhile(session.fetch(&plan.name, &target, &scope)).await??;
         let place = response.place().to_owned();
         let failed = |error: Error| Refused::Failed(error.in_request(&*place));
         let mut body = Body::new(&response, step.decode, step.records.as_ref()).map_err(failed)?;
         let mut hasher = pager.compares_pages().then(DefaultHasher::new);
         self.outbox.start_response(self.session.clock.now());
-        while let Some(chunk) = response.chunk().await? {
-            let items = items.as_deref_mut();
-            body.feed(&chunk, self.taking(items, &mut hasher)).map_err(failed)?;
-            self.commit_if_due()?;
+        while let Some(chunk) = self.meanwhile(response.chunk()).await?? {
+            // A little at a time: a compressed chunk may unpack to a thousand times its size.
+            for part in chunk.chunks(CHUNK_BYTES) {
+                let items = items.as_deref_mut();
+                body.feed(part, self.taking(items, &mut hasher)).map_err(failed)?;
+                self.commit_if_due()?;
+            }
         }
         let (envelope, records) = body.finish(self.taking(items, &mut hasher)).map_err(failed)?;
         if item.is_some() || self.plan.listing.is_none() {
@@ -350,7 +357,7 @@ impl<'p> Poll<'p> {
     /// What to do with each record of a page, which is hashed where pages are compared.
     fn taking<'r>(
         &'r mut self,
-        mut items: Option<&'r mut Vec<Value>>,
+        mut items: Option<&'r mut Items>,
         hasher: &'r mut Option<DefaultHasher>,
     ) -> impl FnMut(Record<'_>) -> Result<()> + 'r {
         move |record| {
@@ -358,7 +365,7 @@ impl<'p> Poll<'p> {
                 raw(&record).hash(hasher);
             }
             if let Some(items) = &mut items {
-                items.push(item_of(&record)?);
+                items.push(&record)?;
             } else {
                 self.record(record);
             }
@@ -424,7 +431,11 @@ impl<'p> Poll<'p> {
             Ok(()) => {}
             Err(Refused::Skip(error)) => {
                 self.report.gaps += 1;
-                self.warn(format!("{}: {}; left out: {key}", error.code, error.what));
+                self.outbox.leave_out(item, &error.what);
+                self.warn(format!(
+                    "{}: {}; the item is set aside in {}",
+                    error.code, error.what, self.plan.rejected_file
+                ));
             }
             Err(other) => return Err(other),
         }
@@ -432,6 +443,19 @@ impl<'p> Poll<'p> {
         self.outbox.finish_item(key, time);
         self.commit_if_due()?;
         Ok(())
+    }
+
+    /// Waits for something, and commits what is in hand if that takes long.
+    async fn meanwhile<T>(&mut self, work: impl Future<Output = T>) -> Result<T> {
+        let mut work = std::pin::pin!(work);
+        while let Some(due) = self.outbox.due_at() {
+            tokio::select! {
+                biased;
+                done = &mut work => return Ok(done),
+                () = tokio::time::sleep_until(due.into()) => self.commit(None, false)?,
+            }
+        }
+        Ok(work.await)
     }
 
     fn commit_if_due(&mut self) -> Result<()> {
@@ -497,7 +521,7 @@ impl<'p> Poll<'p> {
             let asked = settings.asked(piece);
             (asked.start, asked.end, settings.resolution)
         });
-        Scope { facts: Some(facts), window, ..self.session.scope() }
+        Scope { facts: Some(facts), window, now: Some(self.started), ..self.session.scope() }
     }
 
     fn tell(&self, progress: &Progress) {

@@ -2,6 +2,9 @@
 #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
 mod chaos;
+mod connection;
 mod paging;
+mod requests;
 mod support;
+mod watch;
 mod windows;

@@ -23,6 +23,8 @@ pub(crate) struct Asked {
     pub(crate) method: String,
     pub(crate) path: String,
     pub(crate) query: BTreeMap<String, String>,
+    /// The credential it came with.
+    pub(crate) key: Option<String>,
 }
 
 impl Asked {
@@ -61,7 +63,9 @@ impl App {
                     .into_owned()
                     .collect();
                 let (method, path) = (parts.method.to_string(), parts.uri.path().to_owned());
-                answer(Asked { method, path, query })
+                let key =
+                    parts.headers.get("x-api-key").map(|key| key.to_str().unwrap().to_owned());
+                answer(Asked { method, path, query, key })
             }
         });
         tokio::spawn(async move { axum::serve(listener, router).await });
@@ -137,6 +141,11 @@ impl Tenant {
 
     /// Opens the connection, as a process does at its start.
     pub(crate) fn open(&self) -> Runner {
+        self.open_watched(|_| {})
+    }
+
+    /// Opens the connection; `watch` hears of each step besides.
+    pub(crate) fn open_watched(&self, watch: impl Fn(&Progress) + Send + Sync + 'static) -> Runner {
         let path = self.folder.path().join("connection.yaml");
         let text = format!(
             "name: test\nmanifest: manifest.yaml\nconnect_to: {}\ninputs: {{ key: simulated-key }}\n",
@@ -153,8 +162,10 @@ impl Tenant {
             output: self.folder.path().join("events"),
         };
         let told = Arc::clone(&self.told);
-        let observer: Observer =
-            Arc::new(move |_, progress| told.lock().unwrap().push(progress.clone()));
+        let observer: Observer = Arc::new(move |_, progress| {
+            told.lock().unwrap().push(progress.clone());
+            watch(progress);
+        });
         let plan = Plan::compile(&manifest, connection).unwrap();
         Runner::open(plan, &folders, self.clock.clone(), observer).unwrap()
     }
