@@ -38,7 +38,11 @@ impl Arguments {
 
 /// A time, or a day in UTC, which stands for its start.
 fn time(text: &str) -> Result<Timestamp, String> {
-    let day = || text.parse::<Date>().ok()?.to_zoned(TimeZone::UTC).ok().map(|day| day.timestamp());
+    let day = || {
+        // A date also reads from a time without an offset, which would be cut off unnoticed.
+        let date = text.parse::<Date>().ok().filter(|_| !text.contains(['T', 't', ' ']))?;
+        date.to_zoned(TimeZone::UTC).ok().map(|day| day.timestamp())
+    };
     let time = text.parse().ok().or_else(day);
     time.ok_or_else(|| {
         "write it as 2026-10-01T12:00:00Z, or 2026-10-01 for its start in UTC".into()
@@ -218,4 +222,18 @@ pub(crate) struct Demo {
     /// How the result is shown
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: Format,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_day_stands_for_its_start_in_utc() {
+        assert_eq!(time("2026-10-01"), Ok("2026-10-01T00:00:00Z".parse().unwrap()));
+        assert_eq!(time("2026-10-01T02:00+02:00"), time("2026-10-01"));
+        for wrong in ["", "yesterday", "2026-10-32", "2026-10", "2026-10-01T12:00"] {
+            assert!(time(wrong).unwrap_err().contains("2026-10-01T12:00:00Z"), "{wrong}");
+        }
+    }
 }

@@ -135,3 +135,18 @@ async fn callback(listener: &TcpListener, redirect: &Url) -> Result<Url> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stand_in_shows_its_own_sign_in_page() {
+        let url = "https://login.example.com/authorize?state=a&scope=b+c";
+        assert_eq!(page(url, None), url);
+        assert_eq!(
+            page(url, Some(([127, 0, 0, 1], 8080).into())),
+            "http://127.0.0.1:8080/authorize?state=a&scope=b+c"
+        );
+    }
+}

@@ -65,8 +65,17 @@ pub(crate) fn streams(reports: &[StreamReport]) -> String {
     )
 }
 
-/// Says what failed, streams that failed for the same reason together, and whether any did.
+/// Says what failed, and whether anything did.
 pub(crate) fn complain_about<'a>(errors: impl IntoIterator<Item = &'a Error>) -> Exit {
+    let merged = merged(errors);
+    for error in &merged {
+        complain(&format!("\nerror: {error}"));
+    }
+    if merged.is_empty() { Exit::Done } else { Exit::Findings }
+}
+
+/// Streams that failed for the same reason in one error.
+fn merged<'a>(errors: impl IntoIterator<Item = &'a Error>) -> Vec<Error> {
     let mut merged: Vec<Error> = Vec::new();
     for error in errors {
         let alike = |known: &&mut Error| {
@@ -81,10 +90,7 @@ pub(crate) fn complain_about<'a>(errors: impl IntoIterator<Item = &'a Error>) ->
             None => merged.push(once(error.clone())),
         }
     }
-    for error in &merged {
-        complain(&format!("\nerror: {error}"));
-    }
-    if merged.is_empty() { Exit::Done } else { Exit::Findings }
+    merged
 }
 
 fn covered(report: &StreamReport) -> String {
@@ -190,6 +196,8 @@ pub(crate) fn duration(duration: Duration) -> String {
 
 #[cfg(test)]
 mod tests {
+    use longshore_engine::error::Code;
+
     use super::*;
 
     #[test]
@@ -207,5 +215,17 @@ mod tests {
     fn columns_are_as_wide_as_they_need_to_be() {
         let rows = vec![vec!["a".to_owned(), "1,000".to_owned()]];
         assert_eq!(table(&["name", "n"], &rows, &[false, true]), "name      n\na     1,000\n");
+    }
+
+    #[test]
+    fn streams_that_fail_alike_are_named_together() {
+        let refused = |stream, cause| {
+            Error::new(Code::RateLimited, "slow down").cause(cause).in_stream(stream)
+        };
+        let errors = [refused("a", "429"), refused("b", "503"), refused("c", "429")];
+        let merged = merged(&errors);
+        let streams: Vec<_> = merged.iter().map(|e| e.place.stream.as_deref().unwrap()).collect();
+        assert_eq!(streams, ["a, c", "b"]);
+        assert!(!merged[0].to_string().contains("tried again"), "the command has ended");
     }
 }
