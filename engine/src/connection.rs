@@ -2,13 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io::Read as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use longshore_schema::manifest::{GrantKind, Input, InputType, Manifest};
 use longshore_schema::scalar::{Duration, HostPattern, Name, Scalar};
+use longshore_schema::yaml::SyntaxErrorKind;
 use longshore_schema::{LineIndex, Literal, Span, Spanned, Table, deserialize, yaml};
 use serde::Deserialize;
+use url::Url;
 
 use crate::error::{Code, Error, Result};
 use crate::secret::Secret;
@@ -156,7 +159,7 @@ impl ConnectionFile {
     /// # Errors
     /// [`Code::InputInvalid`] with `file:line:column`, the cause and the fix.
     pub fn read(path: &Path) -> Result<(Self, Source)> {
-        let text = std::fs::read_to_string(path).map_err(|error| {
+        let text = read_small(path).map_err(|error| {
             Error::new(Code::InputInvalid, format!("{} could not be read", path.display()))
                 .cause(error.to_string())
                 .fix("give the path of a connection file; `longshore check --help` shows one")
@@ -168,14 +171,17 @@ impl ConnectionFile {
                 .error(Span::default(), Code::InputInvalid, "the connection file is empty")
                 .fix(SHOWN));
         }
-        let document = yaml::parse(&source.text).map_err(|errors| {
-            let first = &errors[0];
-            let error = source.error(first.span, Code::InputInvalid, &first.message);
-            match &first.help {
-                Some(help) => error.fix(help),
-                None => error,
-            }
-        })?;
+        let document =
+            yaml::parse(&source.text).map_err(|errors| {
+                let first = &errors[0];
+                // The one message that repeats a value, which may be a secret.
+                let ambiguous = first.kind == SyntaxErrorKind::AmbiguousScalar;
+                let what = if ambiguous { AMBIGUOUS } else { &first.message };
+                let help = first.help.as_deref().filter(|_| !ambiguous);
+                source
+                    .error(first.span, Code::InputInvalid, what)
+                    .fix(help.unwrap_or(if ambiguous { "write it in quotes" } else { SHOWN }))
+            })?;
         let file: Self = deserialize::from_node(&document.root).map_err(|error| {
             let (what, fix) = misfit(&error.message);
             source.error(error.span.unwrap_or_default(), Code::InputInvalid, what).fix(fix)
@@ -208,7 +214,11 @@ impl ConnectionFile {
                         Code::InputInvalid,
                         format!("the app does not offer the grant `{}`", grant.value),
                     )
-                    .fix(format!("choose one of: {}", names.join(", "))));
+                    .fix(if names.is_empty() {
+                        "remove `grant`: the app is opened with a key".to_owned()
+                    } else {
+                        format!("choose one of: {}", names.join(", "))
+                    }));
             }
             (None, first) => first.copied(),
         };
@@ -266,14 +276,27 @@ impl ConnectionFile {
             .connect_to
             .as_ref()
             .map(|address| {
-                address.parse().map_err(|_| {
+                let parsed = address.parse().ok();
+                parsed.filter(|address: &SocketAddr| address.ip().is_loopback()).ok_or_else(|| {
                     source
-                        .error(address.span, Code::InputInvalid, "`connect_to` is not an address")
+                        .error(
+                            address.span,
+                            Code::InputInvalid,
+                            "`connect_to` is not a loopback address",
+                        )
                         .cause("a name or a URL is not enough: nothing is looked up here")
                         .fix("write a loopback address and a port, such as 127.0.0.1:8080")
                 })
             })
             .transpose()?;
+        if let Some(address) = &self.redirect_url
+            && Url::parse(address).is_err()
+        {
+            return Err(source
+                .error(address.span, Code::InputInvalid, "`redirect_url` is not a URL")
+                .cause("it is sent to the app, which compares it with what is registered there")
+                .fix(format!("write it in full, such as {DEFAULT_REDIRECT_URL}")));
+        }
         Ok(Connection {
             name: self.name.as_str().to_owned(),
             grant,
@@ -290,6 +313,10 @@ impl ConnectionFile {
         match &value.value {
             InputSource::Value(literal) => Ok(literal.to_string()),
             InputSource::Env(variable) => std::env::var(variable).map_err(|_| {
+                // Some write the secret itself in the place of the name.
+                let plain = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_';
+                let is_name = variable.bytes().all(plain);
+                let variable = if is_name { variable.as_str() } else { "named here" };
                 source
                     .error(
                         value.span,
@@ -301,7 +328,7 @@ impl ConnectionFile {
             }),
             InputSource::File(path) => {
                 let path = Self::resolve(source, path);
-                let text = std::fs::read_to_string(&path).map_err(|error| {
+                let text = read_small(&path).map_err(|error| {
                     source
                         .error(
                             value.span,
@@ -317,11 +344,29 @@ impl ConnectionFile {
     }
 }
 
+/// What is wrong with a value that YAML readers disagree about.
+const AMBIGUOUS: &str = "this value is read as a text by some and as something else by others";
+
 const SHOWN: &str = "write it as `longshore check --help` shows it";
 
-/// What does not fit and how to mend it: serde's message in the words of the file.
+/// What does not fit and how to mend it: serde's message in the words of the file. Values are left
+/// out of it.
 fn misfit(message: &str) -> (String, &'static str) {
-    let what = message
+    let expected = message.rsplit_once(", expected ").map_or("", |(_, expected)| expected);
+    let what = if message.starts_with("invalid type: string") {
+        format!("this is a text, expected {expected}")
+    } else if message.starts_with("invalid type: map") || message.starts_with("invalid type: seq") {
+        message.to_owned()
+    } else if message.starts_with("invalid ") {
+        format!("this does not fit, expected {expected}")
+    } else if message.starts_with("unknown variant") && expected.contains("`env`") {
+        format!("this is no source of a value, expected {expected}")
+    } else if message.ends_with("is not a name") {
+        "this is not a name".to_owned()
+    } else {
+        message.to_owned()
+    };
+    let what = what
         .replace("unknown field", "there is no key")
         .replace("missing field", "the file has no key")
         .replace("unknown variant", "there is no choice")
@@ -333,6 +378,19 @@ fn misfit(message: &str) -> (String, &'static str) {
         SHOWN
     };
     (what, fix)
+}
+
+/// The longest connection file, and the longest file with an input's value, in bytes.
+const MAX_FILE: u64 = 1 << 20;
+
+/// Reads a file that is known to be small, whatever it is.
+fn read_small(path: &Path) -> std::io::Result<String> {
+    let mut text = String::new();
+    std::fs::File::open(path)?.take(MAX_FILE + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > MAX_FILE {
+        return Err(std::io::Error::other(format!("it is larger than {MAX_FILE} bytes")));
+    }
+    Ok(text)
 }
 
 /// Whether an input without a default must be given.
@@ -393,8 +451,10 @@ fn check_host(manifest: &Manifest, input: &Input, text: &str) -> Result<(), (Str
         return Ok(());
     }
     let hosts: Vec<_> = manifest.http.hosts.iter().map(|pattern| pattern.as_str()).collect();
+    // Without a dot it may be anything, even a secret.
+    let shown = if text.contains('.') { text } else { "it" };
     Err((
-        format!("{text} is not a host that the manifest declares"),
+        format!("{shown} is not a host that the manifest declares"),
         format!("name a host under {}", hosts.join(" or ")),
     ))
 }
