@@ -292,7 +292,12 @@ impl Session {
                         Reaction::RestartWindow => return Err(Refused::RestartWindow(error)),
                         Reaction::Refresh => match (&self.authenticator, tokens, refreshed) {
                             (Some(authenticator), Some(tokens), false) => {
-                                authenticator.refresh(tokens.generation).await?;
+                                let renewed = authenticator.refresh(tokens.generation).await?;
+                                if let Target::Link(..) = target
+                                    && self.has_moved(scope, &tokens, &renewed)?
+                                {
+                                    return Err(Refused::RestartWindow(moved(&self.plan.app)));
+                                }
                                 refreshed = true;
                                 continue;
                             }
@@ -385,6 +390,12 @@ impl Session {
         Ok(request)
     }
 
+    /// Whether new tokens belong to another host than old ones: links of the old one are of no use.
+    fn has_moved(&self, scope: &Scope<'_>, old: &Tokens, new: &Tokens) -> Result<bool> {
+        let base = |tokens: &Tokens| self.base_url(&Scope { auth: Some(&tokens.fields), ..*scope });
+        Ok(base(old)?.host() != base(new)?.host())
+    }
+
     fn base_url(&self, scope: &Scope<'_>) -> Result<Url> {
         url(&render_all(&self.plan.base_url, scope)?, &self.plan.base_url)
     }
@@ -447,6 +458,12 @@ impl Session {
         }
         Ok(form.finish())
     }
+}
+
+fn moved(app: &str) -> Error {
+    Error::new(Code::AppInstanceMoved, format!("{app} moved the tenant while pages were read"))
+        .cause("new tokens name another host than the one before")
+        .fix("nothing to do: the window is read again from there")
 }
 
 fn template_of(request: &Request) -> Result<&Template> {

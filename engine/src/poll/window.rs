@@ -85,10 +85,12 @@ impl Settings {
         (start < end).then_some(Due { range: Range { start, end }, gap })
     }
 
-    /// The piece of `range` that starts at `at` and is at most `span` long.
+    /// The piece of `range` that starts at `at` and is at most `span` long, in whole steps of the
+    /// resolution, but at least one: the app cannot tell times between them.
     #[must_use]
     pub fn piece(&self, range: Range, at: Timestamp, span: Option<Duration>) -> Range {
-        let end = span.map_or(range.end, |span| later(at, span).min(range.end));
+        let long = |span| self.floor(later(at, span)).max(later(at, self.resolution));
+        let end = span.map_or(range.end, |span| long(span).min(range.end));
         Range { start: at, end }
     }
 
@@ -191,6 +193,17 @@ mod tests {
         assert_eq!(half(10), Some(Duration::from_secs(5)));
         assert_eq!(half(3), Some(Duration::from_secs(1)));
         assert_eq!(half(1), None);
+    }
+
+    #[test]
+    fn pieces_end_where_the_app_can_tell() {
+        let minutes = Settings {
+            resolution: Duration::from_secs(60),
+            ..settings(90, 0, 0, Bounds::StartOnly)
+        };
+        let range = Range { start: at(0), end: at(600) };
+        let piece = |span| minutes.piece(range, at(60), Some(Duration::from_secs(span))).end;
+        assert_eq!((piece(90), piece(10), piece(1000)), (at(120), at(120), at(600)));
     }
 
     proptest! {

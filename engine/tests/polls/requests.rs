@@ -1,5 +1,7 @@
 //! What is sent where: values in paths, credentials, facts.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use longshore_engine::error::Code;
@@ -175,4 +177,36 @@ async fn a_link_to_another_host_is_not_signed() {
     let tenant = Tenant::new(&app, &snapshot("", "pages: { next_url: $.next }"));
     tenant.completes().await;
     assert_eq!(app.requests().len(), 2);
+}
+
+/// A tenant that is moved between two pages: the link to the second is of no use on the new host.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tenant_that_moves_is_read_again_from_its_new_host() {
+    let tokens = Arc::new(AtomicUsize::new(0));
+    let app = App::start(move |asked| {
+        if asked.path == "/oauth/token" {
+            let token = tokens.fetch_add(1, Ordering::SeqCst) + 1;
+            let instance = format!("https://i{token}.tester.test");
+            let access = format!("simulated-{token}");
+            return json(&json!({ "access_token": access, "token_type": "Bearer", "instance_url": instance }));
+        }
+        let second = asked.query.contains_key("page");
+        if asked.host.starts_with("i1.") && second {
+            return status(401, &json!({}));
+        }
+        let number = asked.host[1..2].to_owned();
+        assert_eq!(asked.key.as_deref(), Some(&*format!("Bearer simulated-{number}")));
+        let next = (!second).then_some("/v1/events?page=2");
+        json(&json!({ "records": [record(NOON + i64::from(second))], "next": next }))
+    })
+    .await;
+    let tenant = Tenant::new(&app, &snapshot("", "pages: { next_url: $.next }"))
+        .edit("  - when: { status: 401 }\n    then: stop", "  - when: { status: 401 }\n    then: refresh")
+        .edit(
+            "api_key: { header: X-Api-Key, value: \"{{inputs.key}}\" }",
+            "oauth2:\n    token_url: https://api.tester.test/oauth/token\n    client_id: simulated\n    client_secret: \"{{inputs.key}}\"\n    grants: { client_credentials: {} }\n    token: { base_url: $.instance_url }",
+        )
+        .edit("base_url: https://api.tester.test/v1", "base_url: \"{{auth.base_url}}/v1\"");
+    tenant.completes().await;
+    assert_eq!(tenant.delivered().len(), 2, "{:?}", app.requests());
 }

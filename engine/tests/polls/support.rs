@@ -23,7 +23,8 @@ pub(crate) struct Asked {
     pub(crate) method: String,
     pub(crate) path: String,
     pub(crate) query: BTreeMap<String, String>,
-    /// The credential it came with.
+    pub(crate) host: String,
+    /// The credential it came with, a key or a token.
     pub(crate) key: Option<String>,
 }
 
@@ -63,9 +64,11 @@ impl App {
                     .into_owned()
                     .collect();
                 let (method, path) = (parts.method.to_string(), parts.uri.path().to_owned());
-                let key =
-                    parts.headers.get("x-api-key").map(|key| key.to_str().unwrap().to_owned());
-                answer(Asked { method, path, query, key })
+                let header =
+                    |name| parts.headers.get(name).map(|value| value.to_str().unwrap().to_owned());
+                let key = header("x-api-key").or(header("authorization"));
+                let host = header("host").unwrap_or_default();
+                answer(Asked { method, path, query, host, key })
             }
         });
         tokio::spawn(async move { axum::serve(listener, router).await });
