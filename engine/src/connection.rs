@@ -276,17 +276,25 @@ impl ConnectionFile {
             .connect_to
             .as_ref()
             .map(|address| {
-                let parsed = address.parse().ok();
-                parsed.filter(|address: &SocketAddr| address.ip().is_loopback()).ok_or_else(|| {
+                let refused = |what: String, cause: &str| {
                     source
-                        .error(
-                            address.span,
-                            Code::InputInvalid,
-                            "`connect_to` is not a loopback address",
-                        )
-                        .cause("a name or a URL is not enough: nothing is looked up here")
+                        .error(address.span, Code::InputInvalid, what)
+                        .cause(cause)
                         .fix("write a loopback address and a port, such as 127.0.0.1:8080")
-                })
+                };
+                let parsed: SocketAddr = address.parse().map_err(|_| {
+                    refused(
+                        "`connect_to` is not an address".to_owned(),
+                        "a name or a URL is not enough: nothing is looked up here",
+                    )
+                })?;
+                if parsed.ip().is_loopback() {
+                    return Ok(parsed);
+                }
+                Err(refused(
+                    format!("requests cannot be sent to {parsed} instead of the app"),
+                    "they would travel unencrypted, and this is not a loopback address",
+                ))
             })
             .transpose()?;
         if let Some(address) = &self.redirect_url
