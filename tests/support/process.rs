@@ -8,7 +8,7 @@ use std::process::{Command, Output, Stdio};
 pub(crate) fn longshore<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_longshore"));
     command.args(arguments).stdin(Stdio::null());
-    for name in ["NO_COLOR", "CLICOLOR_FORCE", "COLUMNS", "LONGSHORE_SECRET_KEY"] {
+    for name in ["NO_COLOR", "CLICOLOR_FORCE", "COLUMNS", "LONGSHORE_KEY"] {
         command.env_remove(name);
     }
     command
