@@ -166,7 +166,10 @@ impl Runner {
                         };
                         runner.session.forget_facts().await;
                     }
-                    runner.clock.sleep_until(due).await;
+                    // For a while, not until a time: a clock that is set back by a year meanwhile
+                    // must not stop the stream for a year.
+                    let pause = due.duration_since(runner.clock.now());
+                    runner.clock.sleep(pause.try_into().unwrap_or_default()).await;
                 }
             });
         }

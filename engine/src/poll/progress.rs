@@ -57,17 +57,19 @@ pub struct StreamReport {
     pub stream: String,
     /// What it provides.
     pub provides: Capability,
-    /// HTTP requests sent, token requests not included.
+    /// Pages and files asked for, each counted once however often it was tried. Token requests and
+    /// questions about the tenant are not included.
     pub requests: u64,
-    /// Records read.
+    /// Records read, those that were read again after a failure included.
     pub records: u64,
     /// Events that became durable.
     pub delivered: u64,
     /// Events dropped because they had been delivered before.
     pub duplicates: u64,
-    /// Records set aside because they could not be mapped.
+    /// Records that could not be mapped, each time that they were read. In the file for what is set
+    /// aside each stands once.
     pub rejected: u64,
-    /// Items that the app did not have any more.
+    /// Items, and ranges of time, that the app did not have any more or that could not be asked for.
     pub gaps: u64,
     /// The earliest time that the poll asked for.
     pub from: Option<Timestamp>,

@@ -172,7 +172,7 @@ async fn run(plan: Plan) {
     let mut watermark = None;
     for (minutes, trouble, kill) in &plan.polls {
         tenant.advance(minutes * 60).await;
-        *faults.lock().unwrap() = trouble.clone();
+        faults.lock().unwrap().clone_from(trouble);
         left.store(kill.unwrap_or(usize::MAX), Ordering::SeqCst);
         let killed = async { killed.notified().await };
         if let Some(report) = tenant.poll_until(killed).await {

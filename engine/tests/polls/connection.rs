@@ -37,7 +37,7 @@ fn no_message_repeats_a_value() {
         format!("connect_to: [{secret}]"),
         format!("inputs: {{ client_id: x, client_secret: s, site: z }}\nredirect_url: {secret}"),
         format!("state: [{secret}]"),
-        format!("{secret}"),
+        secret.to_owned(),
     ] {
         let text = format!("{GOOD}{wrong}\n");
         let error = refused(&text);
