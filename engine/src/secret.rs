@@ -158,7 +158,7 @@ impl SecretStore {
             )
             .cause(format!("the key in use comes from {}", self.key.origin))
             .fix(format!(
-                "set {KEY_VARIABLE} to the key the file was written with, or connect again"
+                "set {KEY_VARIABLE} to the key the file was written with, or run `longshore connect`"
             )));
         }
         let Some((nonce, sealed)) = rest.split_first_chunk_mut::<NONCE_LEN>() else {
@@ -273,7 +273,7 @@ fn io_error(what: &str, path: &Path, error: &io::Error) -> Error {
 fn damaged(path: &Path, cause: &str) -> Error {
     Error::new(Code::StateCorrupt, format!("the token file {} is damaged", path.display()))
         .cause(cause)
-        .fix("restore the file from a backup, or delete it and connect again")
+        .fix("restore the file from a backup, or delete it and run `longshore connect`")
 }
 
 fn key_error(origin: &str) -> Error {

@@ -148,7 +148,7 @@ async fn an_org_with_a_day_of_history() {
     let log = of(&reports, "event_log");
     assert!(reports.iter().all(|report| report.error.is_none()), "{reports:?}");
     let from = log.from.unwrap();
-    assert_eq!(tenant.clock.now().duration_since(from), SignedDuration::from_hours(24));
+    assert_eq!(tenant.clock.now().duration_since(from), SignedDuration::from_hours(48));
     let truth = tenant.org.truth();
     let due = rows(&tenant.org, &truth, |created| created >= from);
     assert_rows(&due, &events(&tenant.events(), "event_log"));

@@ -314,7 +314,7 @@ fn lost_refresh(error: &Error) -> Error {
     .cause(format!("{}: {}", error.code, error.what))
     .fix(
         "not tried again by itself, because the app accepts each refresh token once and may revoke \
-         the access of whoever sends one twice: connect again, or restart to try the old token once",
+         the access of whoever sends one twice: run `longshore connect`, or restart to try the old token once",
     );
     lost.place.clone_from(&error.place);
     lost

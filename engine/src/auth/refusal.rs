@@ -151,7 +151,7 @@ fn fix(code: Code, asked: Asked, config: &OAuthConfig) -> Option<String> {
              right login host (sandbox or production); a new client can take minutes to work"
         ),
         Code::AuthScopeInsufficient => {
-            "allow the scopes of the manifest for the client at the app, and connect again"
+            "allow the scopes of the manifest for the client at the app, and run `longshore connect`"
                 .to_owned()
         }
         Code::AuthRedirectMismatch => match &config.grant {

@@ -182,13 +182,15 @@ impl Session {
                     if found { fact.found.value.clone() } else { fact.missing.value.clone() }
                 });
                 // A question that could not be answered is asked again by the next poll.
-                let answer = answer.map_err(|error| {
-                    let what = format!(
-                        "the question `{name}` about this tenant has no answer: {}",
-                        error.what
-                    );
-                    let mut error = error;
-                    error.what = what;
+                let answer = answer.map_err(|mut error| {
+                    // What keeps every request from being answered is not about this question.
+                    let code = error.code.as_str();
+                    if !code.starts_with("AUTH_") && !code.starts_with("NET_") {
+                        error.what = format!(
+                            "the question `{name}` about this tenant has no answer: {}",
+                            error.what
+                        );
+                    }
                     error
                 })?;
                 known.insert(name.clone(), (answer, now));
@@ -270,8 +272,9 @@ impl Session {
                     let name = quota.header()?;
                     response.headers.get(name)?.to_str().ok()
                 });
-                let answered = sent.is_ok();
-                if let Some(warning) = permit.complete(header).filter(|_| answered) {
+                // An answer that refuses the request may say less than one that grants it.
+                let granted = sent.as_ref().is_ok_and(|response| response.status.is_success());
+                if let Some(warning) = permit.complete(header).filter(|_| granted) {
                     self.tell(stream, &Progress::Warning(warning.to_string()));
                 }
             }

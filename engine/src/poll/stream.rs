@@ -144,6 +144,11 @@ impl<'p> Poll<'p> {
                 self.settings = Some(settings);
                 let now = self.session.clock.now();
                 self.check_clock(now)?;
+                if let (Some(_), Some(watermark)) = (limits.since, self.cursor.watermark) {
+                    self.warn(format!(
+                        "everything before {watermark:.0} is delivered already; `since` is for streams that were never read",
+                    ));
+                }
                 let due = settings.due(self.cursor.watermark, now, limits.since, limits.until);
                 self.tell(&Progress::Started(due.map(|due| due.range)));
                 let Some(due) = due else { return Ok(()) };

@@ -47,7 +47,7 @@ fn by_status(plan: &Plan, status: u16, document: Option<&Value>) -> Verdict {
         401 if matches!(plan.auth, AuthPlan::OAuth(_)) => verdict(
             Code::AuthTokenRevoked,
             format!("{app} refuses the access token"),
-            "check that the client may use the API, that its sessions are not bound to another address, and connect again",
+            "check that the client may use the API, that its sessions are not bound to another address, and run `longshore connect`",
             Reaction::Refresh,
         ),
         401 => verdict(

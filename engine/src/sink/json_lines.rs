@@ -19,11 +19,11 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use rusqlite::Transaction;
 
-use super::{Batch, Commit, Committed, Dedupe, FileWarning};
+use super::{Commit, Committed, Dedupe, FileWarning};
 use crate::error::{Code, Error, Result};
 use crate::state::{
-    Failure, Inserted, KeyWriter, SinkPosition, Store, StreamId, file_failure, finish_item,
-    forget_finished, forget_keys, private_file,
+    Failure, Inserted, KeyWriter, SinkPosition, Store, file_failure, finish_item, forget_finished,
+    forget_keys, private_file,
 };
 
 /// Delivers to the files of one directory. Shared between threads; all methods block.

@@ -14,7 +14,7 @@ pub struct Cursor {
     /// Everything before this time is durably delivered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub watermark: Option<Timestamp>,
-    /// The half-open window `[start, end)` in progress, so that a restart works on the same one.
+    /// The half-open window `[start, end)` in progress, for whoever looks at the state.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub window: Option<(Timestamp, Timestamp)>,
     /// The source's own position, for sources that hand out an opaque one instead of times.
