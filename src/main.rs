@@ -39,7 +39,20 @@ impl From<Exit> for ExitCode {
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::read();
+    let exit = match Arguments::read().command {
+        Command::Validate(command) => validate::run(&command),
+        Command::Schema => schema::run(),
+        Command::Run(command) => wait(run::run(&command)),
+        Command::Check(command) => wait(check::run(&command)),
+        Command::Connect(command) => wait(connect::run(&command)),
+        Command::Simulate(command) => wait(simulate::run(&command)),
+        Command::Demo(command) => wait(demo::run(&command)),
+    };
+    exit.into()
+}
+
+/// Runs a command that needs threads and sockets; checking a manifest does not.
+fn wait(command: impl Future<Output = Exit>) -> Exit {
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .max_blocking_threads(16)
@@ -49,20 +62,12 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => {
             complain(&format!("error: the program could not start its threads: {error}"));
-            return Exit::Failed.into();
+            return Exit::Failed;
         }
     };
-    let exit = match arguments.command {
-        Command::Validate(command) => validate::run(&command),
-        Command::Schema => schema::run(),
-        Command::Run(command) => runtime.block_on(run::run(&command)),
-        Command::Check(command) => runtime.block_on(check::run(&command)),
-        Command::Connect(command) => runtime.block_on(connect::run(&command)),
-        Command::Simulate(command) => runtime.block_on(simulate::run(&command)),
-        Command::Demo(command) => runtime.block_on(demo::run(&command)),
-    };
+    let exit = runtime.block_on(command);
     // What was begun is at its end here. A runtime that is shut down makes connections that are
     // still being closed panic; one that is left alone ends with the process.
     std::mem::forget(runtime);
-    exit.into()
+    exit
 }

@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use longshore_schema::scalar::{self, Scalar as _};
 
-use crate::error::{Code, Error, Result};
+use crate::error::{Error, Result};
 use crate::plan::StreamPlan;
 use crate::poll::body::Body;
 use crate::poll::pages::{PageRead, Pager};
 use crate::poll::session::{Refused, Session, Target};
-use crate::poll::window::{Range, Settings, earlier};
-use crate::render::{Scope, render_all};
+use crate::poll::stream::settings;
+use crate::poll::window::{Range, earlier};
+use crate::render::Scope;
 
 /// What one read of a stream showed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,17 +40,12 @@ async fn read(session: &Session, stream: &StreamPlan) -> Result<Seen> {
     let mut scope = Scope { facts: Some(&facts), ..session.scope() };
     let mut range = None;
     if let Some(window) = &stream.window {
-        let text = render_all(&window.backfill, &scope)?;
-        let backfill = scalar::Duration::parse(&text).map_err(|error| {
-            Error::new(Code::InputInvalid, "the backfill is not a duration").cause(error.message)
-        })?;
-        let settings = Settings::new(window, backfill.0);
+        let settings = settings(window, &scope)?;
         // A day is short enough to be cheap and long enough to show something.
-        let back = settings.span().unwrap_or(Duration::from_secs(86_400)).min(backfill.0);
+        let back = settings.span().unwrap_or(Duration::from_secs(86_400)).min(settings.backfill());
         let end = settings.floor(session.now());
         let start = settings.floor(earlier(end, back));
-        let asked = settings.asked(Range { start, end });
-        scope.window = Some((asked.start, asked.end, settings.resolution));
+        scope.window = Some(settings.written(Range { start, end }));
         range = Some((start, end));
     }
     let mut pager = Pager::new(step.pages.as_ref(), step.promise.as_ref());

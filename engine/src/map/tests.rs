@@ -1,7 +1,5 @@
 //! Whole records through whole mappings.
 
-#![allow(clippy::similar_names, reason = "a mapper and what it mapped are called that")]
-
 use longshore_validator::ocsf::{Rule, check_event};
 use proptest::prelude::*;
 use serde_json::{Value, json};

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::{SignedDuration, Timestamp};
 use longshore_schema::http::Reaction;
@@ -46,7 +45,6 @@ pub struct Session {
     observer: Observer,
     /// The answers about the tenant, and when they were asked for.
     facts: tokio::sync::Mutex<BTreeMap<String, (Literal, Timestamp)>>,
-    requests: AtomicU64,
 }
 
 /// A request that did not give a usable response.
@@ -108,14 +106,7 @@ impl Session {
             clock,
             observer,
             facts: tokio::sync::Mutex::default(),
-            requests: AtomicU64::new(0),
         }
-    }
-
-    /// How many requests were sent so far, token requests not included.
-    #[must_use]
-    pub fn requests(&self) -> u64 {
-        self.requests.load(Ordering::Relaxed)
     }
 
     /// What this session runs.
@@ -264,7 +255,6 @@ impl Session {
                 refreshed = false;
             }
             let request = self.build(target, scope, tokens.as_deref())?;
-            self.requests.fetch_add(1, Ordering::Relaxed);
             self.tell(stream, &Progress::Request);
             let sent = self.client.send(request).await;
             for (quota, permit) in permits {

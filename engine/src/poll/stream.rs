@@ -8,6 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use longshore_schema::Literal;
 use longshore_schema::scalar::{self, Scalar};
+use longshore_schema::stream::Window;
 use serde_json::Value;
 
 use crate::error::{Code, Error, Result};
@@ -138,9 +139,7 @@ impl<'p> Poll<'p> {
                 self.commit(None, true)
             }
             Some(window) => {
-                let backfill =
-                    backfill(&render_all(&window.backfill, &self.scope(None, &self.facts))?)?;
-                let settings = Settings::new(window, backfill);
+                let settings = settings(window, &self.scope(None, &self.facts))?;
                 self.settings = Some(settings);
                 let now = self.session.clock.now();
                 self.check_clock(now)?;
@@ -522,10 +521,7 @@ impl<'p> Poll<'p> {
     where
         'p: 'a,
     {
-        let window = piece.zip(self.settings).map(|(piece, settings)| {
-            let asked = settings.asked(piece);
-            (asked.start, asked.end, settings.resolution)
-        });
+        let window = piece.zip(self.settings).map(|(piece, settings)| settings.written(piece));
         Scope { facts: Some(facts), window, now: Some(self.started), ..self.session.scope() }
     }
 
@@ -552,10 +548,13 @@ fn worth_another(error: &Error) -> bool {
     )
 }
 
-fn backfill(text: &str) -> Result<Duration> {
-    scalar::Duration::parse(text).map(|duration| duration.0).map_err(|error| {
+/// The settings of a stream's window, its backfill written in `scope`.
+pub(crate) fn settings(window: &Window, scope: &Scope<'_>) -> Result<Settings> {
+    let text = render_all(&window.backfill, scope)?;
+    let backfill = scalar::Duration::parse(&text).map_err(|error| {
         Error::new(Code::InputInvalid, "the backfill is not a duration").cause(error.message)
-    })
+    })?;
+    Ok(Settings::new(window, backfill.0))
 }
 
 fn run_report(report: &StreamReport) -> RunReport {

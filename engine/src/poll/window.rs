@@ -109,6 +109,20 @@ impl Settings {
         (half > 0).then(|| Duration::from_millis(half as u64))
     }
 
+    /// How far back the first poll reaches.
+    #[must_use]
+    pub fn backfill(&self) -> Duration {
+        self.backfill
+    }
+
+    /// What a request's templates see of a range: the times to ask for, and how finely they are
+    /// written.
+    #[must_use]
+    pub fn written(&self, range: Range) -> (Timestamp, Timestamp, Duration) {
+        let asked = self.asked(range);
+        (asked.start, asked.end, self.resolution)
+    }
+
     /// The times to ask the app for, so that its filter includes all of `[start, end)`.
     #[must_use]
     pub fn asked(&self, range: Range) -> Range {
