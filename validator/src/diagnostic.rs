@@ -19,6 +19,37 @@ pub struct Diagnostic {
     pub labels: Vec<Label>,
     /// How to mend it.
     pub help: Option<String>,
+    /// Edits that mend it, the best first.
+    pub fixes: Vec<Fix>,
+}
+
+/// A change of the source that mends a finding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fix {
+    /// What it does, as an order without a full stop: "rename it to `streams`".
+    pub title: String,
+    /// Whether it may be made unseen.
+    pub safety: Safety,
+    /// What is replaced; the spans do not overlap.
+    pub edits: Vec<Edit>,
+}
+
+/// Whether a fix may be made unseen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Safety {
+    /// It says what the author plainly meant, and takes nothing away.
+    Safe,
+    /// It is a guess, or changes what the connector does: a person should look at it.
+    Unsafe,
+}
+
+/// A replacement of one part of the source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Edit {
+    /// What is replaced; an empty span is a place to insert at.
+    pub span: Span,
+    /// What is put there.
+    pub text: String,
 }
 
 /// A place in the manifest with what is to be seen there.
@@ -61,6 +92,7 @@ impl Diagnostic {
             message: message.into(),
             labels: vec![Label { span, text: String::new(), primary: true }],
             help: None,
+            fixes: Vec::new(),
         }
     }
 
@@ -83,6 +115,28 @@ impl Diagnostic {
 
     pub(crate) fn maybe_help(mut self, text: Option<String>) -> Self {
         self.help = text.or(self.help);
+        self
+    }
+
+    /// Adds a fix of one edit that puts `text` in place of `span`.
+    pub(crate) fn fix(
+        self,
+        safety: Safety,
+        title: impl Into<String>,
+        span: Span,
+        text: impl Into<String>,
+    ) -> Self {
+        self.fix_all(safety, title, vec![Edit { span, text: text.into() }])
+    }
+
+    /// Adds a fix of several edits.
+    pub(crate) fn fix_all(
+        mut self,
+        safety: Safety,
+        title: impl Into<String>,
+        edits: Vec<Edit>,
+    ) -> Self {
+        self.fixes.push(Fix { title: title.into(), safety, edits });
         self
     }
 

@@ -7,6 +7,7 @@
 mod checked;
 pub mod codes;
 mod diagnostic;
+mod explain;
 pub mod ocsf;
 mod render;
 mod rules;
@@ -16,6 +17,7 @@ mod syntax;
 mod validate;
 
 pub use checked::Checked;
-pub use diagnostic::{Diagnostic, Label, Severity};
+pub use diagnostic::{Diagnostic, Edit, Fix, Label, Safety, Severity};
+pub use explain::{Example, Explanation, Part, explain};
 pub use render::{render_text, to_json};
 pub use validate::{Options, Profile, Report, validate};

@@ -185,7 +185,7 @@ pub(crate) fn answer(org: &Org, call: &Call) -> Reply {
                 .map(|text| Reply::new(200, "text/csv", text))
                 .ok_or_else(|| problem(404, "no such log file at the present virtual time"))
         }
-        _ => Err(problem(404, "no such admin resource; see docs/src/simulator.md")),
+        _ => Err(problem(404, "no such admin resource; see docs/simulator.md")),
     };
     reply.unwrap_or_else(|problem| problem)
 }

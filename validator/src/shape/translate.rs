@@ -13,7 +13,7 @@ use super::place::{Place, belongs, inside};
 use super::repair::Repair;
 use super::{Found, schema};
 use crate::codes;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Safety};
 use crate::suggest::{closest, near, one_of};
 
 /// The tables whose entries stand for themselves: one that cannot be read is left out.
@@ -91,7 +91,12 @@ impl<'s> Translation<'s> {
         );
         let elsewhere = belongs(key, place);
         if let Some(meant) = near(key, free.iter().copied()) {
-            diagnostic = diagnostic.label(format!("did you mean `{meant}`?"));
+            diagnostic = diagnostic.label(format!("did you mean `{meant}`?")).fix(
+                Safety::Safe,
+                format!("rename `{key}` to `{meant}`"),
+                entry.key_span,
+                meant,
+            );
             if let Some(summary) = owner.and_then(|owner| schema::summary(owner, meant)) {
                 diagnostic = diagnostic.help(format!("write `{meant}`: {}", lower_first(&summary)));
             }

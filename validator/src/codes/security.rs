@@ -1,0 +1,14 @@
+//! LS06: signing in and security.
+
+codes! {
+    OAUTH_REQUIRED = "LS0601" "oauth-required" Error "The app is not signed in to by OAuth.";
+    NO_GRANT = "LS0602" "no-grant" Error "No OAuth grant is offered.";
+    PKCE_OFF = "LS0603" "pkce-off" Warning "PKCE is turned off.";
+    SECRET_EXPOSED = "LS0604" "secret-exposed" Error "A secret is used where it would be logged.";
+    LITERAL_CREDENTIAL = "LS0605" "literal-credential" Error "A credential is written in the manifest, or asked for as plain text.";
+    NOT_HTTPS = "LS0606" "not-https" Error "A URL is not a full https URL.";
+    HOST_NOT_COVERED = "LS0607" "host-not-covered" Error "A host is not in `http.hosts`.";
+    HOST_FROM_DATA = "LS0608" "host-from-data" Error "A host is made of data.";
+    UNUSED_HOST = "LS0609" "unused-host" Warning "A host is declared that no URL has.";
+    RELATIVE_PATH = "LS0610" "relative-path" Error "A request's path does not start with `/`.";
+}

@@ -1,0 +1,19 @@
+//! LS03: records, their types and OCSF.
+
+codes! {
+    RECORDS_NOT_PLURAL = "LS0301" "records-not-plural" Error "The records' path selects one value.";
+    PATH_NOT_SINGULAR = "LS0302" "path-not-singular" Error "A path may select several values where one is wanted.";
+    CSV_PATH = "LS0303" "csv-path" Error "A path finds nothing in a CSV row.";
+    UNKNOWN_CLASS = "LS0304" "unknown-class" Error "OCSF has no such class.";
+    UNKNOWN_ACTIVITY = "LS0305" "unknown-activity" Error "The class has no such activity.";
+    UNKNOWN_ATTRIBUTE = "LS0306" "unknown-attribute" Error "A path leads to no attribute of the class.";
+    ENGINE_ATTRIBUTE = "LS0307" "engine-attribute" Error "An attribute that the engine writes is mapped.";
+    MISSING_ATTRIBUTE = "LS0308" "missing-attribute" Error "An attribute that OCSF requires is not mapped.";
+    UNKNOWN_CAPTION = "LS0309" "unknown-caption" Error "A value is not in the attribute's enum.";
+    ID_ATTRIBUTE = "LS0310" "id-attribute" Error "The number of a caption is mapped in place of the caption.";
+    VALUE_TYPE = "LS0311" "value-type" Error "A value is not of the attribute's type.";
+    CONVERSION = "LS0312" "conversion" Error "A conversion does not make what the attribute holds.";
+    ATTRIBUTE_CONFLICT = "LS0313" "attribute-conflict" Error "An attribute is mapped twice, or as a whole and in parts.";
+    DUPLICATE_CASE = "LS0314" "duplicate-case" Error "Two cases are for the same value.";
+    CASE_VALUES = "LS0315" "case-values" Error "A case does not say clearly what it is for.";
+}

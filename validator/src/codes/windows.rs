@@ -1,0 +1,20 @@
+//! LS04: pages and windows.
+
+codes! {
+    PAGE_NOT_SENT = "LS0401" "page-not-sent" Error "What asks for the next page is never sent.";
+    PAGE_SIZE = "LS0402" "page-size" Error "A page has no records.";
+    PAGE_SIZE_NOT_SENT = "LS0403" "page-size-not-sent" Warning "The app is not asked for pages of the declared size.";
+    EMPTY_PROMISE = "LS0404" "empty-promise" Error "A promise promises nothing.";
+    STEPS = "LS0405" "steps" Error "The steps of a stream do not fit together.";
+    RECORDS = "LS0406" "records" Error "A response does not say where its records are, or says so where it cannot.";
+    WINDOW_NOT_SENT = "LS0407" "window-not-sent" Error "The request does not ask for the window.";
+    WINDOW_OPEN_END = "LS0408" "window-open-end" Warning "The request has the window's start and no end.";
+    WINDOW_LENGTHS = "LS0409" "window-lengths" Error "The lengths of a window do not fit together.";
+    BACKFILL = "LS0410" "backfill" Error "The backfill is not a duration.";
+    RETENTION = "LS0411" "retention" Error "The backfill reaches further back than the app keeps records.";
+    COARSE_TIME = "LS0412" "coarse-time" Error "A time format is too coarse for the window.";
+    BOUNDS_RESOLUTION = "LS0413" "bounds-resolution" Error "Records on the start of a window may never be fetched.";
+    BOUNDARY_REPEATS = "LS0414" "boundary-repeats" Info "Records on a boundary come twice.";
+    LATE_RECORDS = "LS0415" "late-records" Warning "Records that the app shows late are never fetched.";
+    FORGOTTEN_KEYS = "LS0416" "forgotten-keys" Error "Keys are forgotten while their records still come again.";
+}
