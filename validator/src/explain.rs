@@ -180,10 +180,11 @@ fn sections(text: &str, indent: usize) -> Vec<(&str, &str)> {
     let mut at = 0;
     for line in text.split_inclusive('\n') {
         let depth = line.len() - line.trim_start().len();
-        if depth == indent && !line.trim_start().starts_with(['#', '-']) {
-            if let Some((key, _)) = line.trim().split_once(':') {
-                starts.push((key, at));
-            }
+        if depth == indent
+            && !line.trim_start().starts_with(['#', '-'])
+            && let Some((key, _)) = line.trim().split_once(':')
+        {
+            starts.push((key, at));
         }
         at += line.len();
     }
