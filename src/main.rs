@@ -6,6 +6,7 @@ mod check;
 mod connect;
 mod demo;
 mod live;
+mod manifests;
 mod open;
 mod run;
 mod schema;
