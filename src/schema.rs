@@ -4,6 +4,6 @@ use crate::Exit;
 use crate::terminal::print;
 
 pub(crate) fn run() -> Exit {
-    print(&longshore_schema::json_schema::json_schema_text());
+    print(longshore_schema::json_schema::PUBLISHED);
     Exit::Done
 }

@@ -7,6 +7,7 @@
 use schemars::generate::SchemaSettings;
 use schemars::transform::{RecursiveTransform, Transform, transform_subschemas};
 use schemars::{Schema, SchemaGenerator};
+use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Value, json};
 
 use crate::Manifest;
@@ -17,7 +18,11 @@ pub const PUBLISHED: &str = include_str!("../manifest.schema.json");
 /// The schema as a JSON value.
 #[must_use]
 pub fn json_schema() -> Value {
-    let settings = SchemaSettings::draft2020_12().with(|settings| {
+    generate(SchemaSettings::draft2020_12())
+}
+
+fn generate(settings: SchemaSettings) -> Value {
+    let settings = settings.with(|settings| {
         settings.transforms.push(Box::new(RecursiveTransform(no_null)));
         settings.transforms.push(Box::new(Choices));
     });
@@ -26,12 +31,77 @@ pub fn json_schema() -> Value {
     schema.to_value()
 }
 
-/// The schema as the text that is published in `schema/manifest.schema.json`.
+/// The schema as the text that is published in `schema/manifest.schema.json`. Properties stand in
+/// the order in which the Rust types declare them.
 #[must_use]
 pub fn json_schema_text() -> String {
-    let mut text = serde_json::to_string_pretty(&json_schema()).unwrap_or_default();
+    // JSON objects have no order here, lists have: what a serialized value always has is a list of
+    // all its properties, as they are declared.
+    let order = generate(SchemaSettings::draft2020_12().for_serialize());
+    let schema = InOrder { schema: &json_schema(), order: &order };
+    let mut text = serde_json::to_string_pretty(&schema).unwrap_or_default();
     text.push('\n');
     text
+}
+
+/// Declares the order of a schema's properties where it is not derived from a type.
+pub(crate) fn declare_order(
+    generator: &SchemaGenerator,
+    schema: &mut Map<String, Value>,
+    names: &[&str],
+) {
+    if generator.contract().is_serialize() {
+        schema.insert("required".to_owned(), json!(names));
+    }
+}
+
+/// A schema that is written with its properties in order.
+struct InOrder<'v> {
+    schema: &'v Value,
+    /// The same schema for serialized values.
+    order: &'v Value,
+}
+
+impl Serialize for InOrder<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Value::Object(members) = self.schema else { return self.schema.serialize(serializer) };
+        let mut map = serializer.serialize_map(Some(members.len()))?;
+        for (keyword, schema) in members {
+            let order = &self.order[keyword];
+            match (keyword.as_str(), schema) {
+                ("properties", Value::Object(table)) => {
+                    let declared = self.order["required"].as_array().map_or(&[][..], Vec::as_slice);
+                    map.serialize_entry(keyword, &Properties { table, order, declared })?;
+                }
+                ("$defs", Value::Object(table)) => {
+                    map.serialize_entry(keyword, &Properties { table, order, declared: &[] })?;
+                }
+                _ => map.serialize_entry(keyword, &Self { schema, order })?,
+            }
+        }
+        map.end()
+    }
+}
+
+/// Schemas by name: those that are declared in their order, then the others.
+struct Properties<'v> {
+    table: &'v Map<String, Value>,
+    order: &'v Value,
+    declared: &'v [Value],
+}
+
+impl Serialize for Properties<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let known = |name: &&String| self.declared.iter().any(|other| other == name.as_str());
+        let declared =
+            self.declared.iter().filter_map(|name| self.table.get_key_value(name.as_str()?));
+        let others = self.table.iter().filter(|(name, _)| !known(name));
+        serializer.collect_map(
+            declared.chain(others).map(|(name, schema)| {
+                (name, InOrder { schema, order: &self.order[name.as_str()] })
+            }),
+        )
+    }
 }
 
 /// An optional key is left out; it is never null.

@@ -6,6 +6,7 @@ use std::fmt;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
 
+use crate::json_schema::declare_order;
 use crate::scalar::{Capture, OcsfPath, Scalar, ScalarError, TimeFormat, scalar};
 use crate::{JsonPath, Literal, OneOrMany, Spanned, Table, Template};
 
@@ -355,7 +356,7 @@ fn activity_schema(generator: &mut SchemaGenerator) -> serde_json::Value {
     let description =
         "The member of the record that decides. Of several paths the first with a value counts.";
     from.insert("description".into(), description.into());
-    serde_json::json!({
+    let schema = serde_json::json!({
         "type": ["string", "object"],
         "properties": {
             "from": from,
@@ -375,12 +376,22 @@ fn activity_schema(generator: &mut SchemaGenerator) -> serde_json::Value {
         "if": { "required": ["from"] },
         "then": { "required": ["when", "else"], "maxProperties": 3 },
         "description": "The class's activity by its caption, such as `Logon`; or `from`, `when` and `else` to tell it by a member of the record; or a table from the values of the member named in `by` to captions, which then also says what the case is for.",
-    })
+    });
+    let mut members = members(schema);
+    declare_order(generator, &mut members, &["from", "when", "else"]);
+    members.into()
+}
+
+fn members(schema: serde_json::Value) -> serde_json::Map<String, serde_json::Value> {
+    match schema {
+        serde_json::Value::Object(members) => members,
+        _ => unreachable!("written as an object by the caller"),
+    }
 }
 
 fn case_schema(generator: &mut SchemaGenerator) -> serde_json::Map<String, serde_json::Value> {
     let value = generator.subschema_for::<Value>();
-    let schema = serde_json::json!({
+    members(serde_json::json!({
         "type": "object",
         "properties": {
             "to": {
@@ -391,11 +402,7 @@ fn case_schema(generator: &mut SchemaGenerator) -> serde_json::Map<String, serde
         },
         "propertyNames": { "format": OcsfPath::FORMAT },
         "additionalProperties": value,
-    });
-    match schema {
-        serde_json::Value::Object(members) => members,
-        _ => unreachable!("written as an object above"),
-    }
+    }))
 }
 
 impl JsonSchema for Case {
@@ -411,6 +418,7 @@ impl JsonSchema for Case {
             "description": "The values of the member named in `by` that this case is for. Not needed with a table of activities.",
         });
         members.insert("required".into(), serde_json::json!(["to", "activity"]));
+        declare_order(generator, &mut members, &["is", "to", "activity"]);
         let description = "Events of one class. All keys but `is`, `to` and `activity` are paths to OCSF attributes.";
         members.insert("description".into(), description.into());
         Schema::from(members)
@@ -444,6 +452,8 @@ impl JsonSchema for Map {
             "description": "The classes, each with what it is for.",
         });
         members["properties"]["else"] = case.clone().to_value();
+        let order = ["by", "shared", "to", "activity", "cases", "else"];
+        declare_order(generator, &mut members, &order);
         // With `by` it is a choice of cases, without it one case.
         members.insert("if".into(), serde_json::json!({ "required": ["by"] }));
         members.insert("then".into(), serde_json::json!({ "required": ["cases", "else"] }));

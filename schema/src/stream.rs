@@ -19,10 +19,14 @@ pub struct Stream {
     pub provides: Spanned<Capability>,
     /// How often it is polled.
     pub every: Spanned<Duration>,
-    /// The time ranges in which it is read. A stream without is read whole every time.
-    pub window: Option<Spanned<Window>>,
     /// The request for the records.
     pub request: Option<Spanned<Request>>,
+    /// For records that come in two steps: first list, then fetch each. In place of `request`,
+    /// `records` and `pages`.
+    #[serde(default)]
+    pub steps: Spanned<Table<Name, Step>>,
+    /// The time ranges in which it is read. A stream without is read whole every time.
+    pub window: Option<Spanned<Window>>,
     /// How the response is written.
     #[serde(default)]
     pub decode: Decode,
@@ -32,24 +36,20 @@ pub struct Stream {
     pub pages: Option<Spanned<Pages>>,
     /// What the response says of its own completeness. A promise not kept is an error.
     pub promise: Option<Spanned<Promise>>,
-    /// For records that come in two steps: first list, then fetch each. In place of `request`,
-    /// `records` and `pages`.
-    #[serde(default)]
-    pub steps: Spanned<Table<Name, Step>>,
     /// What tells one record from every other. `$` is the whole record. In a stream with a window,
     /// a record that comes again with another time is another one: it was changed in between.
     pub key: Spanned<OneOrMany<Spanned<JsonPath>>>,
     /// How long keys are remembered, to drop what the app hands out again. By default as long as
     /// the window's overlap reaches back.
     pub remember: Option<Spanned<Duration>>,
-    /// How a record becomes an event.
-    pub map: Spanned<Map>,
     /// Members of a record that are of no use: neither mapped nor kept as `unmapped`.
     #[serde(default)]
     pub ignore: Vec<Spanned<String>>,
     /// Whether each event carries the untouched source record in `raw_data`.
     #[serde(default)]
     pub raw: bool,
+    /// How a record becomes an event.
+    pub map: Spanned<Map>,
 }
 
 /// One step of a stream that lists first and fetches then.
