@@ -5,6 +5,7 @@ use std::fmt;
 use longshore_schema::Span;
 
 use crate::codes::Code;
+use crate::suggest::near;
 
 /// One finding.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +42,14 @@ pub enum Safety {
     Safe,
     /// It is a guess, or changes what the connector does: a person should look at it.
     Unsafe,
+}
+
+impl Safety {
+    /// How safe it is to put `meant` in place of what was written: what is spelt almost alike was
+    /// meant, what merely resembles it may not be.
+    pub(crate) fn of_suggestion(written: &str, meant: &str) -> Self {
+        if near(written, [meant]).is_some() { Self::Safe } else { Self::Unsafe }
+    }
 }
 
 /// A replacement of one part of the source.

@@ -50,7 +50,8 @@ pub fn validate(source: &str, options: &Options) -> Report {
     let mut document = match yaml::parse(source) {
         Ok(document) => document,
         Err(errors) => {
-            return report(errors.into_iter().map(syntax::diagnostic).collect(), None);
+            let found = errors.into_iter().map(|error| syntax::diagnostic(source, error));
+            return report(found.collect(), None);
         }
     };
     let found = shape::check(source, &document.root);

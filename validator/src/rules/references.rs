@@ -9,7 +9,7 @@ use super::Context;
 use super::fetch::fetches;
 use super::sites::{Place, Site, sites};
 use crate::codes;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Safety};
 use crate::suggest::{closest, one_of};
 
 /// The first parts of references that the language itself gives a meaning.
@@ -96,7 +96,13 @@ fn check(
     let mut diagnostic =
         Diagnostic::new(&codes::UNKNOWN_REFERENCE, span, format!("there is no `{root}.{name}`"));
     if let Some(meant) = closest(name, names.iter().copied()) {
-        diagnostic = diagnostic.label(format!("did you mean `{root}.{meant}`?"));
+        let meant = format!("{root}.{meant}");
+        diagnostic = diagnostic.label(format!("did you mean `{meant}`?"));
+        // A span that is not the reference's own is that of a whole template.
+        if span != site.span {
+            let safety = Safety::of_suggestion(&reference.to_string(), &meant);
+            diagnostic = diagnostic.fix(safety, format!("write `{meant}`"), span, meant);
+        }
     }
     Some(diagnostic.help(declared(root, name, &names)))
 }
@@ -221,7 +227,12 @@ fn out_of_scope(
         diagnostic = diagnostic.label(format!("did you mean `inputs.{root}`?"));
     } else if let Some(meant) = closest(root, roots.iter().copied()) {
         let rest = text.strip_prefix(root).unwrap_or_default();
-        diagnostic = diagnostic.label(format!("did you mean `{meant}{rest}`?"));
+        let meant = format!("{meant}{rest}");
+        diagnostic = diagnostic.label(format!("did you mean `{meant}`?"));
+        if span != site.span {
+            let safety = Safety::of_suggestion(&text, &meant);
+            diagnostic = diagnostic.fix(safety, format!("write `{meant}`"), span, meant);
+        }
     }
     let known: Vec<_> = roots.iter().map(|root| format!("{root}.NAME")).collect();
     let why = why.map(str::to_owned);

@@ -111,7 +111,12 @@ impl<'s> Translation<'s> {
                 diagnostic = diagnostic.label(format!("it belongs in `{owner}`"));
                 diagnostic = diagnostic.help(format!("move `{key}` into `{owner}`"));
             } else if let Some(meant) = closest(key, free.iter().copied()) {
-                diagnostic = diagnostic.label(format!("did you mean `{meant}`?"));
+                diagnostic = diagnostic.label(format!("did you mean `{meant}`?")).fix(
+                    Safety::Unsafe,
+                    format!("rename `{key}` to `{meant}`"),
+                    entry.key_span,
+                    meant,
+                );
                 // The pair of a missing key and one that contains it is one mistake.
                 if schema::is_required(&place.path, meant) {
                     self.meant.insert((place.path.clone(), meant.to_owned()));
@@ -195,20 +200,26 @@ impl<'s> Translation<'s> {
                     Some(Err(error)) => diagnostic.maybe_help(error.help),
                     _ => diagnostic
                         .label(format!("quote it: \"{written}\""))
-                        .help(format!("write \"{written}\": without quotes YAML reads {what}")),
+                        .help(format!("write \"{written}\": without quotes YAML reads {what}"))
+                        .fix(Safety::Safe, "put it in quotes", span, format!("\"{written}\"")),
                 }
             }
-            Content::String(text) if wants("integer") && text.parse::<i64>().is_ok() => {
-                diagnostic.help(format!("write {text} without quotes"))
-            }
+            Content::String(text) if wants("integer") && text.parse::<i64>().is_ok() => diagnostic
+                .help(format!("write {text} without quotes"))
+                .fix(Safety::Safe, "take the quotes away", place.node.span, text),
             Content::String(text)
                 if wants("boolean") && matches!(text.as_str(), "true" | "false") =>
             {
-                diagnostic.help(format!("write {text} without quotes"))
+                diagnostic.help(format!("write {text} without quotes")).fix(
+                    Safety::Safe,
+                    "take the quotes away",
+                    place.node.span,
+                    text,
+                )
             }
-            Content::String(_) if wants("array") && written.len() <= 60 => {
-                diagnostic.help(format!("write a list: [{written}]"))
-            }
+            Content::String(_) if wants("array") && written.len() <= 60 => diagnostic
+                .help(format!("write a list: [{written}]"))
+                .fix(Safety::Safe, "make it a list", place.node.span, format!("[{written}]")),
             _ if wants("object") && !choices.is_empty() => {
                 let choose = expected.is_some_and(|schema| schema.get("maxProperties").is_some());
                 let lead = if choose { "write one of the keys" } else { "the keys are" };
@@ -241,7 +252,13 @@ impl<'s> Translation<'s> {
         )
         .help(format!("the choices are {}", list(&options)));
         if let Some(meant) = closest(text, options.iter().copied()) {
-            diagnostic = diagnostic.label(format!("did you mean `{meant}`?"));
+            let safety = Safety::of_suggestion(text, meant);
+            diagnostic = diagnostic.label(format!("did you mean `{meant}`?")).fix(
+                safety,
+                format!("write `{meant}`"),
+                place.node.span,
+                meant,
+            );
         }
         self.found.push(diagnostic);
         self.give_up(&place.path);
