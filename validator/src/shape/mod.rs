@@ -1,13 +1,12 @@
 //! The check against the JSON Schema, told in the manifest's own words.
 
+mod compiled;
 mod place;
 mod repair;
 mod schema;
 mod translate;
+mod walk;
 
-use std::sync::OnceLock;
-
-use jsonschema::Validator;
 use longshore_schema::yaml::Node;
 
 use crate::codes;
@@ -26,30 +25,16 @@ pub(crate) struct Found {
     pub(crate) repairs: Vec<Repair>,
 }
 
-fn validator() -> &'static Validator {
-    static VALIDATOR: OnceLock<Validator> = OnceLock::new();
-    VALIDATOR.get_or_init(|| {
-        let mut options = jsonschema::draft202012::options().should_validate_formats(true);
-        for format in longshore_schema::scalar::formats() {
-            options =
-                options.with_format(format.name, move |text: &str| (format.check)(text).is_ok());
-        }
-        options.build(schema::root()).expect("the published schema is a valid JSON Schema")
-    })
-}
-
 /// Checks a tree against the published JSON Schema.
 pub(crate) fn check(source: &str, root: &Node) -> Found {
-    let json = root.to_json();
+    let mismatches = walk::mismatches(root, MAX_ERRORS);
     let mut translation = translate::Translation::new(source, root);
-    let mut valid = true;
-    for error in validator().iter_errors(&json).take(MAX_ERRORS) {
-        valid = false;
-        translation.add(&error);
+    for mismatch in &mismatches {
+        translation.add(mismatch);
     }
     let mut found = translation.finish();
     // What is not valid is never let through, should an error ever have no text of ours.
-    if !valid && found.diagnostics.is_empty() {
+    if !mismatches.is_empty() && found.diagnostics.is_empty() {
         let message = "the manifest does not satisfy the published JSON Schema";
         found.diagnostics.push(Diagnostic::new(&codes::CANNOT_LOAD, root.span, message));
     }

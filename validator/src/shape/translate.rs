@@ -1,16 +1,15 @@
-//! From the schema checker's errors to diagnostics with places and fixes. The checker's own texts
-//! are never shown: they speak of the schema, and may quote whole values.
+//! From what does not satisfy the schema to diagnostics with places and fixes, in the manifest's
+//! words instead of the schema's.
 
 use std::collections::BTreeSet;
 
-use jsonschema::ValidationError;
-use jsonschema::error::ValidationErrorKind as Kind;
 use longshore_schema::scalar::formats;
 use longshore_schema::yaml::{Content, Node};
 use serde_json::Value;
 
 use super::place::{Place, belongs, inside};
 use super::repair::Repair;
+use super::walk::{Kind, Mismatch};
 use super::{Found, schema};
 use crate::codes;
 use crate::diagnostic::{Diagnostic, Safety};
@@ -43,28 +42,23 @@ impl<'s> Translation<'s> {
         }
     }
 
-    pub(super) fn add(&mut self, error: &ValidationError<'_>) {
-        let pointer = error.instance_path().as_str();
-        let tokens = pointer.split('/').skip(1);
-        let path = tokens.map(|token| token.replace("~1", "/").replace("~0", "~")).collect();
-        let Some(place) = Place::find(self.root, path) else { return };
-        match error.kind() {
-            Kind::AdditionalProperties { unexpected } => {
-                for key in unexpected {
+    pub(super) fn add(&mut self, mismatch: &Mismatch) {
+        let Some(place) = Place::find(self.root, mismatch.path.clone()) else { return };
+        match &mismatch.kind {
+            Kind::Unknown(keys) => {
+                for key in keys {
                     self.unknown_key(&place, key);
                 }
             }
-            Kind::Required { property } => {
-                if let Some(property) = property.as_str() {
-                    self.missing.push((place.path, property.to_owned()));
-                }
+            Kind::Missing(key) => self.missing.push((place.path, (*key).to_owned())),
+            Kind::Type => self.wrong_type(&place),
+            Kind::Choice(options) => self.unknown_choice(&place, options),
+            Kind::Format(format) => self.malformed(&place, format),
+            Kind::Name(name, format) => self.malformed_name(&place, name, *format),
+            Kind::Count => self.choose_one(&place),
+            Kind::Empty | Kind::Minimum(_) | Kind::Maximum(_) => {
+                self.out_of_range(&place, &mismatch.kind);
             }
-            Kind::Type { .. } => self.wrong_type(&place),
-            Kind::Enum { options } => self.unknown_choice(&place, options),
-            Kind::Format { format } => self.malformed(&place, format),
-            Kind::PropertyNames { error } => self.malformed_name(&place, error),
-            Kind::MinProperties { .. } | Kind::MaxProperties { .. } => self.choose_one(&place),
-            _ => self.out_of_range(&place, error.kind()),
         }
     }
 
@@ -239,18 +233,16 @@ impl<'s> Translation<'s> {
         self.give_up(&place.path);
     }
 
-    fn unknown_choice(&mut self, place: &Place<'_>, options: &Value) {
+    fn unknown_choice(&mut self, place: &Place<'_>, options: &[&str]) {
         // A value of another type is reported as such.
         let Content::String(text) = &place.node.content else { return };
-        let options: Vec<_> =
-            options.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
         let shown: String = text.chars().take(40).collect();
         let mut diagnostic = Diagnostic::new(
             &codes::UNKNOWN_CHOICE,
             place.node.span,
             format!("`{shown}` is not a choice{}", place.at()),
         )
-        .help(format!("the choices are {}", list(&options)));
+        .help(format!("the choices are {}", list(options)));
         if let Some(meant) = closest(text, options.iter().copied()) {
             let safety = Safety::of_suggestion(text, meant);
             diagnostic = diagnostic.label(format!("did you mean `{meant}`?")).fix(
@@ -280,13 +272,10 @@ impl<'s> Translation<'s> {
         self.give_up(&place.path);
     }
 
-    fn malformed_name(&mut self, place: &Place<'_>, error: &ValidationError<'_>) {
-        let Some(name) = error.instance().as_str() else { return };
+    fn malformed_name(&mut self, place: &Place<'_>, name: &str, format: Option<&str>) {
         let Some(entry) = place.node.entry(name) else { return };
-        let format = match error.kind() {
-            Kind::Format { format } => formats().into_iter().find(|known| known.name == format),
-            _ => None,
-        };
+        let format =
+            format.and_then(|format| formats().into_iter().find(|known| known.name == format));
         let shown: String = name.chars().take(80).collect();
         let mut diagnostic = Diagnostic::new(
             &codes::MALFORMED_NAME,
@@ -340,19 +329,13 @@ impl<'s> Translation<'s> {
     fn out_of_range(&mut self, place: &Place<'_>, kind: &Kind) {
         let name = place.name();
         let (message, help) = match kind {
-            Kind::Minimum { limit } => {
-                (format!("{name} must be at least {limit}"), "write a larger number".to_owned())
+            Kind::Minimum(limit) => {
+                (format!("{name} must be at least {limit}"), "write a larger number")
             }
-            Kind::Maximum { limit } => {
-                (format!("{name} must be at most {limit}"), "write a smaller number".to_owned())
+            Kind::Maximum(limit) => {
+                (format!("{name} must be at most {limit}"), "write a smaller number")
             }
-            Kind::MinItems { .. } => {
-                (format!("{name} is an empty list"), "add an entry, or remove the key".to_owned())
-            }
-            _ => (
-                format!("{name} does not satisfy `{}`", kind.keyword()),
-                "see the manifest reference".to_owned(),
-            ),
+            _ => (format!("{name} is an empty list"), "add an entry, or remove the key"),
         };
         self.found.push(
             Diagnostic::new(&codes::OUT_OF_RANGE, place.head(self.source), message).help(help),
