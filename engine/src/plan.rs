@@ -20,7 +20,7 @@ use crate::connection::Connection;
 use crate::error::{Code, Error, Result};
 use crate::http::{Hosts, retry};
 use crate::map::{EventContext, Mapper};
-use crate::quota::QuotaConfig;
+use crate::quota::{QuotaConfig, QuotaHeader, QuotaHeaders, UsageHeaders};
 use crate::render::{Scope, render_all};
 use crate::secret::Secret;
 
@@ -367,18 +367,35 @@ fn oauth_config(oauth: &OAuth2, connection: &Connection, scope: &Scope<'_>) -> R
 }
 
 fn quota_config(name: &str, quota: &Quota) -> QuotaConfig {
-    let Period::Rolling(period) = &quota.period;
     let counts = |counted| quota.counts.iter().any(|one| one.value == counted);
+    let one = quota.header.as_ref().map(|header| {
+        UsageHeaders::One(QuotaHeader {
+            name: header.name.value.clone(),
+            pattern: header.pattern.0.clone(),
+        })
+    });
+    let several = quota.headers.as_ref().map(|headers| {
+        let name =
+            |header: &Option<Spanned<String>>| header.as_ref().map(|name| name.value.clone());
+        UsageHeaders::Several(QuotaHeaders {
+            limit: name(&headers.limit),
+            remaining: name(&headers.remaining),
+            used: name(&headers.used),
+            reset: headers.reset.as_ref().map(|reset| (reset.name.value.clone(), reset.unit.value)),
+        })
+    });
     QuotaConfig {
         name: name.to_owned(),
         reserve: quota.reserve.basis_points,
-        period: period.0,
-        header: quota.header.as_ref().map(|header| crate::quota::QuotaHeader {
-            name: header.name.value.clone(),
-            pattern: header.pattern.0.clone(),
-        }),
+        period: quota.period.length().0,
+        fixed: matches!(quota.period, Period::Fixed(_)),
+        headers: one.or(several),
         count_own: counts(Counted::Own),
         count_reported: counts(Counted::Reported),
         fixed_limit: quota.limit.as_ref().map(|limit| limit.value),
+        streams: quota
+            .streams
+            .as_ref()
+            .map(|streams| streams.iter().map(|stream| stream.value.clone()).collect()),
     }
 }

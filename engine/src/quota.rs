@@ -1,14 +1,16 @@
-//! Quotas that are really kept: how many calls an app lets us make in a rolling period, and the
-//! reserve of it that is always left to others.
+//! Quotas that are really kept: how many calls an app lets us make in a period, and the reserve of
+//! it that is always left to others.
 //!
 //! A call is allowed only if, on every basis that counts, what is spent, what is in flight and the
 //! call itself together stay within the limit less its reserve. The check and the reservation are
 //! one step, so no interleaving of concurrent streams gets past it. The bases are our own calls
-//! within the period, and the usage that the app reports in a response header (which contains the
-//! calls of others), with our calls since that report.
+//! within the period, and the usage that the app reports in response headers (which contains the
+//! calls of others), with our calls since that report. A rolling period frees each call a period
+//! after it was made; a fixed one frees all of them at the reset that the app reports.
 //!
 //! What was spent is stored in advance of the calls, so a crash forgets none of them.
 
+mod headers;
 mod ledger;
 
 use std::fmt;
@@ -16,9 +18,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use regex::Regex;
 use tokio::sync::Notify;
 
+use headers::Unread;
+pub use headers::{QuotaHeader, QuotaHeaders, Unreadable, UsageHeaders};
 pub use ledger::Reason;
 use ledger::{Closed, Ledger, Reading, Rules, Start};
 
@@ -34,48 +37,20 @@ pub struct QuotaConfig {
     /// Part of the limit that is always left unused, in basis points (1000 is 10 %), rounded up to
     /// whole calls.
     pub reserve: u32,
-    /// How long a call counts (a rolling period, not a calendar day).
+    /// How long a call counts at most (a period of this length, not a calendar day).
     pub period: Duration,
-    /// The response header that reports usage.
-    pub header: Option<QuotaHeader>,
+    /// Whether all calls are free again at the reported reset; needs a reset among the headers.
+    pub fixed: bool,
+    /// The response headers that report usage.
+    pub headers: Option<UsageHeaders>,
     /// Whether our own calls are held against the limit.
     pub count_own: bool,
-    /// Whether the reported usage is held against the limit; needs `header`.
+    /// Whether the reported usage is held against the limit; needs `headers`.
     pub count_reported: bool,
     /// The limit, if it is agreed and not reported.
     pub fixed_limit: Option<u64>,
-}
-
-/// A response header that reports usage.
-#[derive(Debug, Clone)]
-pub struct QuotaHeader {
-    /// Name of the header.
-    pub name: String,
-    /// Finds whole numbers in its value by named groups: `used` or `remaining`, and `limit` unless
-    /// the limit is fixed.
-    pub pattern: Regex,
-}
-
-impl QuotaHeader {
-    /// Reads a value of the header; `None` if it does not say what it should.
-    fn read(&self, value: &str, fixed_limit: Option<u64>) -> Option<Reading> {
-        let found = self.pattern.captures(value)?;
-        let number = |name: &str| found.name(name).map(|text| count(text.as_str()));
-        let limit = number("limit").map_or(Some(None), |limit| limit.map(Some))?;
-        let used = match (number("used"), number("remaining")) {
-            (Some(used), _) => used?,
-            (None, Some(remaining)) => limit.or(fixed_limit)?.saturating_sub(remaining?),
-            (None, None) => return None,
-        };
-        limit.or(fixed_limit)?;
-        Some(Reading { used, limit })
-    }
-}
-
-/// A whole number in decimal digits; one that is too large becomes the largest.
-fn count(text: &str) -> Option<u64> {
-    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    digits.then(|| text.parse().unwrap_or(u64::MAX))
+    /// The streams whose calls are counted; `None` for all.
+    pub streams: Option<Vec<String>>,
 }
 
 /// One quota of one connection; cheap to clone, clones share it.
@@ -110,6 +85,7 @@ impl Quota {
         let period = i64::try_from(config.period.as_millis()).unwrap_or(i64::MAX).max(1);
         let rules = Rules {
             period,
+            fixed: config.fixed,
             reserve: config.reserve,
             count_own: config.count_own,
             count_reported: config.count_reported,
@@ -183,10 +159,11 @@ impl Quota {
         &self.0.config.name
     }
 
-    /// The response header that reports its usage, if there is one.
+    /// Whether the calls of this stream are counted.
     #[must_use]
-    pub fn header(&self) -> Option<&str> {
-        self.0.config.header.as_ref().map(|header| header.name.as_str())
+    pub fn is_for(&self, stream: &str) -> bool {
+        let streams = self.0.config.streams.as_ref();
+        streams.is_none_or(|streams| streams.iter().any(|one| one == stream))
     }
 
     /// What is spent now.
@@ -229,15 +206,15 @@ impl Shared {
     /// Stores what is spent, and with `ahead` pays for the next calls.
     fn save(&self, ahead: bool) -> Result<()> {
         let _in_order = self.storing.lock().unwrap_or_else(PoisonError::into_inner);
-        let (prepaid, (snapshot, buckets)) = {
+        let (prepaid, over, (snapshot, buckets)) = {
             let ledger = self.ledger();
             if ahead && ledger.is_prepaid() {
                 return Ok(()); // Another thread did it while we waited.
             }
             let prepaid = if ahead { ledger.advance_payment() } else { 0 };
-            (prepaid, ledger.snapshot(prepaid))
+            (prepaid, ledger.over(), ledger.snapshot(prepaid))
         };
-        let until = self.now().saturating_sub(self.rules.period);
+        let until = self.now().saturating_sub(self.rules.period).max(over);
         let Self { connection, config, store, .. } = self;
         store
             .store_quota(connection, &config.name, &snapshot, &buckets, until)
@@ -273,10 +250,10 @@ impl Drop for Shared {
 
 /// Why the rules cannot be kept, and what to do about it.
 fn validate(config: &QuotaConfig, rules: Rules) -> Result<(), (&'static str, &'static str)> {
-    if config.count_reported && config.header.is_none() {
+    if config.count_reported && config.headers.is_none() {
         return Err(("it counts reported usage and has no header", "declare the header"));
     }
-    if config.header.is_none() && config.fixed_limit.is_none() {
+    if config.headers.is_none() && config.fixed_limit.is_none() {
         return Err(("it has neither a header nor a limit", "declare one of them"));
     }
     if !config.count_own && !config.count_reported {
@@ -290,18 +267,19 @@ fn validate(config: &QuotaConfig, rules: Rules) -> Result<(), (&'static str, &'s
             "lower the reserve or raise the limit",
         ));
     }
-    let groups = |header: &QuotaHeader| {
-        let has = |name| header.pattern.capture_names().flatten().any(|group| group == name);
-        (has("used") || has("remaining")) && (has("limit") || config.fixed_limit.is_some())
+    let Some(headers) = &config.headers else {
+        return if config.fixed { Err(NO_RESET) } else { Ok(()) };
     };
-    if !config.header.as_ref().is_none_or(groups) {
-        return Err((
-            "its header pattern does not tell used and limit apart",
-            "name a group `used` or `remaining`, and one `limit` unless the limit is fixed",
-        ));
+    if config.fixed && !headers.tell_reset() {
+        return Err(NO_RESET);
     }
-    Ok(())
+    headers.validate(config.fixed_limit.is_some())
 }
+
+const NO_RESET: (&str, &str) = (
+    "nothing tells when its period starts anew",
+    "declare the reset among the headers, or a rolling period, which is the stricter",
+);
 
 /// The right to make one call, already counted as spent. Dropping it without
 /// [`complete`](Self::complete) means that the call may have been made and told us nothing.
@@ -314,28 +292,30 @@ pub struct Permit {
 }
 
 impl Permit {
-    /// Ends the call with the value of the quota's header in its response, if it had one. Returns a
-    /// warning if the header should have told the usage and did not; the call is counted anyway.
+    /// Ends the call with the headers of its response, by name; a call without a response has none.
+    /// Returns a warning if the headers should have told the usage and did not; the call is counted
+    /// anyway.
     #[must_use = "a warning means that the quota is not kept as declared"]
-    pub fn complete(mut self, header_value: Option<&str>) -> Option<QuotaWarning> {
+    pub fn complete<'h>(
+        mut self,
+        header: impl Fn(&str) -> Option<&'h str>,
+    ) -> Option<QuotaWarning> {
         self.open = false;
         let shared = &self.quota.0;
-        let Some(header) = &shared.config.header else {
+        let Some(headers) = &shared.config.headers else {
             shared.end(self.started, None);
             return None;
         };
-        let reading = header_value.map(|value| header.read(value, shared.config.fixed_limit));
-        shared.end(self.started, reading.flatten());
+        let read = headers.read(header, &shared.config, shared.clock.now());
+        shared.end(self.started, read.as_ref().ok().copied());
         let quota = shared.config.name.clone();
-        match (header_value, reading) {
-            (Some(value), Some(None)) => Some(QuotaWarning::HeaderUnreadable {
-                quota,
-                header: header.name.clone(),
-                value: printable(value, 80),
-            }),
-            (None, _) => Some(QuotaWarning::HeaderMissing { quota, header: header.name.clone() }),
-            _ => None,
-        }
+        Some(match read.err()? {
+            Unread::Missing { header } => QuotaWarning::HeaderMissing { quota, header },
+            Unread::Unreadable { header, value, reason } => {
+                let value = printable(&value, 80);
+                QuotaWarning::HeaderUnreadable { quota, header, value, reason }
+            }
+        })
     }
 }
 
@@ -420,7 +400,7 @@ pub enum QuotaWarning {
         /// Name of the header.
         header: String,
     },
-    /// The pattern found no usable numbers in the header.
+    /// A header does not say what it was declared to say.
     HeaderUnreadable {
         /// Name of the quota.
         quota: String,
@@ -428,6 +408,8 @@ pub enum QuotaWarning {
         header: String,
         /// Start of its value.
         value: String,
+        /// What is wrong with it.
+        reason: Unreadable,
     },
 }
 
@@ -448,12 +430,26 @@ impl fmt::Display for QuotaWarning {
             Self::HeaderMissing { quota, header } => {
                 write!(f, "{}: a response had no {header} header for quota {quota}", self.code())
             }
-            Self::HeaderUnreadable { quota, header, value } => write!(
-                f,
-                "{}: the pattern of quota {quota} finds no usage in `{header}: {value}`; correct \
-                 the pattern in the manifest",
-                self.code()
-            ),
+            Self::HeaderUnreadable { quota, header, value, reason } => {
+                let code = self.code();
+                match reason {
+                    Unreadable::Pattern => write!(
+                        f,
+                        "{code}: the pattern of quota {quota} finds no usage in `{header}: \
+                         {value}`; correct the pattern in the manifest"
+                    ),
+                    Unreadable::Number => write!(
+                        f,
+                        "{code}: `{header}: {value}` is not the number of calls that quota {quota} \
+                         takes it for; correct the quota's `headers` in the manifest"
+                    ),
+                    Unreadable::Reset => write!(
+                        f,
+                        "{code}: `{header}: {value}` does not lie within a period of quota {quota} \
+                         from now; correct the `unit` of its reset, or its `period`, in the manifest"
+                    ),
+                }
+            }
         }
     }
 }

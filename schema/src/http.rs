@@ -58,8 +58,10 @@ impl Default for Retry {
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Quota {
-    /// The response header that reports the quota.
-    pub header: Option<QuotaHeader>,
+    /// The response header that reports the whole quota.
+    pub header: Option<Spanned<QuotaHeader>>,
+    /// The response headers that report the quota, one number each.
+    pub headers: Option<Spanned<QuotaHeaders>>,
     /// The limit, where no header reports it.
     pub limit: Option<Spanned<u64>>,
     /// The period that the limit is for.
@@ -68,6 +70,8 @@ pub struct Quota {
     pub reserve: Spanned<Percent>,
     /// What is held against the limit; the stricter of two counts.
     pub counts: Spanned<Vec<Spanned<Counted>>>,
+    /// The streams whose requests are counted; all of them unless given.
+    pub streams: Option<Spanned<Vec<Spanned<String>>>>,
 }
 
 /// A header that reports a quota.
@@ -78,6 +82,45 @@ pub struct QuotaHeader {
     pub name: Spanned<String>,
     /// Where its numbers are.
     pub pattern: Spanned<HeaderPattern>,
+}
+
+/// The names of headers that report a quota, one number each.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct QuotaHeaders {
+    /// The header with the limit.
+    pub limit: Option<Spanned<String>>,
+    /// The header with what is left of the limit.
+    pub remaining: Option<Spanned<String>>,
+    /// The header with what is spent of the limit.
+    pub used: Option<Spanned<String>>,
+    /// The header that tells when a fixed period ends and everything is free again.
+    pub reset: Option<Spanned<ResetHeader>>,
+}
+
+/// The header that tells when a fixed period ends.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ResetHeader {
+    /// The header's name.
+    pub name: Spanned<String>,
+    /// How its value is read: under the same name some apps send a time and others a wait, and a
+    /// wait taken for a time has long passed.
+    pub unit: Spanned<ResetUnit>,
+}
+
+/// How the value of a reset header is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ResetUnit {
+    /// A time, in seconds since 1970.
+    EpochSeconds,
+    /// A time, in milliseconds since 1970.
+    EpochMilliseconds,
+    /// A wait, in seconds from now.
+    Seconds,
+    /// A time, written as an HTTP date (RFC 9110, 5.6.7).
+    HttpDate,
 }
 
 impl PartialEq for HeaderPattern {
@@ -92,6 +135,18 @@ impl PartialEq for HeaderPattern {
 pub enum Period {
     /// What was spent this long ago is free again.
     Rolling(Spanned<Duration>),
+    /// Everything is free again at the reset that a header reports, this long after the start.
+    Fixed(Spanned<Duration>),
+}
+
+impl Period {
+    /// How long it is.
+    #[must_use]
+    pub fn length(&self) -> &Spanned<Duration> {
+        match self {
+            Self::Rolling(length) | Self::Fixed(length) => length,
+        }
+    }
 }
 
 /// What is held against a limit.

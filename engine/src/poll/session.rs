@@ -238,7 +238,7 @@ impl Session {
             let mut tokens = self.tokens().await?;
             let mut permits = Vec::with_capacity(self.quotas.len());
             let asked = self.clock.now();
-            for quota in &self.quotas {
+            for quota in self.quotas.iter().filter(|quota| quota.is_for(stream)) {
                 let paused = |pause: &crate::quota::Paused| {
                     // The first call of all is on its way: a moment, and nothing to tell.
                     if pause.reason == crate::quota::Reason::AwaitingFirstReport {
@@ -247,7 +247,7 @@ impl Session {
                     let until = pause.until;
                     self.tell(stream, &Progress::Paused { until, reason: pause.to_string() });
                 };
-                permits.push((quota, quota.acquired(paused).await?));
+                permits.push(quota.acquired(paused).await?);
             }
             if self.clock.now().duration_since(asked) > LONG_PAUSE {
                 // A session may have ended meanwhile, even one that was new.
@@ -257,11 +257,8 @@ impl Session {
             let request = self.build(target, scope, tokens.as_deref())?;
             self.tell(stream, &Progress::Request);
             let sent = self.client.send(request).await;
-            for (quota, permit) in permits {
-                let header = sent.as_ref().ok().and_then(|response| {
-                    let name = quota.header()?;
-                    response.headers.get(name)?.to_str().ok()
-                });
+            let header = |name: &str| sent.as_ref().ok()?.headers.get(name)?.to_str().ok();
+            for permit in permits {
                 // An answer that refuses the request may say less than one that grants it.
                 let granted = sent.as_ref().is_ok_and(|response| response.status.is_success());
                 if let Some(warning) = permit.complete(header).filter(|_| granted) {

@@ -12,10 +12,17 @@
 //! - a report is lowered by one of our calls only if the app counted that call for certain (it
 //!   brought a report itself), the report contained it for certain, and the app has stopped counting
 //!   it for certain.
+//!
+//! In a fixed period everything leaves at once, at the reset that a report told. Since a report is
+//! made at an unknown moment between the start and the end of its call, the reset lies between two
+//! moments as well: calls that ended before the earlier one leave, and they do so at the later one.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::state::{QuotaBucket, QuotaSnapshot};
+
+/// Resets are told in whole seconds, so they are known no better than this, in milliseconds.
+const RESET_RESOLUTION: i64 = 1000;
 
 /// When to ask again if only a call in flight can tell, in milliseconds.
 const SOON: i64 = 1000;
@@ -25,6 +32,8 @@ const SOON: i64 = 1000;
 pub(super) struct Rules {
     /// How long a call counts, in milliseconds; at least 1.
     pub(super) period: i64,
+    /// Whether all calls leave together, at the reported reset.
+    pub(super) fixed: bool,
     /// Part of the limit that is never spent, in basis points.
     pub(super) reserve: u32,
     pub(super) count_own: bool,
@@ -63,6 +72,22 @@ struct Report {
     started: i64,
     /// End of the call that brought it.
     taken: i64,
+    /// When the period that it is about ends, if it is a fixed one.
+    reset: Option<Reset>,
+}
+
+/// The end of a fixed period: not before `earliest`, not after `latest`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Reset {
+    earliest: i64,
+    latest: i64,
+}
+
+impl Reset {
+    /// Whether it is for certain the end of an earlier period than `other` is.
+    fn is_before(self, other: Self) -> bool {
+        self.latest < other.earliest
+    }
 }
 
 impl Report {
@@ -112,6 +137,8 @@ pub(super) enum Start {
 pub(super) struct Reading {
     pub(super) used: u64,
     pub(super) limit: Option<u64>,
+    /// How long after the response was made the period ends, in milliseconds.
+    pub(super) reset: Option<i64>,
 }
 
 /// What is spent.
@@ -129,6 +156,8 @@ pub(super) struct Ledger {
     unreported: BTreeMap<i64, u64>,
     /// Calls that may start before the next snapshot has to be stored.
     prepaid: u64,
+    /// What ended until then counts no more, because a fixed period was over.
+    over: i64,
 }
 
 impl Ledger {
@@ -146,9 +175,13 @@ impl Ledger {
             ended: 0,
             changed: BTreeSet::new(),
             limit: stored.limit,
-            report: stored.reported.map(|(used, started, taken)| Report { used, started, taken }),
+            report: stored.reported.map(|(used, started, taken)| {
+                let reset = stored.reset.map(|(earliest, latest)| Reset { earliest, latest });
+                Report { used, started, taken, reset }
+            }),
             unreported: stored.unreported.into_iter().collect(),
             prepaid: 0,
+            over: i64::MIN,
         };
         for bucket in buckets {
             ledger.ended = ledger.ended.saturating_add(bucket.calls);
@@ -183,27 +216,52 @@ impl Ledger {
                 bucket.reported = bucket.reported.saturating_add(1);
                 bucket.earliest = bucket.earliest.min(started);
                 self.limit = reading.limit.or(self.limit);
-                self.take(Report { used: reading.used, started, taken: now });
+                let reset = reading.reset.filter(|_| self.rules.fixed).map(|wait| Reset {
+                    earliest: started.saturating_add(wait).saturating_sub(RESET_RESOLUTION),
+                    latest: now.saturating_add(wait).saturating_add(RESET_RESOLUTION),
+                });
+                self.take(Report { used: reading.used, started, taken: now, reset });
             }
         }
     }
 
     /// Puts a report in the place of the one we had.
     fn take(&mut self, new: Report) {
-        let report = match self.report {
-            Some(old) if new.started <= old.taken => {
+        let mut report = new;
+        if let Some(old) = self.report {
+            let overlap = new.started <= old.taken;
+            let resets = old.reset.zip(new.reset);
+            if overlap && resets.is_some_and(|(old, new)| new.is_before(old)) {
+                return; // It is about a period that was over before the one we know of.
+            }
+            if let Some((old, new)) = resets
+                && old.is_before(new)
+                && old.earliest <= report.taken
+            {
+                self.begin_anew(old);
+            } else if overlap {
                 // The two calls overlapped, so either may be the later one: the larger figure, and
                 // the bounds that contain the fewest calls for certain.
-                Report {
+                report = Report {
                     used: old.used.max(new.used),
                     started: old.started.min(new.started),
                     taken: old.taken.max(new.taken),
-                }
+                    reset: resets.map(|(old, new)| Reset {
+                        earliest: old.earliest.min(new.earliest),
+                        latest: old.latest.max(new.latest),
+                    }),
+                };
             }
-            _ => new,
-        };
+        }
         self.unreported = self.unreported.split_off(&report.started.saturating_add(1));
         self.report = Some(report);
+    }
+
+    /// Lets go of what was spent in a fixed period that is over.
+    fn begin_anew(&mut self, reset: Reset) {
+        self.report = None;
+        self.over = self.over.max(reset.earliest);
+        self.forget(reset.earliest);
     }
 
     /// Counts ended calls that brought no report.
@@ -227,11 +285,25 @@ impl Ledger {
     /// Lets go of what no longer counts at `now`.
     fn advance(&mut self, now: i64) {
         self.rebook_future(now);
+        if let Some(reset) = self.report.and_then(|report| report.reset)
+            && reset.latest <= now
+        {
+            self.begin_anew(reset);
+        }
         let gone = now.saturating_sub(self.rules.period);
+        self.forget(gone);
+        if self.report.is_some_and(|report| self.rules.bucket_end(report.taken) <= gone) {
+            self.report = None;
+        }
+    }
+
+    /// Lets go of calls whose bucket ended by `gone`.
+    fn forget(&mut self, gone: i64) {
         while let Some(bucket) = self.buckets.first_entry().filter(|bucket| *bucket.key() <= gone) {
             let bucket = bucket.remove();
             self.ended = self.ended.saturating_sub(bucket.calls);
             if let Some(report) = &mut self.report
+                && !self.rules.fixed
                 && report.is_lowered_by(&bucket, self.rules.period)
             {
                 report.used = report.used.saturating_sub(bucket.reported);
@@ -239,9 +311,6 @@ impl Ledger {
             self.changed.remove(&bucket.ends);
         }
         self.unreported = self.unreported.split_off(&gone.saturating_add(1));
-        if self.report.is_some_and(|report| self.rules.bucket_end(report.taken) <= gone) {
-            self.report = None;
-        }
     }
 
     /// After the clock was set back, moves what lies in the future to now: it would otherwise count
@@ -259,8 +328,13 @@ impl Ledger {
             *unreported = unreported.saturating_add(calls);
         }
         if let Some(report) = &mut self.report {
-            report.taken = report.taken.min(end);
+            let back = report.taken.saturating_sub(report.taken.min(end));
+            report.taken = report.taken.saturating_sub(back);
             report.started = report.started.min(report.taken);
+            report.reset = report.reset.map(|reset| Reset {
+                earliest: reset.earliest.saturating_sub(back),
+                latest: reset.latest.saturating_sub(back),
+            });
         }
     }
 
@@ -272,10 +346,12 @@ impl Ledger {
             let reason = Reason::AwaitingFirstReport;
             return Err(Closed { until, reason, used: own, limit: self.limit, own });
         }
+        let reset = self.report.and_then(|report| report.reset);
+        let reset = reset.map_or(i64::MAX, |reset| reset.latest);
         let by_own = self.own_limit().filter(|_| self.rules.count_own).and_then(|limit| {
             let excess = self.excess(own, limit)?;
             let leaving = self.buckets.values().map(|bucket| (bucket.ends, bucket.calls));
-            let until = self.room(leaving, excess).unwrap_or(period_from_now);
+            let until = self.room(leaving, excess).unwrap_or(period_from_now).min(reset);
             Some(Closed { until, reason: Reason::Own, used: own, limit: Some(limit), own })
         });
         let limit = self.reported_limit().filter(|_| self.rules.count_reported);
@@ -288,7 +364,8 @@ impl Ledger {
             } else if let Some(report) = self.report {
                 let taken = self.rules.bucket_end(report.taken);
                 let learn_anew = taken.saturating_add(self.rules.period);
-                self.room(self.lowering(report), excess).map_or(learn_anew, |at| at.min(learn_anew))
+                let room = self.room(self.lowering(report), excess).unwrap_or(learn_anew);
+                room.min(learn_anew).min(reset)
             } else {
                 let leaving = self.unreported.iter().map(|(end, calls)| (*end, *calls));
                 self.room(leaving, excess).unwrap_or(period_from_now)
@@ -336,7 +413,7 @@ impl Ledger {
     fn lowering(&self, report: Report) -> impl Iterator<Item = (i64, u64)> {
         let mut merged = self.unreported.clone();
         for bucket in self.buckets.values() {
-            if report.is_lowered_by(bucket, self.rules.period) {
+            if !self.rules.fixed && report.is_lowered_by(bucket, self.rules.period) {
                 let sum = merged.entry(bucket.ends).or_default();
                 *sum = sum.saturating_add(bucket.reported);
             }
@@ -388,10 +465,19 @@ impl Ledger {
             unsettled: self.in_flight.saturating_add(prepaid),
             limit: self.limit,
             reported: self.report.map(|report| (report.used, report.started, report.taken)),
+            reset: self
+                .report
+                .and_then(|report| report.reset)
+                .map(|reset| (reset.earliest, reset.latest)),
             unreported: self.unreported.iter().map(|(end, calls)| (*end, *calls)).collect(),
         };
         let changed = self.changed.iter().filter_map(|end| self.buckets.get(end).copied());
         (snapshot, changed.collect())
+    }
+
+    /// What ended until then need not be stored any more, since a fixed period was over.
+    pub(super) fn over(&self) -> i64 {
+        self.over
     }
 
     /// How many calls to allow per stored snapshot: a thousandth of the limit, which is what a

@@ -38,15 +38,16 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 fn rules() -> impl Strategy<Value = (Rules, u64)> {
-    (1..40_u64, 0..10_000_u32, 0..4_u8, any::<bool>()).prop_filter_map(
+    (1..40_u64, 0..10_000_u32, 0..4_u8, any::<bool>(), any::<bool>()).prop_filter_map(
         "leaves nothing to spend",
-        |(limit, reserve, counts, fixed)| {
+        |(limit, reserve, counts, agreed, fixed)| {
             let rules = Rules {
                 period: PERIOD,
+                fixed,
                 reserve,
                 count_own: counts != 1,
                 count_reported: counts != 0,
-                fixed_limit: fixed.then_some(limit),
+                fixed_limit: agreed.then_some(limit),
             };
             (rules.spendable(limit) > 0).then_some((rules, limit))
         },
@@ -55,8 +56,8 @@ fn rules() -> impl Strategy<Value = (Rules, u64)> {
 
 struct Call {
     started: i64,
-    /// What the app reported, once it has seen the call.
-    seen: Option<u64>,
+    /// The usage and the wait for the reset that the app reported, once it has seen the call.
+    seen: Option<(u64, i64)>,
 }
 
 /// The app, our ledger and what is stored of it.
@@ -64,6 +65,8 @@ struct World {
     now: i64,
     limit: u64,
     counted: Vec<i64>,
+    /// When the app's present period ends, if its periods are fixed.
+    period_ends: i64,
     calls: Vec<Call>,
     ledger: Ledger,
     stored: (QuotaSnapshot, BTreeMap<i64, QuotaBucket>),
@@ -78,6 +81,7 @@ impl World {
             now: BASE,
             limit,
             counted: Vec::new(),
+            period_ends: BASE,
             calls: Vec::new(),
             ledger: Ledger::new(rules, BASE, QuotaSnapshot::default(), Vec::new()),
             stored: (QuotaSnapshot::default(), BTreeMap::new()),
@@ -86,9 +90,23 @@ impl World {
         }
     }
 
-    /// Calls of the last period, as the app counts them.
+    /// Calls of the last or present period, as the app counts them.
     fn count(&self) -> u64 {
-        self.counted.iter().filter(|at| **at + PERIOD > self.now).count() as u64
+        let since = match self.ledger.rules.fixed {
+            true if self.now >= self.period_ends => return 0,
+            true => self.period_ends - PERIOD,
+            false => self.now - PERIOD + 1,
+        };
+        self.counted.iter().filter(|at| **at >= since).count() as u64
+    }
+
+    /// Calls of other programs or ours reach the app; the first one of a fixed period starts it.
+    fn count_in(&mut self, calls: u64) {
+        if calls > 0 && self.now >= self.period_ends {
+            self.period_ends = self.now + PERIOD;
+        }
+        let now = self.now;
+        self.counted.extend((0..calls).map(|_| now));
     }
 
     fn start(&mut self) -> Result<(), Closed> {
@@ -106,8 +124,11 @@ impl World {
 
     fn see(&mut self, call: usize) {
         if self.calls[call].seen.is_none() {
-            self.counted.push(self.now);
-            self.calls[call].seen = Some(self.count());
+            self.count_in(1);
+            // Told in whole seconds, rounded down or up.
+            let exact = self.period_ends - self.now;
+            let rounded = exact.div_euclid(1000) + exact % 2;
+            self.calls[call].seen = Some((self.count(), rounded * 1000));
         }
     }
 
@@ -118,11 +139,12 @@ impl World {
             self.see(call);
         }
         let Call { started, seen } = self.calls.swap_remove(call);
-        let used = seen.filter(|_| header);
-        let reading = used.map(|used| Reading { used, limit: Some(self.limit) });
+        let seen = seen.filter(|_| header);
+        let reading =
+            seen.map(|(used, wait)| Reading { used, limit: Some(self.limit), reset: Some(wait) });
         self.ledger.end(started, self.now, reading);
-        match used {
-            Some(used) => {
+        match seen {
+            Some((used, _)) => {
                 self.last_report = Some((used, self.now));
                 self.unreported = 0;
             }
@@ -211,10 +233,7 @@ proptest! {
                 Step::End(call, header) if !world.calls.is_empty() => {
                     world.end(call.index(world.calls.len()), header);
                 }
-                Step::Others(calls) => {
-                    let now = world.now;
-                    world.counted.extend((0..calls).map(|_| now));
-                }
+                Step::Others(calls) => world.count_in(calls),
                 _ => {}
             }
         }
@@ -224,10 +243,10 @@ proptest! {
     /// No figure of a header and no clock makes the arithmetic overflow or the wait empty.
     #[test]
     fn extreme_figures_are_harmless(
-        calls in prop::collection::vec((any::<i64>(), any::<i64>(), any::<Option<(u64, Option<u64>)>>()), 1..40),
-        reserve in any::<u32>(), period in 1..i64::MAX, fixed_limit in any::<Option<u64>>()
+        calls in prop::collection::vec((any::<i64>(), any::<i64>(), any::<Option<(u64, Option<u64>, Option<i64>)>>()), 1..40),
+        reserve in any::<u32>(), period in 1..i64::MAX, fixed in any::<bool>(), fixed_limit in any::<Option<u64>>()
     ) {
-        let rules = Rules { period, reserve, count_own: true, count_reported: true, fixed_limit };
+        let rules = Rules { period, fixed, reserve, count_own: true, count_reported: true, fixed_limit };
         let mut ledger = Ledger::new(rules, 0, QuotaSnapshot::default(), Vec::new());
         for (start, end, reading) in calls {
             ledger.stored(8, &[]);
@@ -235,7 +254,7 @@ proptest! {
             if let Err(closed) = started {
                 prop_assert!(closed.until > start || start == i64::MAX);
             } else {
-                let reading = reading.map(|(used, limit)| Reading { used, limit });
+                let reading = reading.map(|(used, limit, reset)| Reading { used, limit, reset });
                 ledger.end(start, end, reading);
             }
         }
@@ -245,6 +264,7 @@ proptest! {
 fn ledger(limit: u64) -> Ledger {
     let rules = Rules {
         period: PERIOD,
+        fixed: false,
         reserve: 1000,
         count_own: false,
         count_reported: true,
@@ -253,12 +273,12 @@ fn ledger(limit: u64) -> Ledger {
     let mut ledger = Ledger::new(rules, BASE, QuotaSnapshot::default(), Vec::new());
     ledger.stored(u64::MAX, &[]);
     assert_eq!(ledger.start(BASE), Ok(Start::Allowed));
-    ledger.end(BASE, BASE + 10, Some(Reading { used: 1, limit: Some(limit) }));
+    ledger.end(BASE, BASE + 10, Some(Reading { used: 1, limit: Some(limit), reset: None }));
     ledger
 }
 
 fn report(used: u64) -> Reading {
-    Reading { used, limit: Some(100) }
+    Reading { used, limit: Some(100), reset: None }
 }
 
 #[test]
@@ -344,4 +364,66 @@ fn a_clock_that_was_wrong_closes_for_one_period_at_most() {
     let closed = ledger.start(BASE + 100).unwrap_err();
     assert!(closed.until <= BASE + 100 + PERIOD + 2000, "{closed:?}");
     assert_eq!(ledger.start(closed.until), Ok(Start::Allowed));
+}
+
+/// A ledger of a fixed period whose first call told that it ends 30 seconds after [`BASE`].
+fn fixed_ledger(used: u64) -> Ledger {
+    let rules = Rules { count_own: true, fixed: true, ..ledger(100).rules };
+    let mut ledger = Ledger::new(rules, BASE, QuotaSnapshot::default(), Vec::new());
+    ledger.stored(u64::MAX, &[]);
+    assert_eq!(ledger.start(BASE), Ok(Start::Allowed));
+    ledger.end(BASE, BASE + 10, Some(Reading { reset: Some(30_000), ..report(used) }));
+    ledger
+}
+
+#[test]
+fn a_fixed_period_opens_at_its_reset() {
+    let mut ledger = fixed_ledger(90);
+    let closed = ledger.start(BASE + 20).unwrap_err();
+    // Half a minute after the response came, and the second to which a reset is told.
+    let until = BASE + 10 + 30_000 + 1000;
+    let expected = Closed { until, reason: Reason::Reported, used: 90, limit: Some(100), own: 1 };
+    assert_eq!(closed, expected);
+    assert!(ledger.start(until - 1).is_err());
+    assert_eq!(ledger.start(until), Ok(Start::Allowed));
+    assert_eq!(ledger.own(), 1);
+    assert_eq!(ledger.start(until).unwrap_err().reason, Reason::AwaitingFirstReport);
+    ledger.end(until, until + 10, Some(Reading { reset: Some(59_990), ..report(1) }));
+    assert_eq!(ledger.start(until + 20), Ok(Start::Allowed));
+}
+
+#[test]
+fn a_call_that_ended_around_the_reset_counts_for_both_periods() {
+    let mut ledger = fixed_ledger(5);
+    for at in [10_000, 29_900] {
+        assert_eq!(ledger.start(BASE + at), Ok(Start::Allowed));
+        ledger.end(BASE + at, BASE + at, None);
+    }
+    assert_eq!((ledger.own(), ledger.reported_use()), (3, 7));
+    // The next answer is of a new period already.
+    assert_eq!(ledger.start(BASE + 30_200), Ok(Start::Allowed));
+    let next = Reading { reset: Some(60_000), ..report(1) };
+    ledger.end(BASE + 30_200, BASE + 30_300, Some(next));
+    // What ended long before the reset is gone, what ended right before it is not.
+    assert_eq!((ledger.own(), ledger.reported_use()), (2, 1));
+}
+
+#[test]
+fn a_late_answer_about_the_period_before_changes_nothing() {
+    let mut ledger = fixed_ledger(80);
+    assert_eq!(ledger.start(BASE + 29_000), Ok(Start::Allowed));
+    assert_eq!(ledger.start(BASE + 30_500), Ok(Start::Allowed));
+    ledger.end(BASE + 30_500, BASE + 30_600, Some(Reading { reset: Some(60_000), ..report(1) }));
+    ledger.end(BASE + 29_000, BASE + 31_700, Some(Reading { reset: Some(1000), ..report(89) }));
+    assert_eq!(ledger.reported_use(), 1);
+}
+
+#[test]
+fn a_reset_survives_a_restart() {
+    let ledger = fixed_ledger(90);
+    let (snapshot, buckets) = ledger.snapshot(0);
+    let text = serde_json::to_string(&snapshot).unwrap();
+    let snapshot = serde_json::from_str(&text).unwrap();
+    let mut again = Ledger::new(ledger.rules, BASE + 50, snapshot, buckets);
+    assert_eq!(again.start(BASE + 50).unwrap_err().until, BASE + 31_010);
 }

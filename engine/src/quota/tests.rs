@@ -1,3 +1,6 @@
+use longshore_schema::http::ResetUnit;
+use regex::Regex;
+
 use super::*;
 
 fn noon() -> Timestamp {
@@ -9,14 +12,21 @@ fn config(limit: Option<u64>) -> QuotaConfig {
         name: "daily".to_owned(),
         reserve: 1000,
         period: Duration::from_secs(86_400),
-        header: Some(QuotaHeader {
+        fixed: false,
+        headers: Some(UsageHeaders::One(QuotaHeader {
             name: "Limit-Info".to_owned(),
             pattern: Regex::new(r"(?:^|;\s*)usage=(?<used>\d+)/(?<limit>\d+)").unwrap(),
-        }),
+        })),
         count_own: true,
         count_reported: true,
         fixed_limit: limit,
+        streams: None,
     }
+}
+
+/// Ends a call whose response had this value in the quota's header.
+fn complete(permit: Permit, value: Option<&str>) -> Option<QuotaWarning> {
+    permit.complete(|name| value.filter(|_| name == "Limit-Info"))
 }
 
 fn store() -> (tempfile::TempDir, Arc<Store>) {
@@ -37,27 +47,6 @@ fn paused(quota: &Quota) -> Paused {
 }
 
 #[test]
-fn a_header_is_read_by_its_named_groups() {
-    let header = config(None).header.unwrap();
-    let read = |value| header.read(value, None).map(|reading| (reading.used, reading.limit));
-    assert_eq!(read("usage=18/5000"), Some((18, Some(5000))));
-    assert_eq!(read("per-app=1/2; usage=110018/100000; x=1"), Some((110_018, Some(100_000))));
-    assert_eq!(read("usage=99999999999999999999/3"), Some((u64::MAX, Some(3))));
-    assert_eq!(read("usage=many/5000"), None);
-    assert_eq!(read(""), None);
-    let remaining = QuotaHeader {
-        name: "Left".to_owned(),
-        pattern: Regex::new(r"(?<remaining>\S+) left").unwrap(),
-    };
-    let read =
-        |value| remaining.read(value, Some(100)).map(|reading| (reading.used, reading.limit));
-    assert_eq!(read("30 left"), Some((70, None)));
-    assert_eq!(read("130 left"), Some((0, None)));
-    assert_eq!(read("-3 left"), None);
-    assert_eq!(remaining.read("30 left", None), None);
-}
-
-#[test]
 fn rules_that_protect_nothing_are_refused() {
     let (_directory, store) = store();
     let refused = |config| {
@@ -67,7 +56,7 @@ fn rules_that_protect_nothing_are_refused() {
         error.cause.clone().unwrap()
     };
     let good = config(None);
-    let none = QuotaConfig { header: None, ..good.clone() };
+    let none = QuotaConfig { headers: None, ..good.clone() };
     assert!(refused(none.clone()).contains("no header"));
     let own = QuotaConfig { count_reported: false, ..none };
     assert!(refused(own).contains("neither a header nor a limit"));
@@ -76,18 +65,22 @@ fn rules_that_protect_nothing_are_refused() {
     assert!(refused(config(Some(1))).contains("nothing to spend"));
     assert!(refused(QuotaConfig { reserve: 10_000, ..good.clone() }).contains("nothing to spend"));
     let pattern = Regex::new(r"(\d+)/(\d+)").unwrap();
-    let header = Some(QuotaHeader { name: "X".to_owned(), pattern });
-    assert!(refused(QuotaConfig { header, ..good }).contains("apart"));
+    let headers = Some(UsageHeaders::One(QuotaHeader { name: "X".to_owned(), pattern }));
+    assert!(refused(QuotaConfig { headers, ..good.clone() }).contains("apart"));
+    assert!(refused(QuotaConfig { fixed: true, ..good.clone() }).contains("starts anew"));
+    let limit = QuotaHeaders { limit: Some("X".to_owned()), ..QuotaHeaders::default() };
+    let headers = Some(UsageHeaders::Several(limit));
+    assert!(refused(QuotaConfig { headers, ..good }).contains("used and limit"));
 }
 
 #[test]
 fn own_calls_stop_at_the_reserve_and_survive_a_restart() {
     let (_directory, store) = store();
     let clock = Clock::manual(noon());
-    let own = QuotaConfig { header: None, count_reported: false, ..config(Some(20)) };
+    let own = QuotaConfig { headers: None, count_reported: false, ..config(Some(20)) };
     let quota = open(&store, &clock, own.clone());
     for _ in 0..18 {
-        assert_eq!(quota.acquire().unwrap().complete(None), None);
+        assert_eq!(complete(quota.acquire().unwrap(), None), None);
     }
     let pause = paused(&quota);
     insta::assert_snapshot!(
@@ -103,7 +96,7 @@ fn a_report_survives_a_restart() {
     let (_directory, store) = store();
     let clock = Clock::manual(noon());
     let quota = open(&store, &clock, config(None));
-    assert_eq!(quota.acquire().unwrap().complete(Some("usage=95/100")), None);
+    assert_eq!(complete(quota.acquire().unwrap(), Some("usage=95/100")), None);
     assert_eq!(paused(&quota).reason, Reason::Reported);
     drop(quota);
     let quota = open(&store, &clock, config(None));
@@ -119,10 +112,10 @@ fn a_report_survives_a_restart() {
 fn a_silent_or_unreadable_header_is_counted_and_named() {
     let (_directory, store) = store();
     let quota = open(&store, &Clock::manual(noon()), config(None));
-    assert_eq!(quota.acquire().unwrap().complete(Some("usage=1/100")), None);
-    let missing = quota.acquire().unwrap().complete(None).unwrap();
+    assert_eq!(complete(quota.acquire().unwrap(), Some("usage=1/100")), None);
+    let missing = complete(quota.acquire().unwrap(), None).unwrap();
     assert_eq!(missing.code(), "QUOTA_HEADER_MISSING");
-    let unreadable = quota.acquire().unwrap().complete(Some("used 5\r\nof 9")).unwrap();
+    let unreadable = complete(quota.acquire().unwrap(), Some("used 5\r\nof 9")).unwrap();
     insta::assert_snapshot!(
         unreadable,
         @"QUOTA_HEADER_UNREADABLE: the pattern of quota daily finds no usage in `Limit-Info: used 5 of 9`; correct the pattern in the manifest"
@@ -144,7 +137,7 @@ fn threads_together_never_reach_into_the_reserve() {
     let (_directory, store) = store();
     let quota = open(&store, &Clock::manual(noon()), config(Some(200)));
     let served = std::sync::atomic::AtomicU64::new(0);
-    assert_eq!(quota.acquire().unwrap().complete(Some("usage=0/200")), None);
+    assert_eq!(complete(quota.acquire().unwrap(), Some("usage=0/200")), None);
     std::thread::scope(|scope| {
         for thread in 0..4 {
             let (quota, served) = (&quota, &served);
@@ -154,7 +147,7 @@ fn threads_together_never_reach_into_the_reserve() {
                     assert!(used <= 180, "{used}");
                     match thread {
                         0 => drop(permit),
-                        _ => drop(permit.complete(Some(&format!("usage={used}/200")))),
+                        _ => drop(complete(permit, Some(&format!("usage={used}/200")))),
                     }
                 }
             });
@@ -174,12 +167,12 @@ async fn a_stream_waits_for_the_first_report_and_for_the_period() {
         let mut waiting = std::pin::pin!(quota.acquired(|pause| reasons.push(pause.reason)));
         let soon = tokio::time::timeout(Duration::from_millis(20), waiting.as_mut()).await;
         assert!(soon.is_err());
-        assert_eq!(first.complete(Some("usage=89/100")), None);
+        assert_eq!(complete(first, Some("usage=89/100")), None);
         waiting.await.unwrap()
     };
     assert!(reasons.iter().all(|reason| *reason == Reason::AwaitingFirstReport));
     assert!(!reasons.is_empty());
-    assert_eq!(second.complete(Some("usage=90/100")), None);
+    assert_eq!(complete(second, Some("usage=90/100")), None);
     let before = clock.now();
     let mut pauses = 0;
     let third = quota.acquired(|_| pauses += 1).await.unwrap();
@@ -187,4 +180,51 @@ async fn a_stream_waits_for_the_first_report_and_for_the_period() {
     let waited = clock.now().duration_since(before);
     assert!(waited >= jiff::SignedDuration::from_hours(24), "{waited}");
     drop(third);
+}
+
+#[tokio::test]
+async fn separate_headers_close_a_quota_until_their_reset() {
+    let (_directory, store) = store();
+    let clock = Clock::manual(noon());
+    let name = |name: &str| Some(name.to_owned());
+    let fixed = QuotaConfig {
+        period: Duration::from_secs(3600),
+        fixed: true,
+        headers: Some(UsageHeaders::Several(QuotaHeaders {
+            limit: name("X-RateLimit-Limit"),
+            remaining: name("X-RateLimit-Remaining"),
+            used: None,
+            reset: Some(("X-RateLimit-Reset".to_owned(), ResetUnit::EpochSeconds)),
+        })),
+        streams: Some(vec!["audit_log".to_owned()]),
+        ..config(None)
+    };
+    let answer = |remaining: &'static str, reset: &'static str| {
+        move |name: &str| match name {
+            "X-RateLimit-Limit" => Some("100"),
+            "X-RateLimit-Remaining" => Some(remaining),
+            "X-RateLimit-Reset" => Some(reset),
+            // Its clock is a minute behind ours.
+            "Date" => Some("Sun, 01 Mar 2026 11:59:00 GMT"),
+            _ => None,
+        }
+    };
+    let quota = open(&store, &clock, fixed.clone());
+    assert!(quota.is_for("audit_log") && !quota.is_for("users"));
+    // 12:10:00 by its clock is 12:11:00 by ours.
+    assert_eq!(quota.acquire().unwrap().complete(answer("10", "1772367000")), None);
+    insta::assert_snapshot!(
+        paused(&quota),
+        @"quota daily: all calls to the app reached the reserve (90 of 100 spent, 1 of them ours, 10 reserved); paused until 2026-03-01T12:11:01Z"
+    );
+    drop(quota);
+    let quota = open(&store, &clock, fixed);
+    let permit = quota.acquired(|_| ()).await.unwrap();
+    assert_eq!(clock.now().to_string(), "2026-03-01T12:11:01Z");
+    let warning = permit.complete(answer("99", "3600")).unwrap();
+    assert_eq!(warning.code(), "QUOTA_HEADER_UNREADABLE");
+    insta::assert_snapshot!(
+        warning,
+        @"QUOTA_HEADER_UNREADABLE: `X-RateLimit-Reset: 3600` does not lie within a period of quota daily from now; correct the `unit` of its reset, or its `period`, in the manifest"
+    );
 }

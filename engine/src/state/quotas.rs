@@ -29,6 +29,8 @@ pub(crate) struct QuotaSnapshot {
     pub(crate) limit: Option<u64>,
     /// Usage last reported: the figure, and start and end of the call that brought it.
     pub(crate) reported: Option<(u64, i64, i64)>,
+    /// When the period that was reported ends: not before, and not after.
+    pub(crate) reset: Option<(i64, i64)>,
     /// Calls not contained in the report: end (milliseconds) and how many.
     pub(crate) unreported: Vec<(i64, u64)>,
 }

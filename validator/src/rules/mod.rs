@@ -75,6 +75,8 @@ const RULES: &[Rule] = &[
     mapping::classes,
     mapping::cases,
     quotas::counts,
+    quotas::headers,
+    quotas::of_streams,
     errors::conditions,
     errors::codes,
     errors::reachable,

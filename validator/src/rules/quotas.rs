@@ -9,6 +9,7 @@ use super::fetch::fetches;
 use super::sites::streams;
 use crate::codes;
 use crate::diagnostic::Diagnostic;
+use crate::suggest::{closest, one_of};
 
 /// What is counted can be counted.
 pub(crate) fn counts(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
@@ -18,23 +19,38 @@ pub(crate) fn counts(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
         let mut report = |span, message: String, help: &str| {
             found.push(Diagnostic::new(&codes::QUOTA_COUNTS, span, message).help(help));
         };
-        match (&quota.header, reported) {
-            (Some(header), None) => report(
+        let headers = quota.headers.as_ref();
+        let reports_limit = quota.header.is_some() || headers.is_some_and(|h| h.limit.is_some());
+        match (quota.header.is_some() || headers.is_some(), reported) {
+            (true, None) => report(
                 quota.counts.span,
-                format!(
-                    "the quota `{name}` has the header `{}` and does not count what it reports",
-                    header.name.value
-                ),
+                format!("the quota `{name}` is reported, and what is reported is not counted"),
                 "write `counts: [own, reported]`: other clients spend from the same quota",
             ),
-            (None, Some(counted)) => report(
+            (false, Some(counted)) => report(
                 counted.span,
                 format!("the quota `{name}` counts what is reported, and no header reports it"),
-                "add `header` with the name and the pattern of the response header, or write `counts: [own]`",
+                "add `header` with the name and the pattern of the response header, or `headers` with the names of several, or write `counts: [own]`",
             ),
             _ => {}
         }
-        if own.is_some() && quota.header.is_none() && quota.limit.is_none() {
+        if let Some(headers) = headers.filter(|h| h.used.is_none() && h.remaining.is_none()) {
+            report(
+                headers.span,
+                format!("the headers of the quota `{name}` do not say what is spent of it"),
+                "add `remaining` or `used` with the name of the header that does",
+            );
+        } else if let Some(headers) = headers.filter(|_| !reports_limit && quota.limit.is_none()) {
+            let (key, header) = match (&headers.remaining, &headers.used) {
+                (Some(remaining), _) => ("remaining", remaining.span),
+                (None, used) => ("used", used.as_ref().map_or(headers.span, |used| used.span)),
+            };
+            report(
+                header,
+                format!("the quota `{name}` has `{key}` and nothing that it is a part of"),
+                "add `limit` beside it with the name of the header that reports the limit, or `limit: 5000` to the quota",
+            );
+        } else if own.is_some() && !reports_limit && quota.limit.is_none() {
             report(
                 name.span,
                 format!("the quota `{name}` has no limit to hold our calls against"),
@@ -55,7 +71,7 @@ pub(crate) fn counts(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
                 "write what the app allows",
             );
         }
-        let Period::Rolling(period) = &quota.period;
+        let period = quota.period.length();
         if period.0 == Duration::ZERO {
             report(
                 period.span,
@@ -85,6 +101,85 @@ pub(crate) fn counts(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
     }
 }
 
+/// A period that starts anew does so at a reset that is reported, and each quota is reported once.
+pub(crate) fn headers(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
+    for (name, quota) in &cx.manifest.quotas {
+        if let (Some(header), Some(headers)) = (&quota.header, &quota.headers) {
+            found.push(
+                Diagnostic::new(
+                    &codes::CONFLICTING_KEYS,
+                    headers.span,
+                    format!("the quota `{name}` is reported in two ways"),
+                )
+                .also(header.span, "the other one")
+                .help(
+                    "keep `header` if one header has all numbers, or `headers` if each has its own",
+                ),
+            );
+        }
+        let reset = quota.headers.as_ref().and_then(|headers| headers.reset.as_ref());
+        match (&quota.period, reset) {
+            (Period::Fixed(period), None) => found.push(
+                Diagnostic::new(
+                    &codes::QUOTA_RESET,
+                    period.span,
+                    format!("nothing tells when the period of the quota `{name}` starts anew"),
+                )
+                .help(format!(
+                    "add `reset` to its `headers`, or write `rolling: {}`, which is never more than the app allows",
+                    period.value
+                )),
+            ),
+            (Period::Rolling(period), Some(reset)) => found.push(
+                Diagnostic::new(
+                    &codes::QUOTA_RESET,
+                    reset.span,
+                    format!("the quota `{name}` has a reset, and its period never starts anew"),
+                )
+                .also(period.span, "a rolling period")
+                .help(format!(
+                    "write `period: {{ fixed: {} }}` if everything is free again at the reset, or remove `reset`",
+                    period.value
+                )),
+            ),
+            _ => {}
+        }
+    }
+}
+
+/// A quota is for streams that there are.
+pub(crate) fn of_streams(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
+    let streams = cx.names("streams");
+    for (name, quota) in &cx.manifest.quotas {
+        let Some(of) = &quota.streams else { continue };
+        if of.is_empty() {
+            found.push(
+                Diagnostic::new(
+                    &codes::QUOTA_STREAM,
+                    of.span,
+                    format!("the quota `{name}` is for no stream"),
+                )
+                .help("name the streams that it is for, or remove `streams` if it is for all"),
+            );
+        }
+        for stream in of.iter().filter(|stream| !streams.contains(&stream.value.as_str())) {
+            let mut diagnostic = Diagnostic::new(
+                &codes::QUOTA_STREAM,
+                stream.span,
+                format!(
+                    "the quota `{name}` is for the stream `{}`, which is not declared",
+                    stream.value
+                ),
+            )
+            .help(format!("the streams are {}", one_of(streams.iter().copied())));
+            if let Some(meant) = closest(&stream.value, streams.iter().copied()) {
+                diagnostic = diagnostic.label(format!("did you mean `{meant}`?"));
+            }
+            found.push(diagnostic);
+        }
+    }
+}
+
 /// Some quota is declared.
 pub(crate) fn declared(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
     if cx.manifest.quotas.is_empty() {
@@ -98,17 +193,20 @@ pub(crate) fn declared(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
 
 /// The schedule alone does not spend the quota.
 pub(crate) fn schedule(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
-    // Fractions of a call add up; a day has 86,400 seconds and no stream polls faster than that.
-    let per_second: f64 = streams(cx.manifest)
-        .filter(|(_, _, stream)| stream.every.0 > Duration::ZERO)
-        .map(|(_, _, stream)| {
-            // A stepped stream may find nothing to fetch: only its listing is certain.
-            fetches(stream).len().min(1) as f64 / stream.every.0.as_secs_f64()
-        })
-        .sum();
     for (name, quota) in &cx.manifest.quotas {
         let Some(limit) = quota.limit.as_ref().filter(|limit| limit.value > 0) else { continue };
-        let Period::Rolling(period) = &quota.period;
+        let period = quota.period.length();
+        let counted = |stream: &str| {
+            quota.streams.as_ref().is_none_or(|of| of.iter().any(|one| one.value == stream))
+        };
+        // Fractions of a call add up; a day has 86,400 seconds and no stream polls faster than that.
+        let per_second: f64 = streams(cx.manifest)
+            .filter(|(name, _, stream)| stream.every.0 > Duration::ZERO && counted(name))
+            .map(|(_, _, stream)| {
+                // A stepped stream may find nothing to fetch: only its listing is certain.
+                fetches(stream).len().min(1) as f64 / stream.every.0.as_secs_f64()
+            })
+            .sum();
         let needed = (per_second * period.0.as_secs_f64()).ceil();
         let share = f64::from(10_000 - quota.reserve.basis_points) / 10_000.0;
         let usable = (limit.value as f64 * share).floor();

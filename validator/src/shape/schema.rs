@@ -78,6 +78,24 @@ pub(super) fn summary(schema: &'static Value, property: &str) -> Option<String> 
     Some(text[..end].trim_end_matches('.').to_owned())
 }
 
+/// The choices of a property that is one of several words.
+pub(super) fn choices(schema: &'static Value, property: &str) -> Option<Vec<&'static str>> {
+    let inner = &schema["properties"][property];
+    let inner = if inner["$ref"].is_string() { target(inner) } else { inner };
+    Some(inner["enum"].as_array()?.iter().filter_map(Value::as_str).collect())
+}
+
+/// The first property that must be given and is one of several words: its name, its summary and
+/// the words.
+pub(super) fn required_choice(
+    schema: &'static Value,
+) -> Option<(&'static str, String, Vec<&'static str>)> {
+    let required = schema["required"].as_array()?.iter().filter_map(Value::as_str);
+    let mut found =
+        required.filter_map(|key| Some((key, summary(schema, key)?, choices(schema, key)?)));
+    found.next()
+}
+
 /// A line that shows how a property is written, such as `version: 1.0.0`.
 pub(super) fn example(schema: &'static Value, property: &str) -> String {
     let inner = &schema["properties"][property];

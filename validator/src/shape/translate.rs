@@ -152,7 +152,13 @@ impl<'s> Translation<'s> {
             let example = schema::example(owner, key);
             diagnostic = match schema::summary(owner, key) {
                 Some(summary) => {
-                    diagnostic.help(format!("add `{example}`: {}", lower_first(&summary)))
+                    let choices = schema::choices(owner, key);
+                    let choices = choices.map(|all| format!("; the choices are {}", list(&all)));
+                    diagnostic.help(format!(
+                        "add `{example}`: {}{}",
+                        lower_first(&summary),
+                        choices.unwrap_or_default()
+                    ))
                 }
                 None => diagnostic.help(format!("add `{example}`")),
             };
@@ -217,7 +223,12 @@ impl<'s> Translation<'s> {
             _ if wants("object") && !choices.is_empty() => {
                 let choose = expected.is_some_and(|schema| schema.get("maxProperties").is_some());
                 let lead = if choose { "write one of the keys" } else { "the keys are" };
-                diagnostic.help(format!("{lead} {}", list(&choices)))
+                // A choice that must be made is made by who knows what hangs on it.
+                let made = expected.and_then(schema::required_choice).map(|(key, summary, all)| {
+                    format!("; `{key}` is one of {}: {}", list(&all), lower_first(&summary))
+                });
+                let made = made.filter(|_| !choose).unwrap_or_default();
+                diagnostic.help(format!("{lead} {}{made}", list(&choices)))
             }
             Content::Sequence(_) if wants("object") => {
                 diagnostic.help("write `name:` and its settings below, without the dash")
