@@ -93,7 +93,7 @@ pub(super) fn required_choice(
     let required = schema["required"].as_array()?.iter().filter_map(Value::as_str);
     let mut found =
         required.filter_map(|key| Some((key, summary(schema, key)?, choices(schema, key)?)));
-    found.next()
+    found.find(|(_, _, words)| words.len() > 1)
 }
 
 /// A line that shows how a property is written, such as `version: 1.0.0`.
