@@ -16,6 +16,8 @@ fn read(path: &str) -> String {
 #[test]
 fn every_rule_finds_its_bad_examples_and_nothing_in_its_good_ones() {
     let mut wrong = Vec::new();
+    let ids: Vec<_> = codes::ALL.iter().map(|code| code.id).collect();
+    assert!(ids.is_sorted_by(|a, b| a < b), "the table is in order and every code its own");
     for code in codes::ALL.iter() {
         let page = Explanation::of(code);
         if page.parts.is_empty() {

@@ -11,4 +11,7 @@ codes! {
     HOST_FROM_DATA = "LS0608" "host-from-data" Error "A host is made of data.";
     UNUSED_HOST = "LS0609" "unused-host" Warning "A host is declared that no URL has.";
     RELATIVE_PATH = "LS0610" "relative-path" Error "A request's path does not start with `/`.";
+    BROAD_SCOPE = "LS0611" "broad-scope" Warning "A scope allows more than reading.";
+    NO_REFRESH_TOKEN = "LS0612" "no-refresh-token" Warning "Nothing is said of a refresh token.";
+    SCOPE_WITHOUT_REASON = "LS0613" "scope-without-reason" Warning "A scope is asked for without saying why.";
 }

@@ -17,4 +17,8 @@ codes! {
     BOUNDARY_REPEATS = "LS0414" "boundary-repeats" Info "Records on a boundary come twice.";
     LATE_RECORDS = "LS0415" "late-records" Warning "Records that the app shows late are never fetched.";
     FORGOTTEN_KEYS = "LS0416" "forgotten-keys" Error "Keys are forgotten while their records still come again.";
+    KEY_IS_TIME = "LS0417" "key-is-time" Error "The time of a record is all of its key.";
+    MOVING_SET = "LS0418" "moving-set" Warning "Pages are counted over records that come and go.";
+    SINGLE_PAGE = "LS0419" "single-page" Warning "The request asks for a page, and nothing for the next.";
+    FULL_AGAIN = "LS0420" "full-again" Warning "Everything is read again on a short schedule.";
 }

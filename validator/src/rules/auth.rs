@@ -106,3 +106,90 @@ pub(crate) fn credentials(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
         }
     }
 }
+
+/// Words in a scope that stand for more than reading.
+const BROAD: [&str; 11] = [
+    "admin",
+    "full",
+    "write",
+    "manage",
+    "delete",
+    "root",
+    "owner",
+    "superuser",
+    "impersonate",
+    "impersonation",
+    "everything",
+];
+
+/// Scopes are as narrow as reading needs, and each is explained to the admin.
+pub(crate) fn scopes(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
+    let Auth::OAuth2(oauth) = &cx.manifest.auth.value else { return };
+    let code = oauth.grants.authorization_code.iter().flat_map(|grant| grant.scopes.iter());
+    let client = oauth.grants.client_credentials.iter().flat_map(|grant| grant.scopes.iter());
+    for (scope, reason) in code.chain(client) {
+        if is_broad(&scope.value) {
+            found.push(
+                Diagnostic::new(
+                    &codes::BROAD_SCOPE,
+                    scope.span,
+                    format!("the scope `{}` allows more than reading", scope.value),
+                )
+                .help("ask for the narrowest scope that reads what the streams read"),
+            );
+        }
+        if !reason.value.trim().contains(' ') {
+            found.push(
+                Diagnostic::new(
+                    &codes::SCOPE_WITHOUT_REASON,
+                    reason.span,
+                    format!("nothing says why the scope `{}` is needed", scope.value),
+                )
+                .help(
+                    "say in a sentence what it is needed for: the admin reads it before consenting",
+                ),
+            );
+        }
+    }
+}
+
+fn is_broad(scope: &str) -> bool {
+    let mut words = Vec::new();
+    for word in scope.split(|c: char| !c.is_ascii_alphanumeric()) {
+        // `Mail.ReadWrite` is two words.
+        let mut start = 0;
+        for (at, _) in word.match_indices(|c: char| c.is_ascii_uppercase()).skip(1) {
+            words.push(word[start..at].to_ascii_lowercase());
+            start = at;
+        }
+        words.push(word[start..].to_ascii_lowercase());
+    }
+    let has = |known: &str| words.iter().any(|word| word == known);
+    let only_reads = (has("read") || has("readonly")) && !has("write");
+    scope == "*" || !only_reads && BROAD.iter().any(|known| has(known))
+}
+
+/// The scopes that ask for a refresh token: OpenID Connect Core 1.0, section 11, and those of apps
+/// that have their own name for it.
+const REFRESH_SCOPES: [&str; 4] = ["offline_access", "refresh_token", "offline", "offline.access"];
+
+/// Who signs in once is not asked again when the access token expires.
+pub(crate) fn refresh_token(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
+    let Auth::OAuth2(oauth) = &cx.manifest.auth.value else { return };
+    let Some(grant) = &oauth.grants.authorization_code else { return };
+    let asked =
+        grant.scopes.iter().any(|(scope, _)| REFRESH_SCOPES.contains(&scope.value.as_str()));
+    if asked || cx.entry(&["auth", "oauth2", "refresh"]).is_some() {
+        return;
+    }
+    let place = cx.entry(&["auth", "oauth2", "grants", "authorization_code"]);
+    found.push(
+        Diagnostic::new(
+            &codes::NO_REFRESH_TOKEN,
+            place.map_or(oauth.grants.span, |entry| entry.key_span),
+            "nothing says that the app gives a refresh token",
+        )
+        .label("the admin would have to sign in again whenever the access token expires")
+        .help("ask for it with the app's scope, such as `offline_access`; if the app gives one unasked, say `refresh: { rotates: false }`, or `true` if each refresh gives a new one"),
+    );
+}

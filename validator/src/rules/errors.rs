@@ -1,10 +1,13 @@
 //! Rules about the app's answers: each can apply, and each can be reported.
 
+use longshore_schema::JsonPath;
 use longshore_schema::auth::Auth;
 use longshore_schema::http::{Condition, Reaction};
+use longshore_schema::map::{Map, Value};
 use longshore_schema::scalar::StatusPattern;
 
 use super::Context;
+use super::sites::{all_attributes, streams};
 use crate::codes;
 use crate::diagnostic::Diagnostic;
 
@@ -124,5 +127,140 @@ pub(crate) fn expired_token(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
             )
             .help("add `- { when: { status: 401 }, then: refresh }` to `errors`"),
         );
+    }
+}
+
+/// A missing permission, a throttled client and an outage each have a meaning.
+pub(crate) fn unexplained(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
+    let explained = |status| {
+        let named = cx.manifest.errors.iter().filter_map(|rule| rule.when.status.as_ref());
+        named.flat_map(|statuses| &statuses.0).any(|pattern| pattern.matches(status))
+    };
+    if !explained(403) {
+        let place = cx.entry(&["errors"]).or_else(|| cx.entry(&["http"]));
+        found.push(
+            Diagnostic::new(
+                &codes::UNEXPLAINED_STATUS,
+                place.map_or(cx.manifest.http.base_url.span, |entry| entry.key_span),
+                "no rule says what a 403 means: a missing permission would stop a stream without a reason",
+            )
+            .help("add `- { when: { status: 403 }, then: stop, code: PERM_MISSING, message: ..., fix: ... }` to `errors`"),
+        );
+    }
+    let Some(retried) = cx.entry(&["http", "retry", "on"]) else { return };
+    for (status, written, meaning) in [
+        (429, "429", "that the app asks to slow down"),
+        (503, "5xx", "that the app is not available"),
+    ] {
+        let retry = cx.manifest.http.retry.on.iter().any(|pattern| pattern.matches(status));
+        if !retry && !explained(status) {
+            found.push(
+                Diagnostic::new(
+                    &codes::UNEXPLAINED_STATUS,
+                    retried.key_span,
+                    format!("nothing is done about a {written}, which says {meaning}"),
+                )
+                .help(format!("add {written} to `on`, or a rule for it to `errors`")),
+            );
+        }
+    }
+}
+
+/// What members that are written for people are called.
+const FOR_PEOPLE: [&str; 10] = [
+    "message",
+    "msg",
+    "error_description",
+    "errormessage",
+    "error_message",
+    "description",
+    "detail",
+    "title",
+    "label",
+    "display_name",
+];
+
+/// The last member of a path, if it is one that is written for people.
+fn for_people(path: &JsonPath) -> Option<&str> {
+    let name = *path.members()?.last()?;
+    FOR_PEOPLE.iter().any(|known| name.eq_ignore_ascii_case(known)).then_some(name)
+}
+
+/// Decisions hang on codes, not on sentences.
+pub(crate) fn localized(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
+    let mut report = |span, name: &str| {
+        found.push(
+            Diagnostic::new(
+                &codes::LOCALIZED_TEXT,
+                span,
+                format!("`{name}` is text for people, and a decision hangs on it"),
+            )
+            .help("decide by a code or a number of the app: text changes with the account's language and with releases"),
+        );
+    };
+    for rule in &cx.manifest.errors {
+        for (path, wanted) in &rule.when.body {
+            let is_code = |text: &str| {
+                text.contains('_')
+                    || text.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit())
+            };
+            if let Some(name) = for_people(&path.value)
+                && wanted.as_text().is_some_and(|text| !is_code(text))
+            {
+                report(path.span, name);
+            }
+        }
+    }
+    for (_, _, stream) in streams(cx.manifest) {
+        if let Map::Choice(choice) = &stream.map.value
+            && let Some(name) = for_people(&choice.by.value)
+        {
+            report(choice.by.span, name);
+        }
+        for attributes in all_attributes(&stream.map) {
+            for (_, value) in attributes {
+                let Value::Source(source) = &value.value else { continue };
+                let paths = source.when.iter().flat_map(|_| &source.from.value.0);
+                for path in paths {
+                    if let Some(name) = for_people(&path.value) {
+                        report(path.span, name);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What a message says that says nothing, in lower case and without its full stop.
+const EMPTY_WORDS: [&str; 12] = [
+    "error",
+    "an error occurred",
+    "an error has occurred",
+    "something went wrong",
+    "unknown error",
+    "request failed",
+    "the request failed",
+    "failed",
+    "bad request",
+    "forbidden",
+    "unauthorized",
+    "access denied",
+];
+
+/// A message says what failed and why.
+pub(crate) fn messages(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
+    for rule in &cx.manifest.errors {
+        let Some(message) = &rule.message else { continue };
+        let words = message.trim().trim_end_matches(['.', '!']).to_lowercase();
+        if EMPTY_WORDS.contains(&words.as_str()) {
+            found.push(
+                Diagnostic::new(
+                    &codes::GENERIC_MESSAGE,
+                    cx.find(rule.span, message, 0),
+                    format!("`{message}` does not say what failed"),
+                )
+                .help("say what the app refused and why, as far as this answer tells"),
+            );
+        }
     }
 }

@@ -68,6 +68,69 @@ pub(crate) fn page_size(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
     }
 }
 
+/// Pages that are counted are counted over a set that stands still.
+pub(crate) fn moving_set(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
+    for (_, _, stream) in streams(cx.manifest) {
+        let Some(fetch) = fetches(stream).into_iter().next() else { continue };
+        let Some(pages) = fetch.pages else { continue };
+        let counted = matches!(pages.value, Pages::Number(_) | Pages::Offset(_));
+        let total = fetch.promise.is_some_and(|promise| promise.total.is_some());
+        if counted && stream.window.is_none() && !total {
+            found.push(
+                Diagnostic::new(
+                    &codes::MOVING_SET,
+                    pages.span,
+                    "a record that goes while pages are counted takes another one with it",
+                )
+                .help("if the app offers a cursor or a next link, use it; otherwise declare `promise: { total: $.PATH }`, so that a record that was missed is noticed"),
+            );
+        }
+    }
+}
+
+/// Query parameters that ask for a page of some size.
+const PAGE_PARAMETERS: [&str; 14] = [
+    "limit",
+    "per_page",
+    "perpage",
+    "page_size",
+    "pagesize",
+    "page",
+    "max_results",
+    "maxresults",
+    "offset",
+    "cursor",
+    "page_token",
+    "pagetoken",
+    "$top",
+    "$skip",
+];
+
+/// What is asked for in pages is read beyond the first.
+pub(crate) fn single_page(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
+    for (_, _, stream) in streams(cx.manifest) {
+        for fetch in fetches(stream) {
+            if fetch.pages.is_some() {
+                continue;
+            }
+            let asks = fetch.request.query.iter().find(|(name, _)| {
+                PAGE_PARAMETERS.iter().any(|known| name.value.eq_ignore_ascii_case(known))
+            });
+            if let Some((name, _)) = asks {
+                found.push(
+                    Diagnostic::new(
+                        &codes::SINGLE_PAGE,
+                        name.span,
+                        format!("`{}` asks for a page, and nothing says how the next is found", name.value),
+                    )
+                    .label("only the first page would ever be read")
+                    .help("add `pages`, such as `pages: { next_url: $.next }`; or remove the parameter if the app answers in one piece"),
+                );
+            }
+        }
+    }
+}
+
 /// A promise promises something.
 pub(crate) fn promises(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
     for (_, _, stream) in streams(cx.manifest) {

@@ -195,6 +195,27 @@ fn csv_pages(fetch: &Fetch<'_>, found: &mut Vec<Diagnostic>) {
     }
 }
 
+/// How often everything may be read again, in seconds.
+const FULL_AGAIN: Duration = Duration::from_secs(3_600);
+
+/// What is read whole is not read every few minutes.
+pub(crate) fn full_again(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
+    for (name, _, stream) in streams(cx.manifest) {
+        let every = &stream.every;
+        let whole = stream.window.is_none() && stream.steps.is_empty();
+        if whole && every.0 >= Duration::from_secs(60) && every.0 < FULL_AGAIN {
+            found.push(
+                Diagnostic::new(
+                    &codes::FULL_AGAIN,
+                    every.span,
+                    format!("the stream `{name}` reads everything again every {}", every.value),
+                )
+                .help("add `window` if the app can filter by time, or poll at most every hour (`every: 1d` is usual)"),
+            );
+        }
+    }
+}
+
 /// Polling more often than each minute spends requests and finds nothing.
 pub(crate) fn schedule(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
     for (name, _, stream) in streams(cx.manifest) {

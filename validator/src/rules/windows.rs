@@ -306,3 +306,22 @@ pub(crate) fn late_records(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
         }
     }
 }
+
+/// Records that share their time are told apart.
+pub(crate) fn tie_break(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
+    for (stream, window) in windows(cx) {
+        if let [key] = stream.key.value.0.as_slice()
+            && key.value == window.on.value
+        {
+            found.push(
+                Diagnostic::new(
+                    &codes::KEY_IS_TIME,
+                    key.span,
+                    "two records of the same time would count as one",
+                )
+                .also(window.on.span, "the time of a record")
+                .help("take the record's id, or several members: `key: [$.time, $.user_id]`"),
+            );
+        }
+    }
+}
