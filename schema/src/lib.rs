@@ -6,6 +6,7 @@
 //! the loader never meets a string that could still be wrong. Whether the parts fit together is
 //! the validator's business.
 
+pub mod action;
 pub mod auth;
 pub mod deserialize;
 pub mod http;
@@ -14,6 +15,9 @@ pub mod json_schema;
 mod literal;
 pub mod manifest;
 pub mod map;
+pub mod posture;
+pub mod probe;
+pub mod requirement;
 pub mod scalar;
 mod span;
 pub mod stream;

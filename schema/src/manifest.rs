@@ -6,8 +6,12 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::action::Action;
 use crate::auth::Auth;
 use crate::http::{ErrorRule, Http, Quota};
+use crate::posture::Posture;
+use crate::probe::Settings;
+use crate::requirement::{Permission, Prerequisite};
 use crate::scalar::{Duration, Name, Version, WebLink};
 use crate::stream::{Fact, Stream};
 use crate::{Literal, OneOrMany, Spanned, Table};
@@ -46,6 +50,20 @@ pub struct Manifest {
     pub facts: Table<Name, Fact>,
     /// What is read, by name.
     pub streams: Spanned<Table<Name, Stream>>,
+    /// What the account behind the connection must be allowed, by name.
+    #[serde(default)]
+    pub permissions: Table<Name, Permission>,
+    /// What else must be so in the app, and how to make it so, by name.
+    #[serde(default)]
+    pub prerequisites: Table<Name, Prerequisite>,
+    /// Answers about this tenant that permissions, prerequisites and checks look into, by name.
+    #[serde(default)]
+    pub settings: Table<Name, Settings>,
+    /// What is judged of the app's security settings.
+    pub posture: Option<Spanned<Posture>>,
+    /// What can be done in the app on behalf of the security team, by name.
+    #[serde(default)]
+    pub actions: Table<Name, Action>,
 }
 
 /// The languages that a manifest can be written in.

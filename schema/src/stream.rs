@@ -95,19 +95,31 @@ pub enum Capability {
     Posture,
 }
 
+impl Capability {
+    /// All capabilities with their names in manifests.
+    pub const ALL: &[(&'static str, Self)] = &[
+        ("users", Self::Users),
+        ("groups", Self::Groups),
+        ("privileges", Self::Privileges),
+        ("sign_ins", Self::SignIns),
+        ("admin_activity", Self::AdminActivity),
+        ("user_activity", Self::UserActivity),
+        ("files", Self::Files),
+        ("oauth_apps", Self::OauthApps),
+        ("posture", Self::Posture),
+    ];
+
+    /// The capability of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(known, _)| *known == name).map(|(_, capability)| *capability)
+    }
+}
+
 impl fmt::Display for Capability {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Users => "users",
-            Self::Groups => "groups",
-            Self::Privileges => "privileges",
-            Self::SignIns => "sign_ins",
-            Self::AdminActivity => "admin_activity",
-            Self::UserActivity => "user_activity",
-            Self::Files => "files",
-            Self::OauthApps => "oauth_apps",
-            Self::Posture => "posture",
-        })
+        let known = Self::ALL.iter().find(|(_, capability)| capability == self);
+        f.write_str(known.map_or("", |(name, _)| name))
     }
 }
 

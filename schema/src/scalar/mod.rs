@@ -8,7 +8,7 @@ mod pattern;
 mod time;
 
 pub use network::{HostPattern, StatusPattern, WebLink};
-pub use pattern::{Capture, HeaderPattern};
+pub use pattern::{Capture, HeaderPattern, Pattern};
 pub use time::{Duration, TimeFormat};
 
 /// Why a scalar could not be read.
@@ -109,6 +109,7 @@ pub fn formats() -> Vec<Format> {
         of::<StatusPattern>(),
         of::<HeaderPattern>(),
         of::<Capture>(),
+        of::<Pattern>(),
         of::<TimeFormat>(),
         of::<OcsfPath>(),
         of::<WebLink>(),

@@ -48,6 +48,45 @@ impl Scalar for Capture {
     }
 }
 
+/// A regular expression that a whole text matches, as `match()` of RFC 9535, 2.4.6.
+#[derive(Clone, Debug)]
+pub struct Pattern {
+    text: String,
+    regex: Regex,
+}
+scalar!(Pattern);
+
+impl Pattern {
+    /// The pattern as written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether the pattern matches the whole text.
+    #[must_use]
+    pub fn is_match(&self, text: &str) -> bool {
+        self.regex.is_match(text)
+    }
+}
+
+impl PartialEq for Pattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Scalar for Pattern {
+    const FORMAT: &'static str = "longshore-pattern";
+    const EXAMPLE: &'static str = r"[A-Z]{2}\d{6}";
+
+    fn parse(text: &str) -> Result<Self, ScalarError> {
+        // By itself, so that a stray parenthesis is not paired with those around it.
+        compile(text)?;
+        Ok(Self { text: text.to_owned(), regex: compile(&format!("^(?:{text})$"))? })
+    }
+}
+
 fn compile(text: &str) -> Result<Regex, ScalarError> {
     regex::RegexBuilder::new(text).size_limit(1 << 20).build().map_err(|error| {
         let reason = if let regex::Error::CompiledTooBig(_) = error {
@@ -63,4 +102,17 @@ fn compile(text: &str) -> Result<Regex, ScalarError> {
             "the syntax is that of RE2 (no look-around, no back-references)",
         )
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_matches_the_whole_text() {
+        let pattern = Pattern::parse("a|b").unwrap();
+        assert!(pattern.is_match("a") && pattern.is_match("b"));
+        assert!(!pattern.is_match("ab") && !pattern.is_match("xa") && !pattern.is_match("a\n"));
+        assert!(Pattern::parse("a)|(b").is_err());
+    }
 }
