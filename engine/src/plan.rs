@@ -371,7 +371,7 @@ fn quota_config(name: &str, quota: &Quota) -> QuotaConfig {
     let one = quota.header.as_ref().map(|header| {
         UsageHeaders::One(QuotaHeader {
             name: header.name.value.clone(),
-            pattern: header.pattern.0.clone(),
+            pattern: header.pattern.regex().clone(),
         })
     });
     let several = quota.headers.as_ref().map(|headers| {

@@ -3,7 +3,7 @@
 //! It hands spans to [`crate::Spanned`] and otherwise behaves like a strict JSON deserializer: no
 //! number becomes text, no text becomes a number.
 
-use serde::de::value::StrDeserializer;
+use serde::de::value::{BorrowedStrDeserializer, StrDeserializer};
 use serde::de::{
     self, DeserializeSeed, Deserializer, EnumAccess, IntoDeserializer, MapAccess, SeqAccess,
     VariantAccess, Visitor,
@@ -228,8 +228,7 @@ impl<'de, D: Deserializer<'de, Error = Error> + Copy> MapAccess<'de> for WithSpa
         seed: K,
     ) -> Result<Option<K::Value>, Error> {
         let Some(name) = SPANNED_FIELDS.get(self.next) else { return Ok(None) };
-        let name: StrDeserializer<'_, Error> = (*name).into_deserializer();
-        seed.deserialize(name).map(Some)
+        seed.deserialize(BorrowedStrDeserializer::new(name)).map(Some)
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Error> {

@@ -123,12 +123,6 @@ pub enum ResetUnit {
     HttpDate,
 }
 
-impl PartialEq for HeaderPattern {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.as_str() == other.0.as_str()
-    }
-}
-
 /// The period of a quota: one of these.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

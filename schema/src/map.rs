@@ -463,9 +463,3 @@ impl JsonSchema for Map {
         Schema::from(members)
     }
 }
-
-impl PartialEq for Capture {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.as_str() == other.0.as_str()
-    }
-}

@@ -129,7 +129,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Spanned<T> {
             map: &mut A,
             name: &'static str,
         ) -> Result<V, A::Error> {
-            match map.next_key::<String>()? {
+            match map.next_key::<&str>()? {
                 Some(key) if key == name => map.next_value(),
                 _ => Err(de::Error::missing_field(name)),
             }

@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+mod plain;
+
 use handlebars::template::{HelperTemplate, Parameter, Subexpression, TemplateElement};
 
 use crate::Literal;
@@ -207,21 +209,29 @@ impl Scalar for Template {
             let help = "write two braces: values are never HTML-escaped here";
             return Err(ScalarError::new("three braces are not needed", help).at(at));
         }
-        balanced(text)?;
-        let compiled = handlebars::Template::compile(text).map_err(|error| {
-            let offset = error.pos().map(|(line, column)| offset_of(text, line, column));
-            ScalarError {
-                message: "not a Handlebars expression".to_owned(),
-                help: Some(
-                    "between the braces stands a reference such as inputs.host, or a helper such as date window.start \"%Y-%m-%d\""
-                        .to_owned(),
-                ),
-                offset,
-            }
-        })?;
-        let parts = convert(&compiled.elements)?;
+        let parts = match plain::parts(text) {
+            Some(parts) => parts,
+            None => by_grammar(text)?,
+        };
         Ok(Self { source: text.to_owned(), parts })
     }
+}
+
+/// The parts of a template, read by the `handlebars` crate.
+fn by_grammar(text: &str) -> Result<Vec<Part>, ScalarError> {
+    balanced(text)?;
+    let compiled = handlebars::Template::compile(text).map_err(|error| {
+        let offset = error.pos().map(|(line, column)| offset_of(text, line, column));
+        ScalarError {
+            message: "not a Handlebars expression".to_owned(),
+            help: Some(
+                "between the braces stands a reference such as inputs.host, or a helper such as date window.start \"%Y-%m-%d\""
+                    .to_owned(),
+            ),
+            offset,
+        }
+    })?;
+    convert(&compiled.elements)
 }
 
 impl fmt::Display for Template {

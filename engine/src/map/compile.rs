@@ -341,7 +341,7 @@ impl<'c> Compiler<'c> {
             otherwise: fallback(path, &field, source.otherwise.as_deref(), severity)?,
             field,
             origin: Origin::Slots(source.from.0.iter().map(|p| self.paths.add(p)).collect()),
-            capture: source.capture.as_ref().map(|capture| capture.0.clone()),
+            capture: source.capture.as_ref().map(|capture| capture.regex().clone()),
             when,
             conversion,
         })))

@@ -2,6 +2,9 @@
 //! here, once, when the manifest is loaded.
 
 use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::{self, Visitor};
 
 mod network;
 mod pattern;
@@ -58,8 +61,7 @@ macro_rules! scalar {
     ($type:ty) => {
         impl<'de> serde::Deserialize<'de> for $type {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
-                <Self as $crate::scalar::Scalar>::parse(&text).map_err(serde::de::Error::custom)
+                deserializer.deserialize_str($crate::scalar::TextVisitor(std::marker::PhantomData))
             }
         }
 
@@ -83,6 +85,21 @@ macro_rules! scalar {
     };
 }
 pub(crate) use scalar;
+
+/// Parses a scalar from the text itself, without a copy of it.
+pub(crate) struct TextVisitor<T>(pub(crate) PhantomData<T>);
+
+impl<T: Scalar> Visitor<'_> for TextVisitor<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
+        T::parse(text).map_err(E::custom)
+    }
+}
 
 /// A check of one scalar format: name, example, and the parser without its result.
 pub struct Format {
