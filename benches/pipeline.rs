@@ -370,7 +370,7 @@ streams:
 "#;
 
 async fn longshore(server: SocketAddr, folder: &Path) -> Result<u64, Failure> {
-    let report = validate(MANIFEST, &Options { profile: Profile::Extended });
+    let report = validate(MANIFEST, &Options::new(Profile::Extended));
     let Some(manifest) = report.checked else {
         let findings: Vec<_> = report.diagnostics.iter().map(|d| d.message.clone()).collect();
         return Err(findings.join("\n").into());

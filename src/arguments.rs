@@ -88,6 +88,32 @@ pub(crate) struct Validate {
     /// Treat warnings as errors
     #[arg(long)]
     pub(crate) deny_warnings: bool,
+    /// Show findings that a comment in the manifest hides
+    #[arg(long)]
+    pub(crate) no_inline_ignores: bool,
+    /// Mend what can be mended, in the files themselves; what is read from standard input is
+    /// written to standard output
+    #[arg(
+        long,
+        value_enum,
+        value_name = "WHICH",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "safe"
+    )]
+    pub(crate) fix: Option<Fixes>,
+    /// Show what --fix would change, and change nothing
+    #[arg(long)]
+    pub(crate) diff: bool,
+}
+
+/// Which fixes are made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Fixes {
+    /// Those that say what was plainly meant
+    Safe,
+    /// All, guesses among them
+    Unsafe,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

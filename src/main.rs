@@ -5,6 +5,7 @@ mod browser;
 mod check;
 mod connect;
 mod demo;
+mod diff;
 mod live;
 mod manifests;
 mod open;
@@ -14,6 +15,7 @@ mod simulate;
 mod summary;
 mod terminal;
 mod validate;
+mod write;
 
 use std::process::ExitCode;
 

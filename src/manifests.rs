@@ -60,6 +60,13 @@ pub(crate) fn not_read(path: &Path, error: &std::io::Error) -> Error {
     Error::new(Code::InputInvalid, what).cause(cause).fix(fix)
 }
 
+/// Why a manifest could not be written.
+pub(crate) fn not_written(path: &Path, error: &std::io::Error) -> Error {
+    Error::new(Code::InputInvalid, format!("{} could not be written", path.display()))
+        .cause(error.to_string())
+        .fix("check that this user may write the file and its folder")
+}
+
 /// What a manifest is called in messages, and its text. `-` is standard input.
 pub(crate) fn read(path: &Path) -> std::io::Result<(String, String)> {
     if path.as_os_str() == "-" {

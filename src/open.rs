@@ -45,7 +45,7 @@ pub(crate) fn manifest(path: &Path) -> Result<Checked<Manifest>> {
             .cause(error.to_string())
             .fix("check `manifest` in the connection file; the path starts at the file's folder")
     })?;
-    let report = validate(&source, &Options { profile: Profile::Extended });
+    let report = validate(&source, &Options::new(Profile::Extended));
     let errors = report.count(Severity::Error);
     report.checked.clone().ok_or_else(|| {
         complain(&render_text(&report, &path.display().to_string(), &source, colour()));

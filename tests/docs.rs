@@ -101,7 +101,7 @@ fn every_example_of_the_manifest_chapters_is_accepted() {
                 assert!(longshore_schema::yaml::parse(&example).is_ok(), "{example}");
                 spliced(&whole, &example)
             };
-            let report = validate(&manifest, &Options { profile: Profile::Extended });
+            let report = validate(&manifest, &Options::new(Profile::Extended));
             let shown = render_text(&report, &path.display().to_string(), &manifest, false);
             assert_eq!(report.count(Severity::Error), 0, "{shown}");
         }

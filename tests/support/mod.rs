@@ -116,7 +116,7 @@ impl Tenant {
     /// The connection, ready to be polled; `watch` hears of each step besides.
     pub(crate) fn open_watched(&self, watch: impl Fn(&Progress) + Send + Sync + 'static) -> Runner {
         let (file, source) = ConnectionFile::read(&self.connection()).unwrap();
-        let report = validate(&self.manifest, &Options { profile: Profile::Strict });
+        let report = validate(&self.manifest, &Options::new(Profile::Strict));
         let text = || render_text(&report, "manifest.yaml", &self.manifest, false);
         let manifest = report.checked.clone().unwrap_or_else(|| panic!("{}", text()));
         let connection = file.connection(&source, &manifest).unwrap();

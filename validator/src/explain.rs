@@ -122,7 +122,7 @@ impl Explanation {
                     bad: *kind == "bad",
                     manifest: spliced(&shown),
                     shown,
-                    options: Options { profile },
+                    options: Options::new(profile),
                 }));
             } else {
                 prose.push_str(line);

@@ -4,24 +4,9 @@ use longshore_schema::{Manifest, yaml};
 
 use crate::checked::Checked;
 use crate::diagnostic::{Diagnostic, Severity};
+use crate::ignores::Ignores;
+use crate::options::Options;
 use crate::{codes, rules, shape, syntax};
-
-/// What is asked of a manifest beyond being right.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Options {
-    /// Which apps are admitted.
-    pub profile: Profile,
-}
-
-/// Which apps are admitted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Profile {
-    /// Apps that offer OAuth.
-    #[default]
-    Strict,
-    /// Also apps that offer nothing but a fixed key.
-    Extended,
-}
 
 /// What was found.
 #[derive(Clone, Debug, Default)]
@@ -30,6 +15,20 @@ pub struct Report {
     pub diagnostics: Vec<Diagnostic>,
     /// The manifest, if nothing of severity error was found.
     pub checked: Option<Checked<Manifest>>,
+    /// How much of the manifest was looked at.
+    pub reach: Reach,
+}
+
+/// How much of a manifest was looked at: mistakes hide what stands behind them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reach {
+    /// The text only: it is not YAML.
+    #[default]
+    Text,
+    /// What could be read of it.
+    Parts,
+    /// All of it, by every rule.
+    Whole,
 }
 
 impl Report {
@@ -51,18 +50,31 @@ pub fn validate(source: &str, options: &Options) -> Report {
         Ok(document) => document,
         Err(errors) => {
             let found = errors.into_iter().map(|error| syntax::diagnostic(source, error));
-            return report(found.collect(), None);
+            return report(found.collect(), None, Reach::Text, options);
         }
     };
-    let found = shape::check(source, &document.root);
+    let mut ignores =
+        if options.show_ignored { Ignores::none(source) } else { Ignores::read(source, &document) };
+    let lowered = options.severities.lower(&codes::UNKNOWN_KEY);
+    let found = shape::check(source, &document.root, &|key| {
+        lowered || ignores.cover(&codes::UNKNOWN_KEY, key)
+    });
     let mut diagnostics = found.diagnostics;
-    let whole = found.repairs.is_empty();
+    ignores.hide(&mut diagnostics);
+    options.severities.apply(&mut diagnostics);
+    if !found.complete && diagnostics.iter().all(|found| found.severity != Severity::Error) {
+        let message = "the manifest has more mistakes than are looked at";
+        diagnostics.push(Diagnostic::new(&codes::CANNOT_LOAD, document.root.span, message));
+    }
+    // What is left out of a manifest that may still run was never meant for the engine.
+    let failed = diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
+    let whole = found.repairs.is_empty() || !failed;
     let written = (!whole).then(|| document.root.clone());
     shape::repair(&mut document.root, &found.repairs);
     let manifest = match longshore_schema::load(&document) {
         Ok(manifest) => Some(manifest),
         // The schema's findings explain it already.
-        Err(_) if !diagnostics.is_empty() => None,
+        Err(_) if failed => None,
         Err(error) => {
             let span = error.span.unwrap_or(document.root.span);
             diagnostics.push(
@@ -86,9 +98,12 @@ pub fn validate(source: &str, options: &Options) -> Report {
         for diagnostic in &mut found {
             diagnostic.labels.retain(|label| label.span != shape::NOWHERE);
         }
+        ignores.hide(&mut found);
         diagnostics.append(&mut found);
     }
-    report(diagnostics, manifest)
+    let reach = if whole && manifest.is_some() { Reach::Whole } else { Reach::Parts };
+    diagnostics.append(&mut ignores.findings(reach == Reach::Whole));
+    report(diagnostics, manifest, reach, options)
 }
 
 /// The loader's message with the language's words for Rust's.
@@ -103,7 +118,13 @@ fn in_words(message: &str) -> String {
     words.iter().fold(message.to_owned(), |text, (rust, word)| text.replace(rust, word))
 }
 
-fn report(mut diagnostics: Vec<Diagnostic>, manifest: Option<Manifest>) -> Report {
+fn report(
+    mut diagnostics: Vec<Diagnostic>,
+    manifest: Option<Manifest>,
+    reach: Reach,
+    options: &Options,
+) -> Report {
+    options.severities.apply(&mut diagnostics);
     diagnostics.sort_by(|a, b| {
         let place = |diagnostic: &Diagnostic| (diagnostic.span().start, diagnostic.severity);
         place(a).cmp(&place(b)).then_with(|| (a.code, &a.message).cmp(&(b.code, &b.message)))
@@ -111,5 +132,5 @@ fn report(mut diagnostics: Vec<Diagnostic>, manifest: Option<Manifest>) -> Repor
     diagnostics.dedup();
     let failed = diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
     let checked = manifest.filter(|_| !failed).map(Checked::new);
-    Report { diagnostics, checked }
+    Report { diagnostics, checked, reach }
 }

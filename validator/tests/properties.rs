@@ -144,10 +144,10 @@ fn only_the_extended_profile_takes_a_fixed_key() {
     let codes = |report: &Report| -> Vec<_> {
         report.diagnostics.iter().map(|d| (d.code, d.severity)).collect()
     };
-    let strict = validate(source, &Options { profile: Profile::Strict });
+    let strict = validate(source, &Options::new(Profile::Strict));
     assert_eq!(codes(&strict), [("LS0601", Severity::Error)]);
     assert!(strict.checked.is_none());
-    let extended = validate(source, &Options { profile: Profile::Extended });
+    let extended = validate(source, &Options::new(Profile::Extended));
     assert_eq!(codes(&extended), [("LS0601", Severity::Warning)]);
     assert!(extended.checked.is_some());
 }

@@ -10,7 +10,7 @@ fn refused(text: &str) -> Error {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("connection.yaml");
     std::fs::write(&path, text).unwrap();
-    let manifest = validate(MANIFEST, &Options { profile: Profile::Extended }).checked.unwrap();
+    let manifest = validate(MANIFEST, &Options::new(Profile::Extended)).checked.unwrap();
     let result =
         ConnectionFile::read(&path).and_then(|(file, source)| file.connection(&source, &manifest));
     result.expect_err(text)

@@ -156,7 +156,7 @@ impl Tenant {
         );
         std::fs::write(&path, text).unwrap();
         let (file, source) = ConnectionFile::read(&path).unwrap();
-        let report = validate(&self.manifest, &Options { profile: Profile::Extended });
+        let report = validate(&self.manifest, &Options::new(Profile::Extended));
         let text = || render_text(&report, "manifest.yaml", &self.manifest, false);
         let manifest = report.checked.clone().unwrap_or_else(|| panic!("{}", text()));
         let connection = file.connection(&source, &manifest).unwrap();

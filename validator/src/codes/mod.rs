@@ -9,12 +9,19 @@ use std::sync::LazyLock;
 use crate::diagnostic::Severity;
 
 macro_rules! codes {
-    ($($constant:ident = $id:literal $name:literal $severity:ident $summary:literal;)*) => {
+    ($(
+        $constant:ident = $id:literal $name:literal
+        $severity:ident $($ignorable:ident)? $summary:literal;
+    )*) => {
         $(
             pub(crate) static $constant: $crate::codes::Code = $crate::codes::Code {
                 id: $id,
                 name: $name,
                 severity: $crate::diagnostic::Severity::$severity,
+                ignorable: !matches!(
+                    $crate::diagnostic::Severity::$severity,
+                    $crate::diagnostic::Severity::Error
+                ) $(|| stringify!($ignorable).len() == "ignorable".len())?,
                 summary: $summary,
                 page: include_str!(concat!("../../rules/", $id, ".md")),
             };
@@ -53,6 +60,9 @@ pub struct Code {
     pub name: &'static str,
     /// How bad it usually is; a profile may make it milder.
     pub severity: Severity,
+    /// Whether the engine does the right thing although there is such a finding: only then may it
+    /// be ignored, or taken for less than an error. The word `ignorable` behind an error says so.
+    pub ignorable: bool,
     /// What is wrong, in one line.
     pub summary: &'static str,
     /// The text of its page: why, and examples.

@@ -1,7 +1,7 @@
 //! LS01: keys and values that the language does not have.
 
 codes! {
-    UNKNOWN_KEY = "LS0101" "unknown-key" Error "A key that the language does not have here.";
+    UNKNOWN_KEY = "LS0101" "unknown-key" Error ignorable "A key that the language does not have here.";
     MISSING_KEY = "LS0102" "missing-key" Error "A required key is missing.";
     WRONG_TYPE = "LS0103" "wrong-type" Error "A value is of another type than expected.";
     UNKNOWN_CHOICE = "LS0104" "unknown-choice" Error "A value is none of the choices.";

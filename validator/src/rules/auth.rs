@@ -8,7 +8,7 @@ use super::Context;
 use super::sites::{Place, sites};
 use crate::codes;
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::validate::Profile;
+use crate::options::Profile;
 
 /// The app is signed in to as its class of connectors demands.
 pub(crate) fn sign_in(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {

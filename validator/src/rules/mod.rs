@@ -28,7 +28,7 @@ use longshore_schema::yaml::{Entry, Node};
 use longshore_schema::{Manifest, Span};
 
 use crate::diagnostic::Diagnostic;
-use crate::validate::Options;
+use crate::options::Options;
 
 /// What a rule sees.
 pub(crate) struct Context<'m> {

@@ -7,6 +7,7 @@ mod schema;
 mod translate;
 mod walk;
 
+use longshore_schema::Span;
 use longshore_schema::yaml::Node;
 
 use crate::codes;
@@ -23,16 +24,20 @@ pub(crate) struct Found {
     pub(crate) diagnostics: Vec<Diagnostic>,
     /// What must be changed in the tree before the rest of it can be looked at.
     pub(crate) repairs: Vec<Repair>,
+    /// Whether there was nothing more to tell.
+    pub(crate) complete: bool,
 }
 
-/// Checks a tree against the published JSON Schema.
-pub(crate) fn check(source: &str, root: &Node) -> Found {
+/// Checks a tree against the published JSON Schema. An unknown key for which `unread` is true is
+/// left out, and never taken for a misspelt one: the author knows that it is not read.
+pub(crate) fn check(source: &str, root: &Node, unread: &dyn Fn(Span) -> bool) -> Found {
     let mismatches = walk::mismatches(root, MAX_ERRORS);
-    let mut translation = translate::Translation::new(source, root);
+    let mut translation = translate::Translation::new(source, root, unread);
     for mismatch in &mismatches {
         translation.add(mismatch);
     }
     let mut found = translation.finish();
+    found.complete = mismatches.len() < MAX_ERRORS;
     // What is not valid is never let through, should an error ever have no text of ours.
     if !mismatches.is_empty() && found.diagnostics.is_empty() {
         let message = "the manifest does not satisfy the published JSON Schema";

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use longshore_schema::Span;
 use longshore_schema::scalar::formats;
 use longshore_schema::yaml::{Content, Node};
 use serde_json::Value;
@@ -21,6 +22,8 @@ const TABLES: [&str; 5] = ["inputs", "quotas", "errors", "facts", "streams"];
 pub(super) struct Translation<'s> {
     source: &'s str,
     root: &'s Node,
+    /// Whether the author knows that an unknown key, which stands there, is not read.
+    unread: &'s dyn Fn(Span) -> bool,
     found: Vec<Diagnostic>,
     repairs: BTreeSet<Repair>,
     /// Required keys that are missing: (owner's path, key). Reported last, since a misspelt key
@@ -31,10 +34,11 @@ pub(super) struct Translation<'s> {
 }
 
 impl<'s> Translation<'s> {
-    pub(super) fn new(source: &'s str, root: &'s Node) -> Self {
+    pub(super) fn new(source: &'s str, root: &'s Node, unread: &'s dyn Fn(Span) -> bool) -> Self {
         Self {
             source,
             root,
+            unread,
             found: Vec::new(),
             repairs: BTreeSet::new(),
             missing: Vec::new(),
@@ -69,7 +73,11 @@ impl<'s> Translation<'s> {
         for (path, key) in &missing {
             self.missing_key(path, key);
         }
-        Found { diagnostics: self.found, repairs: self.repairs.into_iter().collect() }
+        Found {
+            diagnostics: self.found,
+            repairs: self.repairs.into_iter().collect(),
+            complete: true,
+        }
     }
 
     fn unknown_key(&mut self, place: &Place<'_>, key: &str) {
@@ -83,6 +91,13 @@ impl<'s> Translation<'s> {
             entry.key_span,
             format!("unknown key `{key}`{}", place.within()),
         );
+        if (self.unread)(entry.key_span) {
+            let mut path = place.path.clone();
+            path.push(key.to_owned());
+            self.repairs.insert(Repair::Remove { path });
+            self.found.push(diagnostic);
+            return;
+        }
         let elsewhere = belongs(key, place);
         if let Some(meant) = near(key, free.iter().copied()) {
             diagnostic = diagnostic.label(format!("did you mean `{meant}`?")).fix(
