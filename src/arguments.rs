@@ -75,6 +75,7 @@ pub(crate) enum Command {
 #[command(
     after_help = "Examples:\n  longshore validate manifests/salesforce/manifest.yaml\n  longshore validate manifests\n  longshore validate --format json manifests | jq .\n  cat manifest.yaml | longshore validate -\n\nIn a folder every manifest.yaml below it is checked."
 )]
+#[allow(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 pub(crate) struct Validate {
     /// Files or folders; `-` is standard input
     #[arg(required = true, value_name = "PATH")]

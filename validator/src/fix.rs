@@ -86,9 +86,9 @@ pub fn mend(source: &str, safety: Safety, mut validate: impl FnMut(&str) -> Repo
             continue;
         }
         if alone {
-            single += 1
+            single += 1;
         } else {
-            rounds += 1
+            rounds += 1;
         }
         let lines = LineIndex::new(&mended.source);
         for at in &applied.made {
@@ -130,7 +130,7 @@ fn apply(
             fix.edits.iter().any(|new| {
                 let reaches =
                     |old: &&Edit| new.span.start <= old.span.end && old.span.start <= new.span.end;
-                edits.iter().any(|old| reaches(&old)) || source.get(new.span.range()).is_none()
+                edits.iter().any(reaches) || source.get(new.span.range()).is_none()
             })
         };
         let fix = diagnostic

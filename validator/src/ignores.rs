@@ -18,7 +18,7 @@ use syntax::{Parsed, parse};
 /// The ignores of a manifest.
 pub(crate) struct Ignores<'s> {
     source: &'s str,
-    ignores: Vec<Ignore>,
+    all: Vec<Ignore>,
     found: Vec<Diagnostic>,
 }
 
@@ -41,7 +41,7 @@ struct Name {
 impl<'s> Ignores<'s> {
     /// No ignores.
     pub(crate) fn none(source: &'s str) -> Self {
-        Self { source, ignores: Vec::new(), found: Vec::new() }
+        Self { source, all: Vec::new(), found: Vec::new() }
     }
 
     /// The ignores among the comments of a manifest.
@@ -84,7 +84,7 @@ impl<'s> Ignores<'s> {
             Name { code, span, used: false, refused: None }
         });
         let names = names.collect();
-        self.ignores.push(Ignore { comment: comment.span, list: parsed.list, names, covered });
+        self.all.push(Ignore { comment: comment.span, list: parsed.list, names, covered });
     }
 
     /// The line that a comment is about, with its line break.
@@ -109,19 +109,19 @@ impl<'s> Ignores<'s> {
 
     /// Whether a finding of this code at this place is hidden.
     pub(crate) fn cover(&self, code: &Code, place: Span) -> bool {
-        self.ignores.iter().any(|ignore| ignore.covers(place) && ignore.names(code.id))
+        self.all.iter().any(|ignore| ignore.covers(place) && ignore.names(code.id))
     }
 
     /// Takes out what is hidden.
     pub(crate) fn hide(&mut self, diagnostics: &mut Vec<Diagnostic>) {
-        if !self.ignores.is_empty() {
+        if !self.all.is_empty() {
             diagnostics.retain(|diagnostic| !self.hides(diagnostic));
         }
     }
 
     fn hides(&mut self, diagnostic: &Diagnostic) -> bool {
         let mut hidden = false;
-        for ignore in &mut self.ignores {
+        for ignore in &mut self.all {
             if !ignore.covers(diagnostic.span()) {
                 continue;
             }
@@ -140,10 +140,10 @@ impl<'s> Ignores<'s> {
         hidden
     }
 
-    /// What is wrong with the ignores themselves. `all` says that everything was looked at, so that
+    /// What is wrong with the ignores themselves. `complete` says that everything was looked at, so that
     /// an ignore that hid nothing has nothing to hide.
-    pub(crate) fn findings(mut self, all: bool) -> Vec<Diagnostic> {
-        for ignore in &self.ignores {
+    pub(crate) fn findings(mut self, complete: bool) -> Vec<Diagnostic> {
+        for ignore in &self.all {
             for name in &ignore.names {
                 let (Some(code), Some(place)) = (name.code, name.refused) else { continue };
                 let message = format!(
@@ -156,7 +156,7 @@ impl<'s> Ignores<'s> {
                         .help("mend what was found, and remove the ignore"),
                 );
             }
-            if all {
+            if complete {
                 self.found.extend(unused(self.source, ignore));
             }
         }
