@@ -41,7 +41,9 @@ fn fixes_are_made_in_the_file() {
     let ran = validate(folder.path(), &["--fix", "manifest.yaml"]);
     assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);
     assert_eq!(ran.stdout, "manifest.yaml: no findings\n");
-    assert!(ran.stderr.starts_with("fixed manifest.yaml:45:5: LS0101: rename"), "{}", ran.stderr);
+    let line = misspelt().lines().position(|line| line.contains("recods:")).unwrap() + 1;
+    let fixed = format!("fixed manifest.yaml:{line}:5: LS0101: rename `recods` to `records`\n");
+    assert_eq!(ran.stderr, fixed);
     assert_eq!(std::fs::read_to_string(path).unwrap(), GOOD.replace('\n', "\r\n"));
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
 }
