@@ -59,6 +59,8 @@ pub(crate) enum Command {
     Validate(Validate),
     /// Print the JSON Schema of the manifest language
     Schema,
+    /// Help an editor with manifests, over standard input and output
+    Lsp(Lsp),
     /// Read what is due from an app and write it as events
     Run(Run),
     /// Ask an app what a connection can see
@@ -115,6 +117,19 @@ pub(crate) enum Fixes {
     Safe,
     /// All, guesses among them
     Unsafe,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Editors start it themselves; docs/editors.md says how to tell them. Exit codes are those of the\nLanguage Server Protocol: 0 after its shutdown, otherwise 1."
+)]
+pub(crate) struct Lsp {
+    /// Accept apps that sign in with an API key, with a warning
+    #[arg(long)]
+    pub(crate) extended: bool,
+    /// What many editors add; there is no other way to speak
+    #[arg(long, hide = true)]
+    pub(crate) stdio: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

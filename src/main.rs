@@ -7,6 +7,7 @@ mod connect;
 mod demo;
 mod diff;
 mod live;
+mod lsp;
 mod manifests;
 mod open;
 mod run;
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
     let exit = match Arguments::read().command {
         Command::Validate(command) => validate::run(&command),
         Command::Schema => schema::run(),
+        Command::Lsp(command) => lsp::run(&command),
         Command::Run(command) => wait(run::run(&command)),
         Command::Check(command) => wait(check::run(&command)),
         Command::Connect(command) => wait(connect::run(&command)),
