@@ -11,7 +11,7 @@ use crate::terminal::complain;
 /// protocol's: 0 after `shutdown`, otherwise 1.
 pub(crate) fn run(command: &Lsp) -> Exit {
     let profile = if command.extended { Profile::Extended } else { Profile::Strict };
-    match serve(std::io::stdin(), std::io::stdout().lock(), Options { profile }) {
+    match serve(std::io::stdin(), std::io::stdout().lock(), Options::new(profile)) {
         Ok(Outcome::Finished) => Exit::Done,
         Ok(Outcome::Abandoned) => Exit::Findings,
         Err(error) => {

@@ -59,7 +59,7 @@ mod tests {
         let source = "manifest: longshore/v1\nid: é\nid: b\n";
         let text = Text::new(source.to_owned(), Encoding::Utf16);
         let document = Document::new("file:///manifest.yaml".into(), 1, text);
-        let findings = document.findings(Options::default());
+        let findings = document.findings(&Options::default());
         let shown = diagnostic(&document, &findings[0], true);
         assert_eq!(shown.code, Some("LS0003".to_owned().into()));
         assert_eq!((shown.range.start.line, shown.range.end.character), (2, 2));

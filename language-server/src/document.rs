@@ -53,8 +53,8 @@ impl Document {
     }
 
     /// What the validator finds.
-    pub(crate) fn findings(&self, options: Options) -> &[Diagnostic] {
-        self.findings.get_or_init(|| validate(self.source(), &options).diagnostics)
+    pub(crate) fn findings(&self, options: &Options) -> &[Diagnostic] {
+        self.findings.get_or_init(|| validate(self.source(), options).diagnostics)
     }
 
     /// The document as a tree. Lines at which it is not YAML are taken for empty.

@@ -311,7 +311,7 @@ impl<W: Write> Server<W> {
                     }
                     document.shown = manifest;
                     let findings =
-                        if manifest { document.findings(self.options) } else { Default::default() };
+                        if manifest { document.findings(&self.options) } else { Default::default() };
                     let related = self.client.related_information;
                     let shown =
                         findings.iter().map(|finding| diagnostic(document, finding, related));
