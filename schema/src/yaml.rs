@@ -5,6 +5,7 @@
 //! asks for quotes. Aliases, tags and directives are refused; size, depth and node count are
 //! bounded. Whatever can be recovered from is collected, so that all mistakes show at once.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use granit_parser::{Event, Options, Parser, ScalarStyle};
@@ -118,6 +119,18 @@ pub struct Document {
 /// # Errors
 /// All mistakes that could be found; never an empty list.
 pub fn parse(source: &str) -> Result<Document, Vec<SyntaxError>> {
+    read(source, true)
+}
+
+/// Reads one YAML document and leaves out its comments, which takes less time.
+///
+/// # Errors
+/// All mistakes that could be found; never an empty list.
+pub fn parse_values(source: &str) -> Result<Document, Vec<SyntaxError>> {
+    read(source, false)
+}
+
+fn read(source: &str, with_comments: bool) -> Result<Document, Vec<SyntaxError>> {
     if source.len() > MAX_SOURCE_BYTES {
         return Err(vec![SyntaxError {
             kind: SyntaxErrorKind::Limit,
@@ -139,7 +152,7 @@ pub fn parse(source: &str) -> Result<Document, Vec<SyntaxError>> {
         nodes: 0,
         documents: 0,
     };
-    builder.run();
+    builder.run(with_comments);
     let Builder { errors, comments, root, .. } = builder;
     match root {
         Some(root) if errors.is_empty() => Ok(Document { root, comments }),
@@ -164,8 +177,7 @@ enum Open {
         span: Span,
         entries: Vec<Entry>,
         key: Option<(String, Span)>,
-        /// Where each key was first set.
-        seen: HashMap<String, Span>,
+        seen: Seen,
         template: bool,
     },
 }
@@ -181,9 +193,9 @@ struct Builder<'s> {
 }
 
 impl Builder<'_> {
-    fn run(&mut self) {
+    fn run(&mut self, with_comments: bool) {
         let mut options = Options::default();
-        options.set_emit_comments(true);
+        options.set_emit_comments(with_comments);
         options.disallow_directives = true;
         options.block_nesting_limit = MAX_DEPTH;
         options.flow_nesting_limit = MAX_DEPTH;
@@ -244,12 +256,17 @@ impl Builder<'_> {
             Event::Scalar(text, style, anchor, tag) => {
                 self.refuse_properties(span, anchor, tag.is_some());
                 let plain = style == ScalarStyle::Plain;
+                if let Some(Open::Mapping { key: None, template: false, .. }) = self.open.last() {
+                    // Keys are text whatever they look like: `on`, `401` and `no` are fine names.
+                    self.key(text.into_owned(), span);
+                    return true;
+                }
                 let content = if plain {
-                    self.resolve(&text, span)
+                    self.resolve(text, span)
                 } else {
                     Content::String(text.into_owned())
                 };
-                return self.scalar(span, content, plain);
+                return self.add(Node { span, content });
             }
             Event::SequenceStart(_, anchor, tag) => {
                 self.refuse_properties(span, anchor, tag.is_some());
@@ -262,7 +279,7 @@ impl Builder<'_> {
                 if !template {
                     self.complex_key(span);
                 }
-                let (entries, seen) = (Vec::new(), HashMap::new());
+                let (entries, seen) = (Vec::new(), Seen::default());
                 self.open.push(Open::Mapping { span, entries, key: None, seen, template });
             }
             Event::SequenceEnd | Event::MappingEnd => {
@@ -336,45 +353,27 @@ impl Builder<'_> {
         }
     }
 
-    fn scalar(&mut self, span: Span, content: Content, plain: bool) -> bool {
-        if let Some(Open::Mapping { key: key @ None, seen, template: false, .. }) =
-            self.open.last_mut()
-        {
-            // Keys are text whatever they look like: `on`, `401` and `no` are all fine names.
-            let text = match content {
-                Content::String(text) if !plain => text,
-                _ => self.source.get(span.range()).unwrap_or_default().to_owned(),
-            };
-            if plain {
-                // The value that a key resolved to does not matter, nor do complaints about it.
-                self.errors.pop_if(|error| {
-                    error.kind == SyntaxErrorKind::AmbiguousScalar && error.span == span
-                });
-            }
-            let first = seen.get(&text).copied();
-            if let Some(first) = first {
-                self.errors.push(SyntaxError {
-                    kind: SyntaxErrorKind::DuplicateKey,
-                    span,
-                    message: format!("the key `{text}` is set twice"),
-                    help: Some("keep one of the two: readers disagree on which one counts".into()),
-                    related: Some((first, "first set here".to_owned())),
-                });
-            }
-            if text == "<<" {
-                self.errors.push(SyntaxError {
-                    kind: SyntaxErrorKind::Unsupported,
-                    span,
-                    message: "merge keys (`<<`) are not part of the manifest language".to_owned(),
-                    help: Some("write the values out again".to_owned()),
-                    related: None,
-                });
-            }
-            seen.entry(text.clone()).or_insert(span);
-            *key = Some((text, span));
-            return true;
+    fn key(&mut self, text: String, span: Span) {
+        let Some(Open::Mapping { entries, key, seen, .. }) = self.open.last_mut() else { return };
+        if let Some(first) = seen.first(entries, &text) {
+            self.errors.push(SyntaxError {
+                kind: SyntaxErrorKind::DuplicateKey,
+                span,
+                message: format!("the key `{text}` is set twice"),
+                help: Some("keep one of the two: readers disagree on which one counts".into()),
+                related: Some((first, "first set here".to_owned())),
+            });
         }
-        self.add(Node { span, content })
+        if text == "<<" {
+            self.errors.push(SyntaxError {
+                kind: SyntaxErrorKind::Unsupported,
+                span,
+                message: "merge keys (`<<`) are not part of the manifest language".to_owned(),
+                help: Some("write the values out again".to_owned()),
+                related: None,
+            });
+        }
+        *key = Some((text, span));
     }
 
     /// Puts a finished node where it belongs; `false` ends the reading.
@@ -406,38 +405,40 @@ impl Builder<'_> {
     }
 
     /// The YAML 1.2 core schema (section 10.3.2), without what is easily misread.
-    fn resolve(&mut self, text: &str, span: Span) -> Content {
-        match text {
+    fn resolve(&mut self, text: Cow<'_, str>, span: Span) -> Content {
+        match &*text {
             "" | "~" | "null" | "Null" | "NULL" => return Content::Null,
             "true" | "True" | "TRUE" => return Content::Bool(true),
             "false" | "False" | "FALSE" => return Content::Bool(false),
             _ => {}
         }
-        let lower = text.to_ascii_lowercase();
-        let reading = match lower.as_str() {
-            "yes" | "on" | "y" => Some("true in YAML 1.1 and text in YAML 1.2"),
-            "no" | "off" | "n" => Some("false in YAML 1.1 and text in YAML 1.2"),
-            ".inf" | "-.inf" | "+.inf" | ".nan" => Some("not a number that JSON has"),
-            _ => odd_number(text),
+        let is = |words: &[&str]| words.iter().any(|word| text.eq_ignore_ascii_case(word));
+        let (reading, word) = if is(&["yes", "on", "y"]) {
+            (Some("true in YAML 1.1 and text in YAML 1.2"), "`true`, or ")
+        } else if is(&["no", "off", "n"]) {
+            (Some("false in YAML 1.1 and text in YAML 1.2"), "`false`, or ")
+        } else if is(&[".inf", "-.inf", "+.inf", ".nan"]) {
+            (Some("not a number that JSON has"), "")
+        } else {
+            (odd_number(&text), "")
         };
         if let Some(reading) = reading {
-            let word = match lower.as_str() {
-                "yes" | "on" | "y" => "`true`, or ",
-                "no" | "off" | "n" => "`false`, or ",
-                _ if plain_digits(text) => {
-                    let digits: String = text.chars().filter(char::is_ascii_digit).collect();
-                    let digits = digits.trim_start_matches('0');
-                    &format!("{}, or ", if digits.is_empty() { "0" } else { digits })
-                }
-                _ => "",
-            };
+            let number = plain_digits(&text).then(|| {
+                let digits: String = text.chars().filter(char::is_ascii_digit).collect();
+                let digits = digits.trim_start_matches('0');
+                format!("{}, or ", if digits.is_empty() { "0" } else { digits })
+            });
+            let word = number.as_deref().unwrap_or(word);
             self.error(
                 SyntaxErrorKind::AmbiguousScalar,
                 span,
                 format!("`{text}` is {reading}"),
                 &format!("write {word}\"{text}\" if it is meant as text"),
             );
-            return Content::String(text.to_owned());
+            return Content::String(text.into_owned());
+        }
+        if !text.starts_with(|c: char| matches!(c, '0'..='9' | '.' | '-' | '+' | 'e' | 'E')) {
+            return Content::String(text.into_owned());
         }
         if let Ok(integer) = text.parse::<i64>() {
             return Content::Integer(integer);
@@ -447,8 +448,33 @@ impl Builder<'_> {
             && text.bytes().filter(|b| *b == b'.').count() <= 1;
         match text.parse::<f64>() {
             Ok(float) if numeric && float.is_finite() => Content::Float(float),
-            _ => Content::String(text.to_owned()),
+            _ => Content::String(text.into_owned()),
         }
+    }
+}
+
+/// The entries up to which a mapping is searched for a key: for most, that is faster than a table.
+const SEARCHED: usize = 16;
+
+/// Where each key of a long mapping was first set.
+#[derive(Default)]
+struct Seen {
+    keys: HashMap<String, Span>,
+    /// How many of the entries are in `keys`.
+    entries: usize,
+}
+
+impl Seen {
+    /// Where a key was set before.
+    fn first(&mut self, entries: &[Entry], key: &str) -> Option<Span> {
+        if entries.len() < SEARCHED {
+            return entries.iter().find(|entry| entry.key == key).map(|entry| entry.key_span);
+        }
+        for entry in &entries[self.entries..] {
+            self.keys.entry(entry.key.clone()).or_insert(entry.key_span);
+        }
+        self.entries = entries.len();
+        self.keys.get(key).copied()
     }
 }
 

@@ -26,14 +26,16 @@ pub(crate) fn near<'c>(
         return None;
     }
     let lower = name.to_lowercase();
+    let most = (length / 3).max(1);
+    // No fewer edits than the lengths differ by; other letters change their length in lower case.
+    let may_be_near =
+        |known: &str| !known.is_ascii() || !name.is_ascii() || known.len().abs_diff(length) <= most;
     candidates
         .into_iter()
         .take(MAX_CANDIDATES)
-        .filter(|known| *known != name)
+        .filter(|known| *known != name && may_be_near(known))
         .map(|known| (strsim::damerau_levenshtein(&lower, &known.to_lowercase()), known))
-        .filter(|(distance, known)| {
-            *distance <= (length / 3).max(1) && *distance < known.chars().count()
-        })
+        .filter(|(distance, known)| *distance <= most && *distance < known.chars().count())
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, known)| known)
 }

@@ -46,7 +46,7 @@ impl Report {
 /// Past a thousand findings of a kind the rest of that kind is not looked for.
 #[must_use]
 pub fn validate(source: &str, options: &Options) -> Report {
-    let mut document = match yaml::parse(source) {
+    let mut document = match yaml::parse_values(source) {
         Ok(document) => document,
         Err(errors) => {
             let found = errors.into_iter().map(|error| syntax::diagnostic(source, error));

@@ -101,6 +101,22 @@ fn walk(node: &Node, visit: &mut impl FnMut(&Node, &str)) {
 
 /// What in a text is only there to be replaced.
 pub(super) fn placeholder(text: &str) -> Option<&str> {
+    // Every text of a manifest is looked at, and next to none has one: a single pass sees that.
+    let starts = |rest: &[u8], word: &str| {
+        rest.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word.as_bytes()))
+    };
+    let bytes = text.as_bytes();
+    let possible = bytes.iter().enumerate().any(|(at, byte)| match byte {
+        b'T' => starts(&bytes[at..], "todo"),
+        b'F' => starts(&bytes[at..], "fixme"),
+        b'C' => starts(&bytes[at..], "change"),
+        b'e' | b'E' => starts(&bytes[at..], "example."),
+        b'<' => true,
+        _ => false,
+    });
+    if !possible {
+        return None;
+    }
     for word in ["TODO", "FIXME", "CHANGEME", "CHANGE_ME"] {
         let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
         if let Some(at) = text.find(word)
