@@ -6,6 +6,7 @@ mod check;
 mod connect;
 mod demo;
 mod diff;
+mod fixtures;
 mod live;
 mod lsp;
 mod manifests;

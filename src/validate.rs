@@ -5,12 +5,14 @@ use std::path::Path;
 use longshore_engine::error::Error;
 use longshore_validator::{
     Made, Options, Profile, Report, Safety, Severity, mend, render_text, to_json, validate,
+    validate_with_fixtures,
 };
 use serde_json::json;
 
 use crate::Exit;
 use crate::arguments::{Fixes, Format, Validate};
 use crate::diff::unified;
+use crate::fixtures;
 use crate::manifests::{collect, not_read, not_written, read};
 use crate::summary::plural;
 use crate::terminal::{colour, complain, fail, print};
@@ -44,12 +46,17 @@ pub(crate) fn run(command: &Validate) -> Exit {
                 continue;
             }
         };
+        let fixtures = fixtures::beside(path, &mut failed);
+        let look = |source: &str| match &fixtures {
+            Some(fixtures) => validate_with_fixtures(source, fixtures, &options),
+            None => validate(source, &options),
+        };
         let Checked { name, source, report } = if command.fix.is_some() || command.diff {
             let safety = match command.fix {
                 Some(Fixes::Unsafe) => Safety::Unsafe,
                 _ => Safety::Safe,
             };
-            let mended = mend(&source, safety, |text| validate(text, &options));
+            let mended = mend(&source, safety, look);
             let changed = mended.source != source;
             differ |= command.diff && changed;
             if command.diff {
@@ -65,7 +72,7 @@ pub(crate) fn run(command: &Validate) -> Exit {
             }
             Checked { name, source: mended.source, report: mended.report }
         } else {
-            let report = validate(&source, &options);
+            let report = look(&source);
             Checked { name, source, report }
         };
         checked += 1;

@@ -8,6 +8,7 @@
 
 pub mod action;
 pub mod auth;
+pub mod convert;
 pub mod deserialize;
 pub mod http;
 mod json_path;
@@ -23,6 +24,7 @@ mod span;
 pub mod stream;
 mod table;
 pub mod template;
+pub mod time;
 pub mod yaml;
 
 pub use json_path::{JsonPath, Step};

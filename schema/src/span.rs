@@ -163,6 +163,15 @@ impl LineIndex {
         let column = source.get(start..end).map_or(0, |text| text.chars().count());
         (line, column + 1)
     }
+
+    /// The byte offset of the `column`-th byte, counted from 1, of a line; the source's end if there
+    /// is no such place, and the start of the character that holds it.
+    #[must_use]
+    pub fn offset(&self, source: &str, line: usize, column: usize) -> usize {
+        let start = line.checked_sub(1).and_then(|line| self.line_starts.get(line));
+        let at = start.map_or(source.len(), |start| *start as usize + column.saturating_sub(1));
+        (0..=at.min(source.len())).rev().find(|at| source.is_char_boundary(*at)).unwrap_or(0)
+    }
 }
 
 #[cfg(test)]
@@ -178,5 +187,8 @@ mod tests {
         assert_eq!(index.position(source, 6), (2, 1));
         assert_eq!(index.position(source, 9), (2, 4));
         assert_eq!(index.position(source, 999), (3, 1));
+        assert_eq!(index.offset(source, 2, 4), 9);
+        assert_eq!(index.offset(source, 1, 5), 3, "the second byte of a character");
+        assert_eq!(index.offset(source, 9, 9), source.len());
     }
 }

@@ -4,6 +4,11 @@
 //! perhaps more prose, then one that starts with ```` ```yaml good ````; further pairs may follow.
 //! The word `extended` after it validates the example in the extended profile.
 //!
+//! Blocks that start with ```` ```json fixtures/STREAM/NAME.json ```` directly behind an example are
+//! recorded responses beside it; those of `validator/rules/fixtures/` that have other names lie there
+//! too. The word `fixtures` says so of an example without such blocks, and the word `alone` that there
+//! are no others than those shown.
+//!
 //! A block is a manifest if it has the key `manifest`. Otherwise its top-level sections take the
 //! place of those of `validator/rules/base.yaml`. If the last section is `inputs`, `quotas`, `facts`
 //! or `streams`, the base's entries of other names are put behind it, and if the last stream is one
@@ -12,10 +17,22 @@
 use std::fmt::Write as _;
 
 use crate::codes::Code;
-use crate::{Options, Profile, Report, Safety, render_text, validate};
+use crate::{
+    Fixture, Options, Profile, Report, Safety, render_text, validate, validate_with_fixtures,
+};
 
 /// The manifest that examples are part of.
 const BASE: &str = include_str!("../rules/base.yaml");
+
+/// The recorded responses of that manifest.
+const BASE_FIXTURES: &[(&str, &str)] = &[
+    ("fixtures/users/success.json", include_str!("../rules/fixtures/users/success.json")),
+    ("fixtures/users/empty.json", include_str!("../rules/fixtures/users/empty.json")),
+    ("fixtures/users/error.json", include_str!("../rules/fixtures/users/error.json")),
+    ("fixtures/sign_ins/success.json", include_str!("../rules/fixtures/sign_ins/success.json")),
+    ("fixtures/sign_ins/empty.json", include_str!("../rules/fixtures/sign_ins/empty.json")),
+    ("fixtures/sign_ins/error.json", include_str!("../rules/fixtures/sign_ins/error.json")),
+];
 
 /// The page of a rule, in parts.
 #[derive(Clone, Debug)]
@@ -42,6 +59,10 @@ pub struct Example {
     pub shown: String,
     /// The whole manifest; it starts with what is shown.
     pub manifest: String,
+    /// The recorded responses that are shown with it.
+    pub fixtures: Vec<Fixture>,
+    /// All recorded responses beside it; none if it is validated without.
+    pub all_fixtures: Option<Vec<Fixture>>,
     /// How it is validated.
     pub options: Options,
 }
@@ -50,7 +71,10 @@ impl Example {
     /// Validates the example.
     #[must_use]
     pub fn report(&self) -> Report {
-        validate(&self.manifest, &self.options)
+        match &self.all_fixtures {
+            Some(fixtures) => validate_with_fixtures(&self.manifest, fixtures, &self.options),
+            None => validate(&self.manifest, &self.options),
+        }
     }
 }
 
@@ -67,9 +91,12 @@ pub fn explain(code: &Code) -> String {
             }
             Part::Example(example) => {
                 let _ = write!(body, "```yaml\n{}```\n\n", example.shown);
+                for Fixture { path, text } in &example.fixtures {
+                    let _ = write!(body, "`{path}`:\n\n```json\n{text}```\n\n");
+                }
                 let mut report = example.report();
                 report.diagnostics.retain(|diagnostic| diagnostic.code == code.id);
-                if example.bad && !report.diagnostics.is_empty() {
+                if example.bad && (!report.diagnostics.is_empty() || !report.fixtures.is_empty()) {
                     for fix in report.diagnostics.iter().flat_map(|found| &found.fixes) {
                         fixes.push(fix.safety);
                     }
@@ -103,7 +130,7 @@ impl Explanation {
     pub fn of(code: &Code) -> Self {
         let mut parts = Vec::new();
         let mut prose = String::new();
-        let mut lines = code.page.lines();
+        let mut lines = code.page.lines().peekable();
         while let Some(line) = lines.next() {
             let words: Vec<_> = line.split(' ').collect();
             if let ["```yaml", kind @ ("bad" | "good"), rest @ ..] = words.as_slice() {
@@ -111,17 +138,24 @@ impl Explanation {
                     parts.push(Part::Prose(prose.trim().to_owned()));
                 }
                 prose.clear();
-                let mut shown = String::new();
-                for line in lines.by_ref().take_while(|line| *line != "```") {
-                    shown.push_str(line);
-                    shown.push('\n');
+                let shown = block(&mut lines);
+                let mut fixtures = Vec::new();
+                while let Some(path) = lines.next_if(|line| line.is_empty()).and(lines.peek()) {
+                    let Some(path) = path.strip_prefix("```json ") else { break };
+                    lines.next();
+                    let text = block(&mut lines);
+                    fixtures.push(Fixture { path: path.to_owned(), text });
                 }
+                let beside = !fixtures.is_empty() || rest.contains(&"fixtures");
+                let alone = rest.contains(&"alone");
                 let profile =
                     if rest.contains(&"extended") { Profile::Extended } else { Profile::Strict };
                 parts.push(Part::Example(Example {
                     bad: *kind == "bad",
                     manifest: spliced(&shown),
                     shown,
+                    all_fixtures: (beside || alone).then(|| with_base(&fixtures, alone)),
+                    fixtures,
                     options: Options::new(profile),
                 }));
             } else {
@@ -142,6 +176,20 @@ impl Explanation {
             Part::Prose(_) => None,
         })
     }
+}
+
+/// The lines up to the end of a fenced block.
+fn block<'l>(lines: &mut impl Iterator<Item = &'l str>) -> String {
+    lines.take_while(|line| *line != "```").fold(String::new(), |text, line| text + line + "\n")
+}
+
+/// The recorded responses of an example with those of the base that it does not replace.
+fn with_base(own: &[Fixture], alone: bool) -> Vec<Fixture> {
+    let base = BASE_FIXTURES
+        .iter()
+        .filter(|(path, _)| !alone && own.iter().all(|fixture| fixture.path != *path));
+    let base = base.map(|(path, text)| Fixture { path: (*path).into(), text: (*text).into() });
+    own.iter().cloned().chain(base).collect()
 }
 
 /// The fragment with what it lacks of the base behind it.

@@ -1,26 +1,34 @@
 //! Reports for people and for programs.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use longshore_schema::{LineIndex, Span};
 use serde::Serialize;
 
+use crate::codes;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::validate::Report;
 
-/// The report for a person: each finding with the lines that it is about, and a line of totals at
-/// the end. `colour` adds ANSI escapes.
+/// The report for a person: each finding with the lines that it is about, those in the manifest
+/// before those in its fixtures, and a line of totals at the end. `colour` adds ANSI escapes.
 #[must_use]
 pub fn render_text(report: &Report, file: &str, source: &str, colour: bool) -> String {
     let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
-    let lines = LineIndex::new(source);
     let mut text = String::new();
-    for diagnostic in report.diagnostics.iter().take(MAX_SHOWN) {
-        text.push_str(&renderer.render(&groups(diagnostic, file, source, &lines)));
-        text.push_str("\n\n");
+    let mut left = MAX_SHOWN;
+    let mut count = 0;
+    for (file, source, diagnostics) in files(report, file, source) {
+        let (source, lines) = (masked(source, diagnostics), LineIndex::new(source));
+        for diagnostic in diagnostics.iter().take(left) {
+            text.push_str(&renderer.render(&groups(diagnostic, &file, &source, &lines)));
+            text.push_str("\n\n");
+        }
+        left = left.saturating_sub(diagnostics.len());
+        count += diagnostics.len();
     }
-    if let Some(more) = report.diagnostics.len().checked_sub(MAX_SHOWN).filter(|more| *more > 0) {
+    if let Some(more) = count.checked_sub(MAX_SHOWN).filter(|more| *more > 0) {
         let _ = write!(text, "{more} more findings are not shown\n\n");
     }
     text.push_str(&totals(report, file));
@@ -30,6 +38,34 @@ pub fn render_text(report: &Report, file: &str, source: &str, colour: bool) -> S
 
 /// The most findings that are shown to a person; nobody reads more at once.
 const MAX_SHOWN: usize = 200;
+
+/// The manifest and its fixtures, each with its name, text and findings. Fixtures lie beside the
+/// manifest.
+fn files<'r>(
+    report: &'r Report,
+    file: &'r str,
+    source: &'r str,
+) -> impl Iterator<Item = (Cow<'r, str>, &'r str, &'r [Diagnostic])> {
+    let folder = file.rfind(['/', '\\']).map_or("", |at| &file[..=at]);
+    let manifest = (Cow::Borrowed(file), source, report.diagnostics.as_slice());
+    let fixtures = report.fixtures.iter().map(move |fixture| {
+        let path = Cow::Owned(format!("{folder}{}", fixture.path));
+        (path, fixture.text.as_str(), fixture.diagnostics.as_slice())
+    });
+    std::iter::once(manifest).chain(fixtures)
+}
+
+/// The text without what must not be shown, of the same length.
+fn masked<'s>(source: &'s str, diagnostics: &[Diagnostic]) -> Cow<'s, str> {
+    let hidden = diagnostics.iter().filter(|found| codes::hides(found.code));
+    let mut source = Cow::Borrowed(source);
+    for diagnostic in hidden {
+        let range = visible(diagnostic.span(), &source);
+        let stars = "*".repeat(range.len());
+        source.to_mut().replace_range(range, &stars);
+    }
+    source
+}
 
 fn groups<'d>(
     diagnostic: &'d Diagnostic,
@@ -96,19 +132,35 @@ fn totals(report: &Report, file: &str) -> String {
 }
 
 /// The report for a program, as a JSON object: `version` (1), `file`, `diagnostics` (`code`,
-/// `severity`, `message`, `line`, `column`, `end_line`, `end_column`, `labels`, `help`) and
-/// `summary` (`errors`, `warnings`, `infos`, `valid`). Lines and columns count from 1, columns count
+/// `severity`, `message`, `line`, `column`, `end_line`, `end_column`, `labels`, `help`),
+/// `fixtures` if there are findings in some (each with `file` and `diagnostics`), and `summary`
+/// (`errors`, `warnings`, `infos`, `valid`). Lines and columns count from 1, columns count
 /// characters, the end is exclusive. Members may be added in version 1; none is taken away.
 #[must_use]
 pub fn to_json(report: &Report, file: &str, source: &str) -> serde_json::Value {
+    let mut files = files(report, file, source);
+    let (_, _, own) = files.next().unwrap_or_default();
+    let diagnostics = findings(source, own);
+    let fixtures = files
+        .map(|(file, text, diagnostics)| File { file, diagnostics: findings(text, diagnostics) })
+        .collect();
+    let summary = Summary {
+        errors: report.count(Severity::Error),
+        warnings: report.count(Severity::Warning),
+        infos: report.count(Severity::Info),
+        valid: report.checked.is_some(),
+    };
+    serde_json::json!(Output { version: 1, file, diagnostics, fixtures, summary })
+}
+
+fn findings<'r>(source: &str, diagnostics: &'r [Diagnostic]) -> Vec<Finding<'r>> {
     let lines = LineIndex::new(source);
     let place = |span: Span| {
         let (line, column) = lines.position(source, span.start);
         let (end_line, end_column) = lines.position(source, span.end);
         Place { line, column, end_line, end_column }
     };
-    let diagnostics = report
-        .diagnostics
+    diagnostics
         .iter()
         .map(|diagnostic| Finding {
             code: diagnostic.code,
@@ -126,14 +178,7 @@ pub fn to_json(report: &Report, file: &str, source: &str) -> serde_json::Value {
                 .collect(),
             help: diagnostic.help.as_deref(),
         })
-        .collect();
-    let summary = Summary {
-        errors: report.count(Severity::Error),
-        warnings: report.count(Severity::Warning),
-        infos: report.count(Severity::Info),
-        valid: report.checked.is_some(),
-    };
-    serde_json::json!(Output { version: 1, file, diagnostics, summary })
+        .collect()
 }
 
 #[derive(Serialize)]
@@ -141,7 +186,15 @@ struct Output<'r> {
     version: u32,
     file: &'r str,
     diagnostics: Vec<Finding<'r>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    fixtures: Vec<File<'r>>,
     summary: Summary,
+}
+
+#[derive(Serialize)]
+struct File<'r> {
+    file: Cow<'r, str>,
+    diagnostics: Vec<Finding<'r>>,
 }
 
 #[derive(Serialize)]

@@ -1,18 +1,23 @@
 //! From text to a report.
 
+use std::collections::BTreeMap;
+
 use longshore_schema::{Manifest, yaml};
 
 use crate::checked::Checked;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::ignores::Ignores;
 use crate::options::Options;
+use crate::samples::Fixture;
 use crate::{codes, rules, shape, syntax};
 
 /// What was found.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
-    /// All findings, sorted by place.
+    /// All findings in the manifest, sorted by place.
     pub diagnostics: Vec<Diagnostic>,
+    /// The fixtures in which something was found, in the order in which they were given.
+    pub fixtures: Vec<FixtureReport>,
     /// The manifest, if nothing of severity error was found.
     pub checked: Option<Checked<Manifest>>,
     /// How much of the manifest was looked at.
@@ -31,26 +36,52 @@ pub enum Reach {
     Whole,
 }
 
+/// What was found in one fixture.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FixtureReport {
+    /// The fixture's path as it was given.
+    pub path: String,
+    /// Its text, which the findings point into.
+    pub text: String,
+    /// All findings in it, sorted by place; at least one.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
 impl Report {
-    /// How many findings have this severity.
+    /// How many findings have this severity, in the manifest and its fixtures.
     #[must_use]
     pub fn count(&self, severity: Severity) -> usize {
-        self.diagnostics.iter().filter(|diagnostic| diagnostic.severity == severity).count()
+        let in_fixtures = self.fixtures.iter().flat_map(|fixture| &fixture.diagnostics);
+        let all = self.diagnostics.iter().chain(in_fixtures);
+        all.filter(|diagnostic| diagnostic.severity == severity).count()
     }
 }
 
-/// Validates one manifest.
+/// Validates one manifest, whether it has fixtures or not.
 ///
 /// Mistakes in one part do not hide those in another: unknown keys and entries that cannot be read
 /// are left out, and the rules run over the rest. Text that is not YAML is the exception.
 /// Past a thousand findings of a kind the rest of that kind is not looked for.
 #[must_use]
 pub fn validate(source: &str, options: &Options) -> Report {
+    check(source, None, options)
+}
+
+/// Validates one manifest together with the recorded responses beside it: that its paths,
+/// conversions and tables fit what the app answers, and that the responses may be published.
+///
+/// An empty list says that there are none, which is a finding.
+#[must_use]
+pub fn validate_with_fixtures(source: &str, fixtures: &[Fixture], options: &Options) -> Report {
+    check(source, Some(fixtures), options)
+}
+
+fn check(source: &str, fixtures: Option<&[Fixture]>, options: &Options) -> Report {
     let mut document = match yaml::parse_values(source) {
         Ok(document) => document,
         Err(errors) => {
             let found = errors.into_iter().map(|error| syntax::diagnostic(source, error));
-            return report(found.collect(), None, Reach::Text, options);
+            return report(found.collect(), Vec::new(), None, Reach::Text, options);
         }
     };
     let mut ignores =
@@ -88,12 +119,16 @@ pub fn validate(source: &str, options: &Options) -> Report {
             None
         }
     };
+    let mut in_fixtures = Vec::new();
     if let Some(manifest) = &manifest {
         let root = &document.root;
         let written = written.as_ref().unwrap_or(root);
         let cx = rules::Context::new(source, root, written, manifest, options);
         let mut found = Vec::new();
         rules::run(&cx, whole, &mut found);
+        if let Some(fixtures) = fixtures {
+            in_fixtures = rules::samples::run(&cx, fixtures, whole, &mut found);
+        }
         found.retain(|diagnostic| diagnostic.span() != shape::NOWHERE);
         for diagnostic in &mut found {
             diagnostic.labels.retain(|label| label.span != shape::NOWHERE);
@@ -103,7 +138,8 @@ pub fn validate(source: &str, options: &Options) -> Report {
     }
     let reach = if whole && manifest.is_some() { Reach::Whole } else { Reach::Parts };
     diagnostics.append(&mut ignores.findings(reach == Reach::Whole));
-    report(diagnostics, manifest, reach, options)
+    let in_fixtures = by_fixture(fixtures.unwrap_or_default(), in_fixtures, options);
+    report(diagnostics, in_fixtures, manifest, reach, options)
 }
 
 /// The loader's message with the language's words for Rust's.
@@ -118,19 +154,43 @@ fn in_words(message: &str) -> String {
     words.iter().fold(message.to_owned(), |text, (rust, word)| text.replace(rust, word))
 }
 
-fn report(
-    mut diagnostics: Vec<Diagnostic>,
-    manifest: Option<Manifest>,
-    reach: Reach,
+/// The findings by fixture, of those fixtures that have any.
+fn by_fixture(
+    fixtures: &[Fixture],
+    found: Vec<(usize, Diagnostic)>,
     options: &Options,
-) -> Report {
-    options.severities.apply(&mut diagnostics);
+) -> Vec<FixtureReport> {
+    let mut reports: BTreeMap<usize, Vec<Diagnostic>> = BTreeMap::new();
+    for (index, diagnostic) in found {
+        reports.entry(index).or_default().push(diagnostic);
+    }
+    let named = |(index, mut diagnostics): (usize, Vec<Diagnostic>)| {
+        options.severities.apply(&mut diagnostics);
+        sort(&mut diagnostics);
+        let Fixture { path, text } = fixtures.get(index)?.clone();
+        (!diagnostics.is_empty()).then_some(FixtureReport { path, text, diagnostics })
+    };
+    reports.into_iter().filter_map(named).collect()
+}
+
+fn sort(diagnostics: &mut Vec<Diagnostic>) {
     diagnostics.sort_by(|a, b| {
         let place = |diagnostic: &Diagnostic| (diagnostic.span().start, diagnostic.severity);
         place(a).cmp(&place(b)).then_with(|| (a.code, &a.message).cmp(&(b.code, &b.message)))
     });
     diagnostics.dedup();
-    let failed = diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
-    let checked = manifest.filter(|_| !failed).map(Checked::new);
-    Report { diagnostics, checked, reach }
+}
+
+fn report(
+    mut diagnostics: Vec<Diagnostic>,
+    fixtures: Vec<FixtureReport>,
+    manifest: Option<Manifest>,
+    reach: Reach,
+    options: &Options,
+) -> Report {
+    options.severities.apply(&mut diagnostics);
+    sort(&mut diagnostics);
+    let report = Report { diagnostics, fixtures, checked: None, reach };
+    let failed = report.count(Severity::Error) > 0;
+    Report { checked: manifest.filter(|_| !failed).map(Checked::new), ..report }
 }

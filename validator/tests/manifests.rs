@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use longshore_validator::{Options, render_text, validate};
+use longshore_validator::{Fixture, Options, render_text, validate, validate_with_fixtures};
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
@@ -18,10 +18,37 @@ fn manifests(folder: &str) -> Vec<PathBuf> {
     files
 }
 
+fn fixtures(folder: &Path, name: &str) -> Vec<Fixture> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let mut paths: Vec<_> =
+        entries.map(|entry| entry.expect("a folder can be listed").path()).collect();
+    paths.sort();
+    let mut found = Vec::new();
+    for path in paths {
+        let name = format!("{name}/{}", path.file_name().unwrap_or_default().to_string_lossy());
+        if path.is_dir() {
+            found.extend(fixtures(&path, &name));
+        } else {
+            let text = std::fs::read_to_string(&path).expect("a fixture is text");
+            found.push(Fixture { path: name, text });
+        }
+    }
+    found
+}
+
 fn text_of(path: &Path) -> (String, bool) {
     let source = std::fs::read_to_string(path).expect("a manifest is text");
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let report = validate(&source, &Options::default());
+    // Beside `x.yaml` of a folder of many lies what belongs to it in `x/fixtures/`.
+    let folder = match &*name {
+        "manifest.yaml" => path.with_file_name("fixtures"),
+        _ => path.with_extension("").join("fixtures"),
+    };
+    let options = Options::default();
+    let report = match fixtures(&folder, "fixtures") {
+        fixtures if fixtures.is_empty() => validate(&source, &options),
+        fixtures => validate_with_fixtures(&source, &fixtures, &options),
+    };
     (render_text(&report, &name, &source, false), report.checked.is_some())
 }
 

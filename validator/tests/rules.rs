@@ -5,7 +5,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use longshore_validator::{Explanation, Part, codes, explain, render_text};
+use longshore_validator::{Diagnostic, Explanation, Part, codes, explain, render_text};
 
 const BOOK: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs");
 
@@ -35,21 +35,26 @@ fn every_rule_finds_its_bad_examples_and_nothing_in_its_good_ones() {
         for example in page.examples() {
             let report = example.report();
             let shown = render_text(&report, code.id, &example.manifest, false);
-            let found: Vec<_> =
-                report.diagnostics.iter().filter(|found| found.code == code.id).collect();
-            if !example.bad && !report.diagnostics.is_empty() {
+            let in_fixtures = report.fixtures.iter().flat_map(|fixture| &fixture.diagnostics);
+            let all: Vec<_> = report.diagnostics.iter().chain(in_fixtures).collect();
+            let found: Vec<_> = all.iter().filter(|found| found.code == code.id).collect();
+            if !example.bad && !all.is_empty() {
                 wrong.push(format!("{}: its good example has findings:\n{shown}", code.id));
             }
             if example.bad && found.is_empty() {
                 wrong.push(format!("{}: its bad example is not found:\n{shown}", code.id));
             }
             // What may not be ignored is found itself, too.
-            let alone = code.name == "forbidden-ignore" || found.len() == report.diagnostics.len();
+            let alone = code.name == "forbidden-ignore" || found.len() == all.len();
             if example.bad && !alone {
                 wrong.push(format!("{}: its bad example has other faults:\n{shown}", code.id));
             }
             let lines = example.shown.len() as u32;
-            if example.bad && found.iter().any(|found| found.span().start > lines) {
+            let within = |found: &Diagnostic| found.code == code.id && found.span().start > lines;
+            let shown_in = |path: &str| example.fixtures.iter().any(|shown| shown.path == path);
+            let unseen = report.diagnostics.iter().any(within)
+                || report.fixtures.iter().any(|fixture| !shown_in(&fixture.path));
+            if example.bad && unseen {
                 wrong.push(format!("{}: the fault is not in what is shown:\n{shown}", code.id));
             }
         }

@@ -1,19 +1,17 @@
 //! Turns values of a record into what an attribute may hold.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 
+use longshore_schema::convert::{integer, is_ip};
 use longshore_schema::scalar::TimeFormat;
+use longshore_schema::time;
 use longshore_validator::ocsf::{Attribute, Enum, EnumId, Object, Primitive, Type, table};
 use regex::Regex;
 
 use super::datum::{Datum, is_number, write_string};
-use super::time;
 
 /// The id of "Other" in OCSF's enums.
 const OTHER: i64 = 99;
-/// The longest text of an `ip_t` that OCSF allows.
-const LONGEST_IP: usize = 40;
 
 /// What a value is turned into before its attribute's type has a say.
 #[derive(Clone, Debug)]
@@ -69,26 +67,6 @@ impl Conversion {
             },
         }
     }
-}
-
-fn integer(text: &str) -> Option<i64> {
-    let text = text.trim();
-    text.parse().ok().or_else(|| {
-        let value = text.parse::<f64>().ok()?;
-        // Up to 2^53 every whole double is exact.
-        (value.fract() == 0.0 && value.abs() <= 9_007_199_254_740_992.0).then_some(value as i64)
-    })
-}
-
-/// An IP address, with the zone that IPv6 allows (RFC 4007 section 11).
-fn is_ip(text: &str) -> bool {
-    text.len() <= LONGEST_IP
-        && match text.split_once('%') {
-            Some((address, zone)) => {
-                !zone.is_empty() && matches!(address.parse(), Ok(IpAddr::V6(_)))
-            }
-            None => text.parse::<IpAddr>().is_ok(),
-        }
 }
 
 /// What an attribute may hold.

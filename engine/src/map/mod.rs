@@ -34,10 +34,8 @@ mod paths;
 mod plan;
 mod scan;
 mod template;
-mod time;
 
 pub use failure::Error;
-pub(crate) use time::parse as parse_time;
 
 /// What all events of a stream have in common.
 #[derive(Clone, Debug, PartialEq, Eq)]

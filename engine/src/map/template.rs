@@ -5,11 +5,10 @@ use std::fmt::Write as _;
 use base64::Engine as _;
 use longshore_schema::scalar::TimeFormat;
 use longshore_schema::template::{Expression, Helper, Part};
-use longshore_schema::{Literal, Template};
+use longshore_schema::{Literal, Template, time};
 
 use super::datum::Datum;
 use super::paths::{Paths, Slot, Slots};
-use super::time;
 
 /// A template over `record.NAME` with its references looked up.
 #[derive(Debug)]

@@ -66,7 +66,7 @@ pub(super) fn item_time(window: &Window, item: &Value) -> Result<Option<Timestam
         Some(Value::Number(number)) => number.to_string(),
         _ => String::new(),
     };
-    let millis = crate::map::parse_time(&text, &window.format).ok_or_else(|| {
+    let millis = longshore_schema::time::parse(&text, &window.format).ok_or_else(|| {
         Error::new(Code::DataMapping, "the time of a listed item cannot be read")
             .cause(format!(
                 "`{}` is missing or not in the format that the manifest says",

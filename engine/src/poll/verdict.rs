@@ -92,7 +92,7 @@ fn fits(rule: &ErrorRule, status: u16, document: Option<&Value>) -> bool {
     let body_fits = rule.when.body.iter().all(|(path, expected)| {
         document.and_then(|document| path.first(document)).is_some_and(|value| match value {
             Value::String(text) => *text == expected.to_string(),
-            Value::Number(_) | Value::Bool(_) => *value == expected.to_string(),
+            Value::Number(_) | Value::Bool(_) => value.to_string() == expected.to_string(),
             _ => false,
         })
     });

@@ -32,6 +32,7 @@ macro_rules! codes {
     };
 }
 pub(crate) mod errors;
+pub(crate) mod fixtures;
 pub(crate) mod metadata;
 pub(crate) mod quotas;
 pub(crate) mod references;
@@ -42,6 +43,7 @@ pub(crate) mod types;
 pub(crate) mod windows;
 
 pub(crate) use self::errors::*;
+pub(crate) use self::fixtures::*;
 pub(crate) use self::metadata::*;
 pub(crate) use self::quotas::*;
 pub(crate) use self::references::*;
@@ -91,11 +93,17 @@ pub static FAMILIES: &[Family] = &[
     Family { prefix: "LS06", title: "Signing in and security", codes: security::CODES },
     Family { prefix: "LS07", title: "Profiles and metadata", codes: metadata::CODES },
     Family { prefix: "LS08", title: "Error rules", codes: errors::CODES },
+    Family { prefix: "LS09", title: "Fixtures", codes: fixtures::CODES },
 ];
 
 /// All codes in order.
 pub static ALL: LazyLock<Vec<&'static Code>> =
     LazyLock::new(|| FAMILIES.iter().flat_map(|family| family.codes).copied().collect());
+
+/// Whether what a finding points at must not be shown: a secret, or personal data.
+pub(crate) fn hides(id: &str) -> bool {
+    [RECORDED_SECRET.id, RECORDED_PERSON.id].contains(&id)
+}
 
 /// The code with this id, in capitals or not.
 #[must_use]

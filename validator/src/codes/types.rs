@@ -16,4 +16,5 @@ codes! {
     ATTRIBUTE_CONFLICT = "LS0313" "attribute-conflict" Error "An attribute is mapped twice, or as a whole and in parts.";
     DUPLICATE_CASE = "LS0314" "duplicate-case" Error "Two cases are for the same value.";
     CASE_VALUES = "LS0315" "case-values" Error "A case does not say clearly what it is for.";
+    PATH_NOT_IN_SAMPLES = "LS0316" "path-not-in-samples" Error ignorable "A path finds nothing in any recorded response.";
 }

@@ -6,7 +6,7 @@
 
 mod auth;
 mod errors;
-mod fetch;
+pub(crate) mod fetch;
 mod helpers;
 mod hosts;
 mod inputs;
@@ -16,6 +16,7 @@ mod paths;
 mod profiles;
 mod quotas;
 mod references;
+pub(crate) mod samples;
 mod sites;
 mod streams;
 mod values;

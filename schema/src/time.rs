@@ -1,16 +1,19 @@
-//! Reads points in time as sources write them.
+//! Reads points in time as sources write them, for the engine that converts them and for the
+//! validator that tells beforehand whether it will.
 
 use jiff::civil::{Date, DateTime, Time};
 use jiff::fmt::strtime;
 use jiff::tz::Offset;
-use longshore_schema::scalar::TimeFormat;
+
+use crate::scalar::TimeFormat;
 
 /// The end of the year 9999, the last time that OCSF's `timestamp_t` means.
-pub(super) const LAST: i64 = 253_402_300_799_999;
+pub const LAST: i64 = 253_402_300_799_999;
 
 /// Reads a text as milliseconds since 1970-01-01T00:00:00Z, cut to whole milliseconds; `None` if it
 /// is not written in the format, or lies before 1970 or after 9999.
-pub(crate) fn parse(text: &str, format: &TimeFormat) -> Option<i64> {
+#[must_use]
+pub fn parse(text: &str, format: &TimeFormat) -> Option<i64> {
     let millis = match format {
         TimeFormat::Iso8601 => iso(text.as_bytes()).or_else(|| iso_rare(text))?,
         TimeFormat::EpochSeconds => epoch(text, 3)?,
@@ -133,7 +136,7 @@ fn by_pattern(text: &str, pattern: &str) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use longshore_schema::scalar::Scalar;
+    use crate::scalar::Scalar;
     use proptest::prelude::*;
 
     fn read(text: &str, format: &str) -> Option<i64> {

@@ -1,0 +1,298 @@
+//! Reads one fixture: a JSON object with `status`, perhaps `headers`, and `body` or `text`.
+
+use longshore_schema::stream::Decode;
+use longshore_schema::yaml::{self, Content, Entry, Node, SyntaxErrorKind};
+use longshore_schema::{LineIndex, Manifest, Span, Spanned};
+
+use super::text::{Decoded, rows};
+use super::{Fixture, Owner, Sample, select, step_of};
+use crate::codes;
+use crate::diagnostic::{Diagnostic, Safety};
+use crate::rules::fetch::{Fetch, fetches};
+use crate::suggest::{closest, one_of};
+
+/// The members of a fixture.
+const MEMBERS: [&str; 4] = ["status", "headers", "body", "text"];
+
+/// Reads a fixture; `None` if it is not one.
+pub(super) fn read(
+    manifest: &Manifest,
+    index: usize,
+    fixture: &Fixture,
+    left_out: &dyn Fn(&str) -> bool,
+    found: &mut Vec<Diagnostic>,
+) -> Option<Sample> {
+    let (owner, fetch) = match place(manifest, &fixture.path, left_out) {
+        Ok(place) => place?,
+        Err((message, help)) => {
+            let span = Span::new(0, fixture.text.chars().next().map_or(0, char::len_utf8));
+            found.push(Diagnostic::new(&codes::FIXTURE_PLACE, span, message).help(help));
+            return None;
+        }
+    };
+    let root = document(&fixture.text, found)?;
+    if !matches!(root.content, Content::Mapping(_)) {
+        let start = Span::new(root.span.start as usize, root.span.start as usize + 1);
+        found.push(
+            Diagnostic::new(&codes::FIXTURE_SHAPE, start, "a fixture is a response, not its body")
+                .help("write { \"status\": 200, \"body\": ... } with the answer as `body`"),
+        );
+        return None;
+    }
+    let before = found.len();
+    for entry in root.entries() {
+        if !MEMBERS.contains(&entry.key.as_str()) {
+            found.push(unknown_member(&root, entry));
+        }
+    }
+    if found.len() > before {
+        return None;
+    }
+    let status = status(&root, found);
+    let headers = root.entry("headers").map_or(Vec::new(), |entry| headers(entry, found));
+    let (body, text) = (root.entry("body"), root.entry("text"));
+    if let (Some(first), Some(second)) = (body, text) {
+        found.push(
+            Diagnostic::new(&codes::FIXTURE_SHAPE, second.key_span, "the response has two bodies")
+                .also(first.key_span, "the other one")
+                .help("keep `body` for JSON, or `text` for anything else"),
+        );
+        return None;
+    }
+    let status = status?;
+    let csv = fetch.as_ref().is_some_and(|fetch| fetch.decode == Decode::Csv);
+    let mut records = Vec::new();
+    if status.value < 400 {
+        let wrong = if csv { body } else { text };
+        if let Some(wrong) = wrong {
+            let (is, write) = if csv { ("CSV", "text") } else { ("JSON", "body") };
+            found.push(
+                Diagnostic::new(
+                    &codes::FIXTURE_SHAPE,
+                    wrong.key_span,
+                    format!("the response is read as {is}, and `{}` is not", wrong.key),
+                )
+                .help(format!("record it as `{write}`, or mend `decode` in the manifest")),
+            );
+            return None;
+        }
+    }
+    let decoded = match text {
+        Some(entry) => Some(lines(&fixture.text, &entry.value, found)?),
+        None => None,
+    };
+    if status.value < 400 {
+        if let (true, Some(decoded)) = (csv, &decoded) {
+            records = rows(decoded);
+        } else if let (Some(body), Some(path)) = (body, fetch.and_then(|fetch| fetch.records)) {
+            records = select(path, &body.value).into_iter().cloned().collect();
+        }
+    }
+    let body = body.map(|entry| entry.value.clone());
+    Some(Sample { fixture: index, owner, status, headers, body, records })
+}
+
+/// What a fixture answers, by its path; `Ok(None)` if that was left out of the manifest.
+#[allow(clippy::type_complexity, reason = "the parts are named where it is used")]
+fn place<'m>(
+    manifest: &'m Manifest,
+    path: &str,
+    left_out: &dyn Fn(&str) -> bool,
+) -> Result<Option<(Owner, Option<Fetch<'m>>)>, (String, String)> {
+    let parts: Vec<_> = path.split('/').skip(1).collect();
+    let help = "name it fixtures/STREAM/NAME.json, or fixtures/STREAM/STEP/NAME.json for a stream with steps";
+    let (first, second, depth) = match parts.as_slice() {
+        [_] => return Err(("the fixture belongs to no stream".to_owned(), help.to_owned())),
+        [first, _] => (*first, None, 2),
+        [first, second, _] => (*first, Some(*second), 3),
+        _ => return Err(("the fixture lies too deep".to_owned(), help.to_owned())),
+    };
+    let stream = manifest.streams.value.iter().find(|(name, _)| name.as_str() == first);
+    if let Some((name, stream)) = stream {
+        let steps = fetches(stream);
+        let fetch = steps.iter().find(|fetch| step_of(fetch) == second);
+        if let Some(fetch) = fetch {
+            let owner = Owner::Stream { stream: name.to_string(), step: second.map(str::to_owned) };
+            return Ok(Some((owner, Some(*fetch))));
+        }
+        let names: Vec<_> = steps.iter().filter_map(step_of).collect();
+        if names.is_empty() {
+            return Err((
+                format!("the stream `{first}` has no steps"),
+                format!("move it to fixtures/{first}/"),
+            ));
+        }
+        let message = match second {
+            Some(second) => format!("the stream `{first}` has no step `{second}`"),
+            None => format!("the fixture belongs to no step of `{first}`"),
+        };
+        let help = names.iter().map(|name| format!("fixtures/{first}/{name}")).collect::<Vec<_>>();
+        return Err((message, format!("move it to {}", one_of(help.iter().map(String::as_str)))));
+    }
+    if depth == 3
+        && first == "facts"
+        && let Some(fact) = second
+    {
+        let known = manifest.facts.iter().find(|(name, _)| name.as_str() == fact);
+        if known.is_some() {
+            return Ok(Some((Owner::Fact(fact.to_owned()), None)));
+        }
+        let names = manifest.facts.iter().map(|(name, _)| name.as_str());
+        return Err((format!("the manifest asks for no fact `{fact}`"), meant(fact, names)));
+    }
+    if left_out(first) {
+        return Ok(None);
+    }
+    let names = manifest.streams.value.iter().map(|(name, _)| name.as_str());
+    Err((format!("the manifest has no stream `{first}`"), meant(first, names)))
+}
+
+fn meant<'n>(name: &str, names: impl Iterator<Item = &'n str>) -> String {
+    let names: Vec<_> = names.collect();
+    match closest(name, names.iter().copied()) {
+        Some(meant) => format!("rename the folder to `{meant}`"),
+        None => format!("rename the folder to {}, or remove it", one_of(names)),
+    }
+}
+
+/// The document of a fixture, read as JSON first: what YAML alone takes is not JSON.
+fn document(text: &str, found: &mut Vec<Diagnostic>) -> Option<Node> {
+    if text.len() > yaml::MAX_SOURCE_BYTES {
+        let message = format!("the fixture is longer than {} bytes", yaml::MAX_SOURCE_BYTES);
+        found.push(
+            Diagnostic::new(&codes::FIXTURE_JSON, Span::default(), message)
+                .help("keep the records that show something of their own"),
+        );
+        return None;
+    }
+    if let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(text) {
+        let at = LineIndex::new(text).offset(text, error.line(), error.column());
+        let message = error.to_string();
+        let cause = message.split(" at line ").next().unwrap_or_default();
+        let end = text[at..].chars().next().map_or(at, |c| at + c.len_utf8());
+        found.push(
+            Diagnostic::new(
+                &codes::FIXTURE_JSON,
+                Span::new(at, end),
+                format!("the fixture is not JSON: {cause}"),
+            )
+            .help("write it as JSON (RFC 8259), without comments"),
+        );
+        return None;
+    }
+    match yaml::parse(text) {
+        Ok(document) => Some(document.root),
+        Err(errors) => {
+            for error in errors.into_iter().take(20) {
+                let message = match error.kind {
+                    SyntaxErrorKind::DuplicateKey => error.message,
+                    _ => format!("the fixture cannot be read: {}", error.message),
+                };
+                let mut diagnostic = Diagnostic::new(&codes::FIXTURE_JSON, error.span, message)
+                    .maybe_help(error.help);
+                if let Some((span, text)) = error.related {
+                    diagnostic = diagnostic.also(span, text);
+                }
+                found.push(diagnostic);
+            }
+            None
+        }
+    }
+}
+
+fn unknown_member(root: &Node, entry: &Entry) -> Diagnostic {
+    let message = format!("a fixture has no member `{}`", entry.key);
+    let diagnostic = Diagnostic::new(&codes::FIXTURE_SHAPE, entry.key_span, message);
+    let free = MEMBERS.into_iter().filter(|member| root.entry(member).is_none());
+    match closest(&entry.key, free) {
+        Some(meant) => diagnostic.label(format!("did you mean `{meant}`?")).fix(
+            Safety::Safe,
+            format!("rename it to `{meant}`"),
+            entry.key_span,
+            format!("\"{meant}\""),
+        ),
+        None => diagnostic.help(
+            "a fixture has `status`, `headers`, and `body` or `text`: put the answer under `body`",
+        ),
+    }
+}
+
+fn status(root: &Node, found: &mut Vec<Diagnostic>) -> Option<Spanned<u16>> {
+    let Some(entry) = root.entry("status") else {
+        let start = root.span.start as usize;
+        found.push(
+            Diagnostic::new(
+                &codes::FIXTURE_SHAPE,
+                Span::new(start, start + 1),
+                "the fixture does not say the response's status",
+            )
+            .help("add \"status\": 200, or the status that was recorded"),
+        );
+        return None;
+    };
+    if let Content::Integer(number @ 100..=599) = entry.value.content {
+        return Some(Spanned::new(number as u16, entry.value.span));
+    }
+    found.push(
+        Diagnostic::new(
+            &codes::FIXTURE_SHAPE,
+            entry.value.span,
+            "a status is a number from 100 to 599",
+        )
+        .help("write the HTTP status that was recorded, such as 200"),
+    );
+    None
+}
+
+fn headers(entry: &Entry, found: &mut Vec<Diagnostic>) -> Vec<(Spanned<String>, Spanned<String>)> {
+    let mut wrong = |span, message: &str| {
+        found.push(
+            Diagnostic::new(&codes::FIXTURE_SHAPE, span, message)
+                .help("write \"headers\": { \"Name\": \"value\" }"),
+        );
+    };
+    if !matches!(entry.value.content, Content::Mapping(_)) {
+        wrong(entry.value.span, "headers are an object of names and texts");
+        return Vec::new();
+    }
+    let mut headers = Vec::new();
+    for header in entry.value.entries() {
+        match &header.value.content {
+            Content::String(text) => headers.push((
+                Spanned::new(header.key.clone(), header.key_span),
+                Spanned::new(text.clone(), header.value.span),
+            )),
+            _ => wrong(header.value.span, "a header's value is a text"),
+        }
+    }
+    headers
+}
+
+/// A text: a string, or a list of strings that are its lines.
+fn lines(source: &str, node: &Node, found: &mut Vec<Diagnostic>) -> Option<Decoded> {
+    let mut decoded = Decoded::default();
+    let mut wrong = |span| {
+        found.push(
+            Diagnostic::new(&codes::FIXTURE_SHAPE, span, "`text` is a string, or a list of lines")
+                .help("write \"text\": [\"first line\", \"second line\"]"),
+        );
+    };
+    match &node.content {
+        Content::String(text) => decoded.push(source, node.span, text),
+        Content::Sequence(items) => {
+            for item in items {
+                let Content::String(line) = &item.content else {
+                    wrong(item.span);
+                    return None;
+                };
+                decoded.push(source, item.span, line);
+                decoded.push_line_end();
+            }
+        }
+        _ => {
+            wrong(node.span);
+            return None;
+        }
+    }
+    Some(decoded)
+}
