@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::scalar::{Duration, HeaderPattern, HostPattern, Percent, StatusPattern};
+use crate::scalar::{Duration, HeaderPattern, HostPattern, Pattern, Percent, StatusPattern};
 use crate::{JsonPath, Literal, OneOrMany, Spanned, Table, Template};
 
 /// How all requests are sent.
@@ -175,9 +175,20 @@ pub struct ErrorRule {
 pub struct Condition {
     /// The status is one of these.
     pub status: Option<OneOrMany<StatusPattern>>,
+    /// Headers have values that match these patterns as a whole.
+    #[serde(default)]
+    pub headers: Table<String, Spanned<Pattern>>,
     /// Members of the JSON body have these values.
     #[serde(default)]
     pub body: Table<JsonPath, Literal>,
+}
+
+impl Condition {
+    /// Whether it asks for nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.status.is_none() && self.headers.is_empty() && self.body.is_empty()
+    }
 }
 
 /// What to do about an answer.

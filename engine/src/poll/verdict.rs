@@ -1,6 +1,7 @@
 //! What an unsuccessful answer means: what the manifest says, or what HTTP says.
 
 use longshore_schema::http::{ErrorRule, Reaction};
+use reqwest::header::HeaderMap;
 use serde_json::Value;
 
 use crate::error::{Code, Error, printable};
@@ -25,7 +26,7 @@ pub(super) async fn judge(plan: &Plan, response: &mut Response) -> Verdict {
     let body = whole(response, MAX_ERROR_BODY).await.unwrap_or_default();
     let document: Option<Value> = serde_json::from_slice(&body).ok();
     for rule in &plan.rules {
-        if fits(rule, status, document.as_ref()) {
+        if fits(rule, status, &response.headers, document.as_ref()) {
             return ruled(rule, status);
         }
     }
@@ -86,9 +87,13 @@ fn by_status(plan: &Plan, status: u16, document: Option<&Value>) -> Verdict {
     }
 }
 
-fn fits(rule: &ErrorRule, status: u16, document: Option<&Value>) -> bool {
+fn fits(rule: &ErrorRule, status: u16, headers: &HeaderMap, document: Option<&Value>) -> bool {
     let status_fits =
         rule.when.status.as_ref().is_none_or(|any| any.0.iter().any(|one| one.matches(status)));
+    let headers_fit = rule.when.headers.iter().all(|(name, pattern)| {
+        let values = headers.get_all(name.value.as_str()).iter();
+        values.filter_map(|value| value.to_str().ok()).any(|value| pattern.is_match(value.trim()))
+    });
     let body_fits = rule.when.body.iter().all(|(path, expected)| {
         document.and_then(|document| path.first(document)).is_some_and(|value| match value {
             Value::String(text) => *text == expected.to_string(),
@@ -96,7 +101,7 @@ fn fits(rule: &ErrorRule, status: u16, document: Option<&Value>) -> bool {
             _ => false,
         })
     });
-    status_fits && body_fits
+    status_fits && headers_fit && body_fits
 }
 
 fn ruled(rule: &ErrorRule, status: u16) -> Verdict {
@@ -140,5 +145,36 @@ fn error_word(document: &Value, depth: usize) -> Option<String> {
             .find_map(|name| members.get(*name).and_then(Value::as_str).and_then(word))
             .or_else(|| members.values().find_map(|value| error_word(value, depth + 1))),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rule_fits_an_answer_that_has_all_of_its_headers() {
+        let manifest = include_str!("../../../tests/good/complete.yaml").replace(
+            "    then: refresh\n",
+            "    then: refresh\n  - when: { status: 403, headers: { X-Left: \"0\", X-SSO: .+ } }\n    then: retry\n",
+        );
+        let checked = longshore_validator::validate(&manifest, &Default::default()).checked;
+        let manifest = checked.expect("the manifest is good");
+        let rule = manifest
+            .errors
+            .iter()
+            .find(|rule| !rule.when.headers.is_empty())
+            .expect("the rule is in the manifest");
+        let fit = |status, given: &[(&'static str, &'static str)]| {
+            let headers = given.iter().map(|(name, value)| {
+                let name = reqwest::header::HeaderName::from_static(name);
+                (name, reqwest::header::HeaderValue::from_static(value))
+            });
+            fits(rule, status, &headers.collect(), None)
+        };
+        assert!(fit(403, &[("x-left", "0"), ("x-sso", "required; url=x")]));
+        assert!(!fit(403, &[("x-left", "10"), ("x-sso", "required")]));
+        assert!(!fit(403, &[("x-left", "0")]));
+        assert!(!fit(401, &[("x-left", "0"), ("x-sso", "required")]));
     }
 }

@@ -1,10 +1,10 @@
 //! Rules about the app's answers: each can apply, and each can be reported.
 
-use longshore_schema::JsonPath;
 use longshore_schema::auth::Auth;
 use longshore_schema::http::{Condition, Reaction};
 use longshore_schema::map::{Map, Value};
-use longshore_schema::scalar::StatusPattern;
+use longshore_schema::scalar::{Pattern, StatusPattern};
+use longshore_schema::{JsonPath, Literal, Spanned};
 
 use super::Context;
 use super::sites::{all_attributes, streams};
@@ -14,7 +14,7 @@ use crate::diagnostic::Diagnostic;
 /// A rule has a condition.
 pub(crate) fn conditions(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
     for rule in &cx.manifest.errors {
-        if rule.when.status.is_none() && rule.when.body.is_empty() {
+        if rule.when.is_empty() {
             let place = cx.find(rule.span, "when", 0);
             found.push(
                 Diagnostic::new(&codes::EMPTY_CONDITION, place, "the rule has no condition")
@@ -68,7 +68,7 @@ pub(crate) fn reachable(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
     let rules = &cx.manifest.errors;
     // Each is compared with all before it.
     for (n, rule) in rules.iter().enumerate().take(MAX_COMPARED) {
-        if rule.when.status.is_none() && rule.when.body.is_empty() {
+        if rule.when.is_empty() {
             continue;
         }
         let earlier = rules[..n].iter().find(|earlier| covers(&earlier.when, &rule.when));
@@ -88,7 +88,7 @@ pub(crate) fn reachable(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
 
 /// Whether every answer that satisfies `inner` satisfies `outer`.
 fn covers(outer: &Condition, inner: &Condition) -> bool {
-    if outer.status.is_none() && outer.body.is_empty() {
+    if outer.is_empty() {
         return false;
     }
     let statuses = match (&outer.status, &inner.status) {
@@ -101,13 +101,16 @@ fn covers(outer: &Condition, inner: &Condition) -> bool {
             })
         }),
     };
-    let same = |(path, value): &(
-        longshore_schema::Spanned<longshore_schema::JsonPath>,
-        longshore_schema::Literal,
-    )| {
+    let same = |(path, value): &(Spanned<JsonPath>, Literal)| {
         inner.body.iter().any(|(known, literal)| known.value == path.value && literal == value)
     };
-    statuses && outer.body.iter().all(same)
+    let headers = outer.headers.iter().all(|(name, pattern)| {
+        let found = |(known, inner): &(Spanned<String>, Spanned<Pattern>)| {
+            known.value.eq_ignore_ascii_case(&name.value) && inner.value == pattern.value
+        };
+        inner.headers.iter().any(found)
+    });
+    statuses && headers && outer.body.iter().all(same)
 }
 
 /// An access token that the app no longer takes is refreshed.

@@ -147,9 +147,16 @@ fn check(
         }
     }
     if complete {
+        // What is collected without a time of its own is so as of when it was read.
+        if class.category_uid == DISCOVERY && stream.window.is_none() {
+            tree.below.entry("time".to_owned()).or_default();
+        }
         required(class, &tree, case.to.span, found);
     }
 }
+
+/// The category of what is collected, not observed: inventories and states (OCSF 1.8, Discovery).
+const DISCOVERY: u32 = 5;
 
 /// The class that was meant, also by its caption (`Account Change`) or its uid (`3002`).
 fn class_named<'n>(name: &str, names: &[&'n str]) -> Option<&'n str> {
