@@ -25,6 +25,7 @@ fn pages() -> Vec<PathBuf> {
         root.join("README.md"),
         root.join("ARCHITECTURE.md"),
         root.join("manifests/salesforce/README.md"),
+        root.join("manifests/github/README.md"),
     ];
     pages.extend(chapters());
     pages

@@ -158,7 +158,9 @@ mod tests {
             "    then: refresh\n",
             "    then: refresh\n  - when: { status: 403, headers: { X-Left: \"0\", X-SSO: .+ } }\n    then: retry\n",
         );
-        let checked = longshore_validator::validate(&manifest, &Default::default()).checked;
+        let checked =
+            longshore_validator::validate(&manifest, &longshore_validator::Options::default())
+                .checked;
         let manifest = checked.expect("the manifest is good");
         let rule = manifest
             .errors
