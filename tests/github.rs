@@ -47,8 +47,9 @@ fn entry(action: &str, more: Value) -> Value {
         "org": "octo-org",
         "org_id": 7,
     });
-    let more = more.as_object().cloned().unwrap_or_default();
-    entry.as_object_mut().unwrap().extend(more);
+    if let (Value::Object(all), Value::Object(more)) = (&mut entry, more) {
+        all.extend(more);
+    }
     entry
 }
 
