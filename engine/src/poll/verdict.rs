@@ -95,9 +95,11 @@ fn fits(rule: &ErrorRule, status: u16, headers: &HeaderMap, document: Option<&Va
         values.filter_map(|value| value.to_str().ok()).any(|value| pattern.is_match(value.trim()))
     });
     let body_fits = rule.when.body.iter().all(|(path, expected)| {
+        let expected = expected.to_string();
         document.and_then(|document| path.first(document)).is_some_and(|value| match value {
-            Value::String(text) => *text == expected.to_string(),
-            Value::Number(_) | Value::Bool(_) => value.to_string() == expected.to_string(),
+            Value::String(text) => *text == expected,
+            Value::Number(number) => number.to_string() == expected,
+            Value::Bool(bool) => bool.to_string() == expected,
             _ => false,
         })
     });
