@@ -7,12 +7,35 @@ use crate::Literal;
 /// starts with one for it.
 const WORDS: [&str; 8] = ["this", "true", "false", "null", "else", "as", "undefined", "lookup"];
 
-/// The parts of a template of text, references (`{{inputs.host}}`) and helpers with references and
-/// texts as arguments (`{{date window.start "%F"}}`). `None` says nothing about the template.
+/// The deepest nesting of conditions that is read here.
+const MAX_DEPTH: usize = 4;
+
+/// The parts of a template of text, references (`{{inputs.host}}`), helpers with references and
+/// texts as arguments (`{{date window.start "%F"}}`) and conditions. `None` says nothing about the
+/// template.
 pub(super) fn parts(text: &str) -> Option<Vec<Part>> {
-    let mut parts = Vec::new();
+    // A line that holds nothing but a condition is left out whole.
+    if text.contains('\n') && text.contains("{{#") {
+        return None;
+    }
     let mut rest = text;
-    while !rest.is_empty() {
+    match until(&mut rest, 0)? {
+        (parts, End::Text) => Some(parts),
+        _ => None,
+    }
+}
+
+/// What ends a run of parts.
+#[derive(PartialEq)]
+enum End {
+    Text,
+    Else,
+    Close,
+}
+
+fn until(rest: &mut &str, depth: usize) -> Option<(Vec<Part>, End)> {
+    let mut parts = Vec::new();
+    loop {
         let open = rest.find("{{").unwrap_or(rest.len());
         let (before, expression) = rest.split_at(open);
         // A backslash may escape, and a single brace belongs to the expression next to it.
@@ -23,13 +46,35 @@ pub(super) fn parts(text: &str) -> Option<Vec<Part>> {
             parts.push(Part::Text(before.to_owned()));
         }
         if expression.is_empty() {
-            break;
+            *rest = "";
+            return Some((parts, End::Text));
         }
         let (inner, after) = expression[2..].split_once("}}")?;
-        parts.push(Part::Expression(one(inner)?));
-        rest = after;
+        *rest = after;
+        match inner {
+            "else" => return Some((parts, End::Else)),
+            "/if" => return Some((parts, End::Close)),
+            _ => {}
+        }
+        let Some(condition) = inner.strip_prefix("#if ") else {
+            parts.push(Part::Expression(one(inner)?));
+            continue;
+        };
+        if depth >= MAX_DEPTH {
+            return None;
+        }
+        let condition = match condition.strip_prefix('(').and_then(|c| c.strip_suffix(')')) {
+            Some(call) => one(call).filter(|call| matches!(call, Expression::Call { .. }))?,
+            None => reference(condition)?,
+        };
+        let (then, end) = until(rest, depth + 1)?;
+        let (otherwise, end) =
+            if end == End::Else { until(rest, depth + 1)? } else { (Vec::new(), end) };
+        if end != End::Close {
+            return None;
+        }
+        parts.push(Part::If { condition, then, otherwise });
     }
-    Some(parts)
 }
 
 fn one(inner: &str) -> Option<Expression> {
@@ -87,11 +132,21 @@ mod tests {
             "https://{{inputs.host}}/x?y={{ page.cursor }}&z",
             "{{date window.start \"%Y-%m-%dT%H:%M:%SZ\"}}",
             "a {{default record.a \"\"}} b\n{{ago inputs.backfill}}",
+            "a {{#if inputs.a}}b{{c.d}}{{else}}e{{/if}} f",
+            "{{#if (eq facts.a \"b\")}}c{{#if d}} {{/if}}{{/if}}",
         ] {
             assert_eq!(parts(text), Some(by_grammar(text).unwrap()), "{text}");
         }
-        for text in ["{{", "{{}}", "{{a-b}}", "{{#if a}}b{{/if}}", "\\{{a}}", "{{date a}}", "{{1}}"]
-        {
+        for text in [
+            "{{",
+            "{{}}",
+            "{{a-b}}",
+            "{{#if a}}b",
+            "{{#if a}}\n{{/if}}",
+            "\\{{a}}",
+            "{{date a}}",
+            "{{1}}",
+        ] {
             assert_eq!(parts(text), None, "{text}");
         }
     }
@@ -106,7 +161,7 @@ mod tests {
                 "date ", "json ", "eq ", "\"%F\"", "\"", "\"a b\"", "'", "\\", "{", "}", "(", ")",
                 "else", "this", "true", "null", "lookup", "as", "|", "~", "1", "-", ".", "_", "é",
                 "&", "#if ", "/if", "!", ">", "@", "..", "=", "\"}}\"", "if", "log", "each", "or",
-                "not", "len", "in", "raw", "with", "gt", "undefined", "inverse",
+                "{{#if a}}", "{{#if a}}", "{{/if}}", "{{/if}}", "{{else}}", "(eq a.b \"c\")", "not", "len", "in", "raw", "with", "gt", "undefined", "inverse",
             ]), 0..10),
         ) {
             let text = pieces.concat();
