@@ -13,6 +13,7 @@ use granit_parser::{Event, Options, Parser, ScalarStyle};
 use crate::span::Span;
 
 mod explain;
+mod plain;
 
 use explain::template_value;
 
@@ -127,7 +128,10 @@ pub fn parse(source: &str) -> Result<Document, Vec<SyntaxError>> {
 /// # Errors
 /// All mistakes that could be found; never an empty list.
 pub fn parse_values(source: &str) -> Result<Document, Vec<SyntaxError>> {
-    read(source, false)
+    match plain::tree(source) {
+        Some(root) => Ok(Document { root, comments: Vec::new() }),
+        None => read(source, false),
+    }
 }
 
 fn read(source: &str, with_comments: bool) -> Result<Document, Vec<SyntaxError>> {
@@ -406,23 +410,7 @@ impl Builder<'_> {
 
     /// The YAML 1.2 core schema (section 10.3.2), without what is easily misread.
     fn resolve(&mut self, text: Cow<'_, str>, span: Span) -> Content {
-        match &*text {
-            "" | "~" | "null" | "Null" | "NULL" => return Content::Null,
-            "true" | "True" | "TRUE" => return Content::Bool(true),
-            "false" | "False" | "FALSE" => return Content::Bool(false),
-            _ => {}
-        }
-        let is = |words: &[&str]| words.iter().any(|word| text.eq_ignore_ascii_case(word));
-        let (reading, word) = if is(&["yes", "on", "y"]) {
-            (Some("true in YAML 1.1 and text in YAML 1.2"), "`true`, or ")
-        } else if is(&["no", "off", "n"]) {
-            (Some("false in YAML 1.1 and text in YAML 1.2"), "`false`, or ")
-        } else if is(&[".inf", "-.inf", "+.inf", ".nan"]) {
-            (Some("not a number that JSON has"), "")
-        } else {
-            (odd_number(&text), "")
-        };
-        if let Some(reading) = reading {
+        if let Some((reading, word)) = ambiguous(&text) {
             let number = plain_digits(&text).then(|| {
                 let digits: String = text.chars().filter(char::is_ascii_digit).collect();
                 let digits = digits.trim_start_matches('0');
@@ -437,19 +425,44 @@ impl Builder<'_> {
             );
             return Content::String(text.into_owned());
         }
-        if !text.starts_with(|c: char| matches!(c, '0'..='9' | '.' | '-' | '+' | 'e' | 'E')) {
-            return Content::String(text.into_owned());
-        }
-        if let Ok(integer) = text.parse::<i64>() {
-            return Content::Integer(integer);
-        }
-        let numeric = text.bytes().any(|b| b.is_ascii_digit())
-            && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'.' | b'-' | b'+' | b'e' | b'E'))
-            && text.bytes().filter(|b| *b == b'.').count() <= 1;
-        match text.parse::<f64>() {
-            Ok(float) if numeric && float.is_finite() => Content::Float(float),
-            _ => Content::String(text.into_owned()),
-        }
+        value(text)
+    }
+}
+
+/// How YAML readers read a plain scalar that they disagree about, and what may be written instead.
+fn ambiguous(text: &str) -> Option<(&'static str, &'static str)> {
+    let is = |words: &[&str]| words.iter().any(|word| text.eq_ignore_ascii_case(word));
+    if is(&["yes", "on", "y"]) {
+        Some(("true in YAML 1.1 and text in YAML 1.2", "`true`, or "))
+    } else if is(&["no", "off", "n"]) {
+        Some(("false in YAML 1.1 and text in YAML 1.2", "`false`, or "))
+    } else if is(&[".inf", "-.inf", "+.inf", ".nan"]) {
+        Some(("not a number that JSON has", ""))
+    } else {
+        odd_number(text).map(|reading| (reading, ""))
+    }
+}
+
+/// The value of a plain scalar that is not ambiguous.
+fn value(text: Cow<'_, str>) -> Content {
+    match &*text {
+        "" | "~" | "null" | "Null" | "NULL" => return Content::Null,
+        "true" | "True" | "TRUE" => return Content::Bool(true),
+        "false" | "False" | "FALSE" => return Content::Bool(false),
+        _ => {}
+    }
+    if !text.starts_with(|c: char| matches!(c, '0'..='9' | '.' | '-' | '+' | 'e' | 'E')) {
+        return Content::String(text.into_owned());
+    }
+    if let Ok(integer) = text.parse::<i64>() {
+        return Content::Integer(integer);
+    }
+    let numeric = text.bytes().any(|b| b.is_ascii_digit())
+        && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'.' | b'-' | b'+' | b'e' | b'E'))
+        && text.bytes().filter(|b| *b == b'.').count() <= 1;
+    match text.parse::<f64>() {
+        Ok(float) if numeric && float.is_finite() => Content::Float(float),
+        _ => Content::String(text.into_owned()),
     }
 }
 
