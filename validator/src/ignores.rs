@@ -38,6 +38,14 @@ struct Name {
     refused: Option<Span>,
 }
 
+/// Whether a comment may be an ignore: most manifests have none, and reading comments takes time.
+pub(crate) fn are_possible(source: &str) -> bool {
+    source.split('#').skip(1).any(|rest| {
+        let word = rest.trim_start().get(.."longshore".len());
+        word.is_some_and(|word| word.eq_ignore_ascii_case("longshore"))
+    })
+}
+
 impl<'s> Ignores<'s> {
     /// No ignores.
     pub(crate) fn none(source: &'s str) -> Self {

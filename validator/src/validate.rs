@@ -6,7 +6,7 @@ use longshore_schema::{Manifest, yaml};
 
 use crate::checked::Checked;
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::ignores::Ignores;
+use crate::ignores::{self, Ignores};
 use crate::options::Options;
 use crate::samples::Fixture;
 use crate::{codes, rules, shape, syntax};
@@ -77,7 +77,8 @@ pub fn validate_with_fixtures(source: &str, fixtures: &[Fixture], options: &Opti
 }
 
 fn check(source: &str, fixtures: Option<&[Fixture]>, options: &Options) -> Report {
-    let mut document = match yaml::parse_values(source) {
+    let read = if ignores::are_possible(source) { yaml::parse } else { yaml::parse_values };
+    let mut document = match read(source) {
         Ok(document) => document,
         Err(errors) => {
             let found = errors.into_iter().map(|error| syntax::diagnostic(source, error));
