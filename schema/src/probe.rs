@@ -25,24 +25,17 @@ pub struct Settings {
     pub pages: Option<Spanned<Pages>>,
     /// What the response says of its own completeness. A promise not kept is no answer.
     pub promise: Option<Spanned<Promise>>,
-    /// For a list of settings: how they are told apart. Probes then name them by `setting`, and a
-    /// setting that no check names is reported as not yet assessed.
-    pub list: Option<Spanned<SettingsList>>,
+    /// Where the records are in the response, if it is a list.
+    pub records: Option<Spanned<JsonPath>>,
+    /// For a list of settings: a record's own name in the app, such as `$.DurableId`, never a text
+    /// that the app translates. Probes then name settings by it, with `setting`, and one that no
+    /// check names is reported as not yet assessed.
+    pub key: Option<Spanned<JsonPath>>,
+    /// With `key`: where a setting's value is in its record, such as `$.OrgValueRaw`.
+    pub value: Option<Spanned<JsonPath>>,
     /// What it means that the app gives no answer, in words for the admin; for all checks of these
     /// settings that do not say so themselves.
     pub unknown: Option<Spanned<String>>,
-}
-
-/// How a list of settings is written.
-#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct SettingsList {
-    /// Where the settings are in the response.
-    pub records: Spanned<JsonPath>,
-    /// The setting's own name, such as `$.DurableId`. Never a text that the app translates.
-    pub key: Spanned<JsonPath>,
-    /// The setting's value, such as `$.OrgValueRaw`.
-    pub value: Spanned<JsonPath>,
 }
 
 /// A question that is answered by yes, by no, or not at all; exactly one of `fact`, `settings` and
@@ -57,11 +50,11 @@ pub struct Probe {
     pub fact: Option<Spanned<Name>>,
     /// The settings in which the answer is looked for, by their name under `settings`.
     pub settings: Option<Spanned<Name>>,
-    /// With `settings` that are a list: which of them.
+    /// With `settings` that have a `key`: which of them.
     pub setting: Option<Spanned<String>>,
     /// The request in whose JSON response the answer is looked for.
     pub request: Option<Spanned<Request>>,
-    /// What is looked at in the response.
+    /// What is looked at in the response; of several pages, in each.
     pub select: Option<Spanned<JsonPath>>,
     /// With `request`: the answer of the app that means that there is nothing to select.
     pub empty_when: Option<Spanned<Condition>>,

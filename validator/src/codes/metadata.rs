@@ -2,7 +2,7 @@
 
 codes! {
     PROFILE_UNMET = "LS0701" "profile-unmet" Error "A profile is claimed whose prerequisites are missing.";
-    POSTURE_UNSUPPORTED = "LS0702" "posture-unsupported" Error "The language has no posture checks yet.";
+    // LS0702 said that the language had no posture checks.
     PLACEHOLDER = "LS0703" "placeholder" Error "A placeholder was never filled in.";
     NO_API_LINK = "LS0704" "no-api-link" Info "The manifest does not say where the app's API is described.";
 }

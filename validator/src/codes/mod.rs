@@ -31,22 +31,28 @@ macro_rules! codes {
         pub(crate) static CODES: &[&$crate::codes::Code] = &[$(&$constant),*];
     };
 }
+pub(crate) mod actions;
 pub(crate) mod errors;
 pub(crate) mod fixtures;
 pub(crate) mod metadata;
+pub(crate) mod posture;
 pub(crate) mod quotas;
 pub(crate) mod references;
+pub(crate) mod requirements;
 pub(crate) mod schema;
 pub(crate) mod security;
 pub(crate) mod syntax;
 pub(crate) mod types;
 pub(crate) mod windows;
 
+pub(crate) use self::actions::*;
 pub(crate) use self::errors::*;
 pub(crate) use self::fixtures::*;
 pub(crate) use self::metadata::*;
+pub(crate) use self::posture::*;
 pub(crate) use self::quotas::*;
 pub(crate) use self::references::*;
+pub(crate) use self::requirements::*;
 pub(crate) use self::schema::*;
 pub(crate) use self::security::*;
 pub(crate) use self::syntax::*;
@@ -94,6 +100,9 @@ pub static FAMILIES: &[Family] = &[
     Family { prefix: "LS07", title: "Profiles and metadata", codes: metadata::CODES },
     Family { prefix: "LS08", title: "Error rules", codes: errors::CODES },
     Family { prefix: "LS09", title: "Fixtures", codes: fixtures::CODES },
+    Family { prefix: "LS10", title: "Permissions and prerequisites", codes: requirements::CODES },
+    Family { prefix: "LS11", title: "Posture checks", codes: posture::CODES },
+    Family { prefix: "LS12", title: "Actions", codes: actions::CODES },
 ];
 
 /// All codes in order.

@@ -4,7 +4,7 @@ use longshore_schema::auth::Auth;
 use longshore_schema::http::{Condition, Reaction};
 use longshore_schema::map::{Map, Value};
 use longshore_schema::scalar::{Pattern, StatusPattern};
-use longshore_schema::{JsonPath, Literal, Spanned};
+use longshore_schema::{JsonPath, Literal, Spanned, Step};
 
 use super::Context;
 use super::sites::{all_attributes, streams};
@@ -184,9 +184,9 @@ const FOR_PEOPLE: [&str; 10] = [
 ];
 
 /// The last member of a path, if it is one that is written for people.
-fn for_people(path: &JsonPath) -> Option<&str> {
-    let name = *path.members()?.last()?;
-    FOR_PEOPLE.iter().any(|known| name.eq_ignore_ascii_case(known)).then_some(name)
+pub(super) fn for_people(path: &JsonPath) -> Option<&str> {
+    let Some(Step::Member(name)) = path.steps()?.last() else { return None };
+    FOR_PEOPLE.iter().any(|known| name.eq_ignore_ascii_case(known)).then_some(name.as_str())
 }
 
 /// Decisions hang on codes, not on sentences.

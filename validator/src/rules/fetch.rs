@@ -1,5 +1,6 @@
 //! The requests of a stream, whether it has one or two steps.
 
+use longshore_schema::action::{ActionRequest, Json};
 use longshore_schema::scalar::Name;
 use longshore_schema::stream::{Decode, Pages, Promise, Request, Stream};
 use longshore_schema::{JsonPath, OneOrMany, Span, Spanned, Template};
@@ -26,6 +27,7 @@ pub(crate) enum Part {
     Query,
     Header,
     Form,
+    Json,
 }
 
 /// The requests of a stream in order.
@@ -58,6 +60,25 @@ pub(crate) fn templates(request: &Request) -> Vec<(&Template, Span, Part)> {
     let headers = request.headers.iter().map(|(_, value)| (&value.value, value.span, Part::Header));
     let form = request.form.iter().map(|(_, value)| (&value.value.0, value.span, Part::Form));
     urls.chain(query).chain(headers).chain(form).collect()
+}
+
+/// All templates of a request that changes something.
+pub(crate) fn action_templates(request: &ActionRequest) -> Vec<(&Template, Span, Part)> {
+    let urls = request.methods().into_iter().map(|(_, url)| (&url.value, url.span, Part::Url));
+    let query = request.query.iter().map(|(_, value)| (&value.value.0, value.span, Part::Query));
+    let headers = request.headers.iter().map(|(_, value)| (&value.value, value.span, Part::Header));
+    let form = request.form.iter().map(|(_, value)| (&value.value.0, value.span, Part::Form));
+    let mut all: Vec<_> = urls.chain(query).chain(headers).chain(form).collect();
+    let mut left: Vec<_> = request.json.iter().collect();
+    while let Some(json) = left.pop() {
+        match &json.value {
+            Json::Null | Json::Literal(_) => {}
+            Json::Template(template) => all.push((template, json.span, Part::Json)),
+            Json::Array(items) => left.extend(items.iter().rev()),
+            Json::Object(members) => left.extend(members.iter().rev().map(|(_, value)| value)),
+        }
+    }
+    all
 }
 
 /// Whether a request uses a reference such as `page.cursor`; one that is misspelt is reported as

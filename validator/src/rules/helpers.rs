@@ -43,7 +43,7 @@ fn fault(helper: Helper, arguments: &[Expression]) -> Option<(usize, String, &'s
         Expression::Call { helper, .. } => *helper == Helper::Ago,
         Expression::Reference(reference) => {
             // A reference to what does not exist is reported as such.
-            !matches!(reference.path[0].as_str(), "inputs" | "facts" | "page" | "auth")
+            !matches!(reference.path[0].as_str(), "inputs" | "facts" | "page" | "auth" | "action")
         }
         Expression::Literal(_) => false,
     };

@@ -87,9 +87,10 @@ fn survey(cx: &Context<'_>) -> Survey {
             Place::Auth { setting: setting @ ("token_url" | "revoke_url"), .. } => (true, setting),
             Place::Grant { credential: false, .. } => (true, "authorize_url"),
             Place::Http if site.span == cx.manifest.http.base_url.span => (true, "base_url"),
-            Place::Fact { part: Part::Url, .. } | Place::Stream { part: Part::Url, .. } => {
-                (false, "the request")
-            }
+            Place::Fact { part: Part::Url, .. }
+            | Place::Stream { part: Part::Url, .. }
+            | Place::Asked { part: Part::Url, .. }
+            | Place::Action { part: Part::Url, .. } => (false, "the request"),
             _ => continue,
         };
         url(cx, site.template, site.span, full, name, &mut survey);
@@ -129,11 +130,15 @@ fn url(
         Some((Piece::Expression(Expression::Reference(reference)), _)) => {
             let root = reference.path[0].as_str();
             match root {
-                "inputs" | "facts" | "window" | "page" if full || root == "inputs" => report(
-                    &codes::NOT_HTTPS,
-                    format!("`{name}` does not start with `https://`"),
-                    format!("write `https://{{{{{reference}}}}}`, and let the input be a host"),
-                ),
+                "inputs" | "action" | "facts" | "window" | "page"
+                    if full || matches!(root, "inputs" | "action") =>
+                {
+                    report(
+                        &codes::NOT_HTTPS,
+                        format!("`{name}` does not start with `https://`"),
+                        format!("write `https://{{{{{reference}}}}}`, and let the input be a host"),
+                    );
+                }
                 // A URL or path that the app handed out; its host is checked before it is called.
                 _ => survey.open = true,
             }

@@ -8,6 +8,7 @@ use longshore_schema::manifest::{Input, InputType};
 use longshore_schema::scalar::{Duration, HostPattern, Name, Scalar};
 
 use super::Context;
+use super::asked::probes;
 use super::sites::{Place, Site, sites};
 use crate::codes;
 use crate::diagnostic::Diagnostic;
@@ -180,6 +181,9 @@ pub(crate) fn unused(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
             _ => None,
         })
         .collect();
+    let probes = probes(cx.manifest);
+    let probed = probes.iter().filter_map(|asked| asked.probe.fact.as_ref());
+    used.extend(probed.map(|name| ("facts", name.as_str())));
     let (inputs, facts) = (cx.names("inputs"), cx.names("facts"));
     // What a misspelt reference was meant to be is used.
     for (root, name) in used.clone() {

@@ -10,8 +10,11 @@
 //! [`Context::find`] and no suggestion before there is something to report, and one pass over
 //! [`sites::sites`] or the tree instead of one for each name. `benches/validate.sh` tells.
 
+mod actions;
+mod asked;
 mod auth;
 mod errors;
+mod expectations;
 pub(crate) mod fetch;
 mod helpers;
 mod hosts;
@@ -19,9 +22,11 @@ mod inputs;
 mod mapping;
 mod paging;
 mod paths;
+mod posture;
 mod profiles;
 mod quotas;
 mod references;
+mod requirements;
 pub(crate) mod samples;
 mod sites;
 mod streams;
@@ -98,6 +103,25 @@ const RULES: &[Rule] = &[
     auth::scopes,
     auth::refresh_token,
     profiles::placeholders,
+    requirements::answers,
+    requirements::sources,
+    requirements::named_sources,
+    requirements::settings,
+    requirements::parts,
+    requirements::permission_names,
+    expectations::possible,
+    expectations::localized,
+    posture::weights,
+    posture::unknown,
+    posture::tiers,
+    posture::contradictions,
+    posture::conflicts,
+    actions::requests,
+    actions::input_settings,
+    actions::open_inputs,
+    actions::ways_back,
+    actions::reverts,
+    actions::verifications,
 ];
 
 /// Rules about what is missing or unused: they would mistake what was left out for that.
@@ -110,6 +134,12 @@ const RULES_FOR_THE_WHOLE: &[Rule] = &[
     errors::unexplained,
     profiles::prerequisites,
     profiles::links,
+    requirements::unused,
+    requirements::unused_settings,
+    requirements::traced,
+    posture::absence,
+    actions::unused_inputs,
+    actions::permissions,
 ];
 
 /// Runs all rules. `whole` says that nothing was left out of the manifest.
@@ -160,6 +190,16 @@ impl<'m> Context<'m> {
         let at =
             |root: &'m Node| keys.iter().try_fold(root, |node, key| Some(&node.entry(key)?.value));
         at(self.root) == at(self.written)
+    }
+
+    /// Whether the mapping that these keys lead to has all the keys that were written.
+    pub(crate) fn has_all_keys(&self, keys: &[&str]) -> bool {
+        let at = |root: &'m Node| {
+            let node = keys.iter().try_fold(root, |node, key| Some(&node.entry(key)?.value))?;
+            Some(node.entries())
+        };
+        let (Some(kept), Some(written)) = (at(self.root), at(self.written)) else { return false };
+        kept.len() == written.len() && kept.iter().zip(written).all(|(a, b)| a.key == b.key)
     }
 
     /// The key of a fetch's request.

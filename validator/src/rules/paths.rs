@@ -6,6 +6,7 @@ use longshore_schema::stream::{Decode, Pages, Stream};
 use longshore_schema::{JsonPath, Span, Spanned};
 
 use super::Context;
+use super::asked::{every_fetch, probes};
 use super::fetch::{Fetch, fetches};
 use super::sites::{all_attributes, streams};
 use crate::codes;
@@ -54,6 +55,16 @@ pub(crate) fn singular(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
             one(&choice.by.value, choice.by.span, "the member that decides");
         }
     }
+    for (_, settings) in &cx.manifest.settings {
+        for path in settings.key.iter().chain(&settings.value) {
+            one(&path.value, path.span, "a part of a setting");
+        }
+    }
+    let probed = probes(cx.manifest).into_iter().filter_map(|a| a.probe.empty_when.as_ref());
+    let verified = cx.manifest.actions.iter().filter_map(|(_, a)| a.verify.empty_when.as_ref());
+    for (path, _) in probed.chain(verified).flat_map(|condition| &condition.body) {
+        one(&path.value, path.span, "a condition on the body");
+    }
     for rule in &cx.manifest.errors {
         for (path, _) in &rule.when.body {
             one(&path.value, path.span, "a condition on the body");
@@ -79,24 +90,24 @@ pub(crate) fn singular(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
 
 /// `records` selects the records, not the list that holds them.
 pub(crate) fn records(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
-    for (_, _, stream) in streams(cx.manifest) {
-        let stepped = stream.records.iter().filter(|_| stream.request.is_none());
-        let fetched: Vec<_> = fetches(stream).iter().filter_map(|fetch| fetch.records).collect();
-        for records in fetched.into_iter().chain(stepped) {
-            if records.is_singular() {
-                found.push(
-                    Diagnostic::new(
-                        &codes::RECORDS_NOT_PLURAL,
-                        records.span,
-                        format!("`{}` selects one value, not the records", records.value),
-                    )
-                    .label(format!("did you mean `{}[*]`?", records.value))
-                    .help(format!(
-                        "write `{}[*]` for every element of the list: without it the whole list would be one record",
-                        records.value
-                    )),
-                );
-            }
+    let fetched = every_fetch(cx);
+    let stepped = streams(cx.manifest)
+        .filter(|(_, _, stream)| stream.request.is_none())
+        .filter_map(|(_, _, stream)| stream.records.as_ref());
+    for records in fetched.iter().filter_map(|(_, fetch)| fetch.records).chain(stepped) {
+        if records.is_singular() {
+            found.push(
+                Diagnostic::new(
+                    &codes::RECORDS_NOT_PLURAL,
+                    records.span,
+                    format!("`{}` selects one value, not the records", records.value),
+                )
+                .label(format!("did you mean `{}[*]`?", records.value))
+                .help(format!(
+                    "write `{}[*]` for every element of the list: without it the whole list would be one record",
+                    records.value
+                )),
+            );
         }
     }
 }

@@ -31,8 +31,12 @@ pub(crate) fn prerequisites(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
                     .collect();
                 if !users {
                     found.push(
-                        Diagnostic::new(&codes::PROFILE_UNMET, profile.span, "`threat_protection` needs the user accounts")
-                            .help("add a stream with `provides: users`"),
+                        Diagnostic::new(
+                            &codes::PROFILE_UNMET,
+                            profile.span,
+                            "`threat_protection` needs the user accounts",
+                        )
+                        .help("add a stream with `provides: users`"),
                     );
                 }
                 if logs.is_empty() {
@@ -43,16 +47,34 @@ pub(crate) fn prerequisites(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
                 } else if logs.iter().all(|(_, _, stream)| stream.window.is_none()) {
                     let (name, span, _) = logs[0];
                     found.push(
-                        Diagnostic::new(&codes::PROFILE_UNMET, profile.span, "`threat_protection` needs an audit log that is read by time")
-                            .also(span, "a log without a window")
-                            .help(format!("add `window` to the stream `{name}`")),
+                        Diagnostic::new(
+                            &codes::PROFILE_UNMET,
+                            profile.span,
+                            "`threat_protection` needs an audit log that is read by time",
+                        )
+                        .also(span, "a log without a window")
+                        .help(format!("add `window` to the stream `{name}`")),
                     );
                 }
             }
-            Profile::Posture => found.push(
-                Diagnostic::new(&codes::POSTURE_UNSUPPORTED, profile.span, "`posture` cannot be claimed yet")
-                    .help("it needs streams of security settings and checks of them, and the language has no checks yet: remove `posture`"),
-            ),
+            Profile::Posture => {
+                let mut checks =
+                    cx.manifest.posture.iter().flat_map(|posture| &posture.checks.value);
+                // A fact is about what can be read, not a setting.
+                let judged = checks.any(|(_, check)| {
+                    check.probe.settings.is_some() || check.probe.request.is_some()
+                });
+                if !judged {
+                    found.push(
+                        Diagnostic::new(
+                            &codes::PROFILE_UNMET,
+                            profile.span,
+                            "`posture` needs a check of the app's security settings",
+                        )
+                        .help("add `settings` with the request that reads them, and `posture: { checks: ... }` with a check that looks into them"),
+                    );
+                }
+            }
         }
     }
 }

@@ -13,7 +13,8 @@ use crate::diagnostic::{Diagnostic, Safety};
 use crate::suggest::{closest, one_of};
 
 /// The first parts of references that the language itself gives a meaning.
-pub(crate) const ROOTS: [&str; 6] = ["inputs", "auth", "facts", "window", "page", "record"];
+pub(crate) const ROOTS: [&str; 8] =
+    ["inputs", "auth", "facts", "window", "page", "record", "action", "found"];
 
 /// The most unknown references that are told: each is compared with what there is.
 const MAX_FOUND: usize = 1_000;
@@ -47,7 +48,7 @@ fn check(
     if !roots.contains(&root) {
         return Some(out_of_scope(cx, site, reference, span, &roots));
     }
-    let open = root == "record" || !ROOTS.contains(&root);
+    let open = matches!(root, "record" | "found") || !ROOTS.contains(&root);
     let name = match reference.path.as_slice() {
         [_, name] => name.as_str(),
         [_, _, ..] if open => return None,
@@ -115,6 +116,9 @@ fn declared(root: &str, name: &str, names: &[&str]) -> String {
             "`auth.NAME` stands for a member of the token response: declare `{name}: $.{name}` in `auth.oauth2.token`"
         ),
         "facts" => format!("declare `{name}` under `facts`"),
+        "action" => format!(
+            "declare it: `{name}: {{ type: string, title: ... }}` under the action's `inputs`"
+        ),
         _ => {
             let names: Vec<_> = names.iter().map(|name| format!("{root}.{name}")).collect();
             format!("here is {}", one_of(names.iter().map(String::as_str)))
@@ -131,6 +135,16 @@ fn roots<'m>(cx: &Context<'m>, site: &Site<'m>) -> Vec<&'m str> {
         Place::Fact { .. } => roots.extend(["auth", "facts"]),
         Place::Backfill => roots.push("facts"),
         Place::Map => roots = vec!["record"],
+        Place::Asked { pages, .. } | Place::Action { pages, .. } => {
+            roots.extend(["auth", "facts"]);
+            if !page_names(pages).is_empty() {
+                roots.push("page");
+            }
+            if let Place::Action { found, .. } = site.place {
+                roots.push("action");
+                roots.extend(found.then_some("found"));
+            }
+        }
         Place::Stream { stream, fetch, index, .. } => {
             roots.extend(["auth", "facts"]);
             if stream.window.is_some() && index == 0 {
@@ -174,8 +188,15 @@ fn names<'m>(cx: &Context<'m>, site: &Site<'m>, root: &str) -> Vec<&'m str> {
             names
         }
         "window" => vec!["start", "end"],
+        "action" => match site.place {
+            Place::Action { action, .. } => {
+                action.inputs.iter().map(|(name, _)| name.as_str()).collect()
+            }
+            _ => Vec::new(),
+        },
         "page" => match site.place {
             Place::Stream { fetch, .. } => page_names(fetch.pages.map(|p| &p.value)).to_vec(),
+            Place::Asked { pages, .. } | Place::Action { pages, .. } => page_names(pages).to_vec(),
             _ => Vec::new(),
         },
         _ => Vec::new(),
@@ -213,6 +234,20 @@ fn out_of_scope(
         }
         ("record", Place::Stream { .. }) => {
             Some("`record.NAME` belongs in `map`; in a request write STEP.NAME for a listed item")
+        }
+        ("window", Place::Asked { .. } | Place::Action { .. }) => {
+            Some("only streams are read by time")
+        }
+        ("record", Place::Action { .. }) => {
+            Some("`record.NAME` belongs in `map`; what `find` found is `found.NAME`")
+        }
+        ("found", Place::Action { action, .. }) => Some(if action.find.is_some() {
+            "`found.NAME` is known after `find`, not in it"
+        } else {
+            "add `find` to the action: `found.NAME` is a member of the record that it finds"
+        }),
+        ("action" | "found", _) if !matches!(site.place, Place::Map) => {
+            Some("only the requests of an action have it")
         }
         (_, Place::Map) => Some("a template in `map` sees the record alone: write `record.NAME`"),
         _ => None,

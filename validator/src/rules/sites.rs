@@ -1,13 +1,15 @@
 //! Every template of a manifest with where it stands.
 
+use longshore_schema::action::Action;
 use longshore_schema::auth::Auth;
 use longshore_schema::manifest::GrantKind;
 use longshore_schema::map::{Attributes, Map, Value};
 use longshore_schema::scalar::Name;
-use longshore_schema::stream::Stream;
+use longshore_schema::stream::{Pages, Stream};
 use longshore_schema::{Manifest, Span, Template};
 
-use super::fetch::{Fetch, Part, fetches, templates};
+use super::asked::probes;
+use super::fetch::{Fetch, Part, action_templates, fetches, templates};
 
 /// One template.
 pub(crate) struct Site<'m> {
@@ -34,6 +36,10 @@ pub(crate) enum Place<'m> {
     Backfill,
     /// An attribute of `map`.
     Map,
+    /// A request for settings or for the answer of a probe.
+    Asked { pages: Option<&'m Pages>, part: Part },
+    /// A request of an action. `found` says whether what was looked up is known there.
+    Action { action: &'m Action, found: bool, pages: Option<&'m Pages>, part: Part },
 }
 
 /// All templates, in the order in which things happen.
@@ -92,6 +98,31 @@ pub(crate) fn sites(manifest: &Manifest) -> Vec<Site<'_>> {
                     add(template, value.span, Place::Map);
                 }
             }
+        }
+    }
+    for (_, settings) in &manifest.settings {
+        let pages = settings.pages.as_ref().map(|pages| &pages.value);
+        for (template, span, part) in templates(&settings.request) {
+            add(template, span, Place::Asked { pages, part });
+        }
+    }
+    for asked in probes(manifest) {
+        for (template, span, part) in asked.probe.request.iter().flat_map(|r| templates(r)) {
+            add(template, span, Place::Asked { pages: None, part });
+        }
+    }
+    for (_, action) in &manifest.actions {
+        let place = |found, pages, part| Place::Action { action, found, pages, part };
+        if let Some(find) = &action.find {
+            let pages = find.pages.as_ref().map(|pages| &pages.value);
+            for (template, span, part) in templates(&find.request) {
+                add(template, span, place(false, pages, part));
+            }
+        }
+        let found = action.find.is_some();
+        let verify = templates(&action.verify.request);
+        for (template, span, part) in action_templates(&action.request).into_iter().chain(verify) {
+            add(template, span, place(found, None, part));
         }
     }
     sites

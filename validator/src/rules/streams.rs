@@ -6,6 +6,7 @@ use longshore_schema::Span;
 use longshore_schema::stream::{Decode, Pages, Request};
 
 use super::Context;
+use super::asked::{every_fetch, single_requests};
 use super::fetch::{Fetch, fetches, templates};
 use super::paths::of;
 use super::references::ROOTS;
@@ -44,10 +45,11 @@ pub(crate) fn requests(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
         let entry = cx.entry(&["facts", name.as_str(), "request"]);
         check(&fact.request, entry.map_or(name.span, |entry| entry.key_span));
     }
-    for (name, _, stream) in streams(cx.manifest) {
-        for fetch in fetches(stream) {
-            check(fetch.request, cx.request_key(name, &fetch));
-        }
+    for (key, fetch) in every_fetch(cx) {
+        check(fetch.request, key);
+    }
+    for (key, request) in single_requests(cx) {
+        check(request, key);
     }
 }
 

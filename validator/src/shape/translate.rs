@@ -17,7 +17,26 @@ use crate::diagnostic::{Diagnostic, Safety};
 use crate::suggest::{closest, near, one_of};
 
 /// The tables whose entries stand for themselves: one that cannot be read is left out.
-const TABLES: [&str; 5] = ["inputs", "quotas", "errors", "facts", "streams"];
+const TABLES: [&str; 9] = [
+    "inputs",
+    "quotas",
+    "errors",
+    "facts",
+    "streams",
+    "permissions",
+    "prerequisites",
+    "settings",
+    "actions",
+];
+
+/// How many keys lead to an entry of such a table, or of the checks.
+fn entry_depth(path: &[String]) -> Option<usize> {
+    match path {
+        [table, _, ..] if TABLES.contains(&table.as_str()) => Some(2),
+        [posture, checks, _, ..] if posture == "posture" && checks == "checks" => Some(3),
+        _ => None,
+    }
+}
 
 pub(super) struct Translation<'s> {
     source: &'s str,
@@ -98,7 +117,9 @@ impl<'s> Translation<'s> {
             self.found.push(diagnostic);
             return;
         }
-        let elsewhere = belongs(key, place);
+        let reads = key == "get"
+            && matches!(place.path.as_slice(), [actions, _, request] if actions == "actions" && request == "request");
+        let elsewhere = belongs(key, place).filter(|_| !reads);
         if let Some(meant) = near(key, free.iter().copied()) {
             diagnostic = diagnostic.label(format!("did you mean `{meant}`?")).fix(
                 Safety::Safe,
@@ -116,7 +137,11 @@ impl<'s> Translation<'s> {
                 to: meant,
             });
         } else {
-            if let Some(owner) = elsewhere {
+            if reads {
+                diagnostic = diagnostic
+                    .label("a GET request only reads")
+                    .help("write `post`, `put`, `patch` or `delete`: an action changes something, and GET does not (RFC 9110, 9.2.1)");
+            } else if let Some(owner) = elsewhere {
                 diagnostic = diagnostic.label(format!("it belongs in `{owner}`"));
                 diagnostic = diagnostic.help(format!("move `{key}` into `{owner}`"));
             } else if let Some(meant) = closest(key, free.iter().copied()) {
@@ -372,9 +397,8 @@ impl<'s> Translation<'s> {
     /// Leaves out the smallest part around a place without which the rest can be read, or fills in
     /// what cannot be left out.
     fn give_up(&mut self, path: &[String]) {
-        if let [table, entry, inner @ ..] = path
-            && TABLES.contains(&table.as_str())
-        {
+        if let Some(depth) = entry_depth(path) {
+            let (entry, inner) = path.split_at(depth);
             // Rules about what an entry has would miss what was taken out of it.
             let attribute = inner.iter().any(|key| key == "map");
             let required = path.split_last().is_some_and(|(last, owner)| {
@@ -384,7 +408,7 @@ impl<'s> Translation<'s> {
             self.repairs.insert(if required && fits {
                 Repair::Fill { path: path.to_vec() }
             } else {
-                Repair::Remove { path: vec![table.clone(), entry.clone()] }
+                Repair::Remove { path: entry.to_vec() }
             });
             return;
         }

@@ -1,0 +1,105 @@
+//! What is asked of the app outside of streams: settings, probes, and what actions look up.
+
+use longshore_schema::probe::Probe;
+use longshore_schema::stream::{Decode, Request};
+use longshore_schema::{Manifest, Span, Spanned};
+
+use super::Context;
+use super::fetch::{Fetch, fetches};
+use super::sites::streams;
+
+/// A probe with the keys that lead to it.
+pub(crate) struct Asked<'m> {
+    pub(crate) keys: Vec<&'m str>,
+    pub(crate) probe: &'m Spanned<Probe>,
+}
+
+/// All probes in order.
+pub(crate) fn probes(manifest: &Manifest) -> Vec<Asked<'_>> {
+    let mut all = Vec::new();
+    let mut add = |keys: &[&'static str; 2], name, probe| {
+        let [first, last] = *keys;
+        all.push(Asked { keys: vec![first, name, last], probe });
+    };
+    for (name, permission) in &manifest.permissions {
+        if let Some(probe) = &permission.probe {
+            add(&["permissions", "probe"], name.as_str(), probe);
+        }
+    }
+    for (name, prerequisite) in &manifest.prerequisites {
+        if let Some(probe) = &prerequisite.when {
+            add(&["prerequisites", "when"], name.as_str(), probe);
+        }
+        if let Some(probe) = &prerequisite.probe {
+            add(&["prerequisites", "probe"], name.as_str(), probe);
+        }
+    }
+    for (name, check) in manifest.posture.iter().flat_map(|posture| &posture.checks.value) {
+        let checks = ["posture", "checks", name.as_str()];
+        if let Some(probe) = &check.applies_when {
+            all.push(Asked { keys: [&checks[..], &["applies_when"]].concat(), probe });
+        }
+        all.push(Asked { keys: [&checks[..], &["probe"]].concat(), probe: &check.probe });
+    }
+    all
+}
+
+/// Whatever is fetched with pages, each with the key of its request: streams, settings, and what
+/// actions look up.
+pub(crate) fn every_fetch<'m>(cx: &Context<'m>) -> Vec<(Span, Fetch<'m>)> {
+    let mut all = Vec::new();
+    for (name, _, stream) in streams(cx.manifest) {
+        for fetch in fetches(stream) {
+            all.push((cx.request_key(name, &fetch), fetch));
+        }
+    }
+    for (name, settings) in &cx.manifest.settings {
+        let fetch = Fetch {
+            step: None,
+            request: &settings.request,
+            decode: Decode::Json,
+            records: settings.records.as_ref(),
+            pages: settings.pages.as_ref(),
+            promise: settings.promise.as_ref(),
+            key: None,
+        };
+        all.push((key_of(cx, &["settings", name.as_str(), "request"], fetch.request.span), fetch));
+    }
+    for (name, action) in &cx.manifest.actions {
+        let Some(find) = &action.find else { continue };
+        let fetch = Fetch {
+            step: None,
+            request: &find.request,
+            decode: Decode::Json,
+            records: Some(&find.records),
+            pages: find.pages.as_ref(),
+            promise: find.promise.as_ref(),
+            key: None,
+        };
+        let keys = ["actions", name.as_str(), "find", "request"];
+        all.push((key_of(cx, &keys, fetch.request.span), fetch));
+    }
+    all
+}
+
+/// The requests whose answer is one document, each with its key: those of probes, and those that
+/// verify actions.
+pub(crate) fn single_requests<'m>(cx: &Context<'m>) -> Vec<(Span, &'m Spanned<Request>)> {
+    let mut all = Vec::new();
+    for asked in probes(cx.manifest) {
+        let Some(request) = &asked.probe.request else { continue };
+        let keys = [&asked.keys[..], &["request"]].concat();
+        all.push((key_of(cx, &keys, request.span), request));
+    }
+    for (name, action) in &cx.manifest.actions {
+        let request = &action.verify.request;
+        let keys = ["actions", name.as_str(), "verify", "request"];
+        all.push((key_of(cx, &keys, request.span), request));
+    }
+    all
+}
+
+/// The place of the last of these keys, or another place if it cannot be found.
+pub(crate) fn key_of(cx: &Context<'_>, keys: &[&str], otherwise: Span) -> Span {
+    cx.entry(keys).map_or(otherwise, |entry| entry.key_span)
+}
