@@ -10,6 +10,7 @@ pub mod action;
 pub mod auth;
 pub mod convert;
 pub mod deserialize;
+pub mod format;
 pub mod http;
 mod json_path;
 pub mod json_schema;

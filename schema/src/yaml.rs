@@ -72,6 +72,15 @@ pub struct Comment {
     pub span: Span,
 }
 
+/// A scalar in block style (YAML 1.2.2, section 8.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BlockScalar {
+    /// The span of its node: the text without the header.
+    pub span: Span,
+    /// Whether its lines are folded (`>`), or kept (`|`).
+    pub folded: bool,
+}
+
 /// A mistake found while reading the text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SyntaxError {
@@ -113,6 +122,8 @@ pub struct Document {
     pub root: Node,
     /// All comments in source order.
     pub comments: Vec<Comment>,
+    /// All scalars in block style in source order.
+    pub block_scalars: Vec<BlockScalar>,
 }
 
 /// Reads one YAML document.
@@ -151,15 +162,16 @@ fn read(source: &str, with_comments: bool) -> Result<Document, Vec<SyntaxError>>
         source,
         errors: Vec::new(),
         comments: Vec::new(),
+        block_scalars: Vec::new(),
         open: Vec::new(),
         root: None,
         nodes: 0,
         documents: 0,
     };
     builder.run(with_comments);
-    let Builder { errors, comments, root, .. } = builder;
+    let Builder { errors, comments, block_scalars, root, .. } = builder;
     match root {
-        Some(root) if errors.is_empty() => Ok(Document { root, comments }),
+        Some(root) if errors.is_empty() => Ok(Document { root, comments, block_scalars }),
         None if errors.is_empty() => Err(vec![SyntaxError {
             kind: SyntaxErrorKind::Document,
             span: Span::new(0, 0),
@@ -190,6 +202,7 @@ struct Builder<'s> {
     source: &'s str,
     errors: Vec<SyntaxError>,
     comments: Vec<Comment>,
+    block_scalars: Vec<BlockScalar>,
     open: Vec<Open>,
     root: Option<Node>,
     nodes: usize,
@@ -264,6 +277,10 @@ impl Builder<'_> {
                     // Keys are text whatever they look like: `on`, `401` and `no` are fine names.
                     self.key(text.into_owned(), span);
                     return true;
+                }
+                if matches!(style, ScalarStyle::Literal | ScalarStyle::Folded) {
+                    let folded = style == ScalarStyle::Folded;
+                    self.block_scalars.push(BlockScalar { span, folded });
                 }
                 let content = if plain {
                     self.resolve(text, span)
