@@ -57,6 +57,8 @@ fn address(text: &str) -> Result<SocketAddr, String> {
 pub(crate) enum Command {
     /// Check manifests, offline
     Validate(Validate),
+    /// Bring manifests into their canonical form
+    Fmt(Fmt),
     /// Print the JSON Schema of the manifest language
     Schema,
     /// Help an editor with manifests, over standard input and output
@@ -130,6 +132,22 @@ pub(crate) struct Lsp {
     /// What many editors add; there is no other way to speak
     #[arg(long, hide = true)]
     pub(crate) stdio: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  longshore fmt manifests/salesforce/manifest.yaml\n  longshore fmt --check manifests\n  longshore fmt --diff manifests\n  longshore fmt - < manifest.yaml\n\nIn a folder every manifest.yaml below it is formatted. Standard input is written to standard output."
+)]
+pub(crate) struct Fmt {
+    /// Files or folders; `-` is standard input
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+    /// Change nothing; name the files that would change, with exit code 1 if there are any
+    #[arg(long)]
+    pub(crate) check: bool,
+    /// Change nothing; show what would change, with exit code 1 if anything would
+    #[arg(long, conflicts_with = "check")]
+    pub(crate) diff: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

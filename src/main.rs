@@ -7,6 +7,7 @@ mod connect;
 mod demo;
 mod diff;
 mod fixtures;
+mod format;
 mod live;
 mod lsp;
 mod manifests;
@@ -46,6 +47,7 @@ impl From<Exit> for ExitCode {
 fn main() -> ExitCode {
     let exit = match Arguments::read().command {
         Command::Validate(command) => validate::run(&command),
+        Command::Fmt(command) => format::run(&command),
         Command::Schema => schema::run(),
         Command::Lsp(command) => lsp::run(&command),
         Command::Run(command) => wait(run::run(&command)),

@@ -45,6 +45,7 @@ fn help_and_version() {
     let commands = [
         "",
         "validate",
+        "fmt",
         "schema",
         "run",
         "check",
@@ -68,6 +69,8 @@ fn wrong_usage() {
     for arguments in [
         &["validate", "--frobnicate"][..],
         &["validate"],
+        &["fmt"],
+        &["fmt", "--check", "--diff", "manifests"],
         &["run", "acme.yaml", "--since", "yesterday"],
         &["demo", "--format", "xml"],
         &["frobnicate"],
@@ -108,6 +111,75 @@ fn manifests_are_validated() {
     let ran = run(longshore(["validate", "-"]).stdin(piped));
     assert_eq!(ran.code, Some(1));
     assert!(ran.stdout.contains("<stdin>"), "{}", ran.stdout);
+}
+
+#[test]
+fn manifests_are_formatted() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("manifest.yaml");
+    let formatted = run(longshore(["fmt", "-"]).stdin(open(MANIFEST))).stdout;
+    assert_eq!(run(longshore(["fmt", "-"]).stdin(open(&formatted))).stdout, formatted);
+    let untidy = format!("\u{feff}{}", formatted.replace("every: 15m", "every:   '15m'   # often"));
+    let tidy = formatted.replace("every: 15m", "every: 15m # often");
+    std::fs::write(&file, &untidy).unwrap();
+    std::fs::set_permissions(&file, PermissionsExt::from_mode(0o640)).unwrap();
+
+    let ran = run(longshore(["fmt", "--check"]).arg(folder.path()));
+    assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+    assert_eq!(ran.stdout, format!("{}\n", file.display()));
+    let ran = run(longshore(["fmt", "--diff"]).arg(&file));
+    assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+    assert!(ran.stdout.contains("\n-    every:   '15m'   # often\n+    every: 15m # often\n"));
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), untidy, "nothing was to be written");
+
+    let link = folder.path().join("link.yaml");
+    std::os::unix::fs::symlink(&file, &link).unwrap();
+    let ran = run(longshore(["fmt"]).arg(&link));
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), ""), "{}", ran.stderr);
+    assert_eq!(ran.stderr, format!("formatted {}\n", link.display()));
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), tidy);
+    assert!(link.is_symlink());
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o640);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2, "nothing is left behind");
+
+    for arguments in [&["fmt"][..], &["fmt", "--check"], &["fmt", "--diff"]] {
+        let ran = run(longshore(arguments).arg(folder.path()));
+        let said = (ran.code, ran.stdout.as_str(), ran.stderr.as_str());
+        assert_eq!(said, (Some(0), "", ""), "{arguments:?}");
+    }
+
+    std::fs::set_permissions(&file, PermissionsExt::from_mode(0o440)).unwrap();
+    assert_eq!(run(longshore(["fmt"]).arg(&file)).code, Some(0), "there is nothing to write");
+    std::fs::remove_file(&file).unwrap();
+    std::fs::write(&file, &untidy).unwrap();
+    std::fs::set_permissions(&file, PermissionsExt::from_mode(0o440)).unwrap();
+    let ran = run(longshore(["fmt"]).arg(&file));
+    assert_eq!(ran.code, Some(3), "{}", ran.stderr);
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), untidy);
+}
+
+#[test]
+fn what_is_not_yaml_is_not_formatted() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("manifest.yaml");
+    std::fs::write(&file, "manifest: longshore/v1\nid: {{id}}\n").unwrap();
+    let ran = run(longshore(["fmt"]).arg(&file));
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""), "{}", ran.stderr);
+    assert!(ran.stderr.contains("manifest.yaml:2:5"), "{}", ran.stderr);
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "manifest: longshore/v1\nid: {{id}}\n");
+    assert_eq!(run(longshore(["fmt"]).arg(folder.path().join("nowhere"))).code, Some(3));
+}
+
+/// A file with this text, to be read from its start.
+fn open(text: &str) -> std::fs::File {
+    use std::io::{Seek, Write};
+
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+    file.rewind().unwrap();
+    file
 }
 
 #[test]

@@ -195,7 +195,8 @@ fn every_option_of_the_command_line_is_described() {
     let page = read(format!("{BOOK}/cli.md"));
     let option = Regex::new(r"--[a-z][a-z-]+").unwrap();
     let row = Regex::new(r"(?m)^\| `(--[a-z-]+)").unwrap();
-    for command in ["validate", "schema", "run", "check", "connect", "simulate salesforce", "demo"]
+    for command in
+        ["validate", "fmt", "schema", "run", "check", "connect", "simulate salesforce", "demo"]
     {
         let heading = format!("\n## longshore {command}\n");
         let start = page.find(&heading).unwrap_or_else(|| panic!("no section on {command}"));

@@ -79,7 +79,7 @@ struct Place {
     from: usize,
     /// Where the next sibling of the value, or of what it stands in, starts.
     limit: usize,
-    /// The column of what the value stands in.
+    /// The first column that is further in than what the value stands in.
     column: usize,
     /// Whether the value stands in a flow collection.
     in_flow: bool,
@@ -95,9 +95,9 @@ pub(super) fn read<'d>(
     let mut reader = Reader { source, document, lines: lines(source), next: 0 };
     let (header, header_gap) = reader.header();
     let place = Place {
-        from: 0,
+        from: document.root.span.start as usize,
         limit: source.len(),
-        column: usize::MAX,
+        column: 0,
         in_flow: false,
         schema: Some(schema),
     };
@@ -199,13 +199,13 @@ impl<'d> Reader<'d> {
             let inner = Place {
                 from: entry.key_span.end as usize,
                 limit: next,
-                column,
+                column: column + 1,
                 in_flow: flow,
                 schema: place.schema.and_then(|schema| schema.under(&entry.key)),
             };
             items.push(self.item(index, Some(entry), start, &entry.value, inner));
         }
-        let below = self.below(flow, limit, column);
+        let below = self.below(flow, limit, place.column);
         if let Some(schema) = place.schema {
             let ranks = schema.ranks(entries.iter().map(|entry| entry.key.as_str()));
             items.sort_by_key(|item| ranks[item.place]);
@@ -222,24 +222,21 @@ impl<'d> Reader<'d> {
         };
         // Where each item starts: at its dash, if it has one.
         let mut starts = Vec::with_capacity(nodes.len() + 1);
-        let mut behind = node.span.start as usize;
+        // The span of a list that is not indented starts behind its first dash.
+        let mut behind = place.from;
         for node in nodes {
             starts.push(start(node, behind));
             behind = end(node).max(behind);
         }
         starts.push(limit);
-        let mut column = self.column(starts[0]);
-        // A comment at the column of a list that is not indented belongs to what the list is in.
-        if column == place.column {
-            column += 1;
-        }
+        let column = self.column(starts[0]) + 1;
         let mut items = Vec::with_capacity(nodes.len());
         for (index, node) in nodes.iter().enumerate() {
             let from = starts[index] + usize::from(!flow);
             let inner = Place { from, limit: starts[index + 1], column, in_flow: flow, schema };
             items.push(self.item(index, None, starts[index], node, inner));
         }
-        Group { flow, mapping: false, items, below: self.below(flow, limit, column) }
+        Group { flow, mapping: false, items, below: self.below(flow, limit, place.column) }
     }
 
     /// The item of `node` that starts at `start`, with the comments around it.
@@ -303,7 +300,7 @@ impl<'d> Reader<'d> {
     }
 
     /// The comments behind the last item that belong to a collection: in flow style all that are
-    /// inside, in block style those that are not indented less.
+    /// inside, in block style those that start at `column` or further in.
     fn below(&mut self, flow: bool, limit: usize, column: usize) -> Vec<Above<'d>> {
         if flow {
             return self.take_until(limit);
@@ -347,8 +344,14 @@ impl<'d> Reader<'d> {
     }
 
     fn is_flow(&self, node: &Node) -> bool {
+        let first = match &node.content {
+            Content::Mapping(entries) => entries.first().map(|entry| entry.key_span),
+            Content::Sequence(items) => items.first().map(|item| item.span),
+            _ => None,
+        };
         let start = node.span.start as usize;
-        self.source.as_bytes().get(start).is_some_and(|byte| matches!(byte, b'{' | b'['))
+        let bracket = matches!(self.source.as_bytes().get(start), Some(b'{' | b'['));
+        bracket && first.is_some_and(|first| first.start > node.span.start)
     }
 
     /// The number of an offset's line.
