@@ -241,7 +241,8 @@ fn quoted(text: &str) -> Cow<'_, str> {
             '\n' => quoted.push_str("\\n"),
             '\t' => quoted.push_str("\\t"),
             '\r' => quoted.push_str("\\r"),
-            c if is_odd(c) => quoted.push_str(&format!("\\u{:04x}", u32::from(c))),
+            // All of them have at most four digits.
+            c if is_odd(c) => quoted.extend(["\\u", &format!("{:04x}", u32::from(c))]),
             c => quoted.push(c),
         }
     }
