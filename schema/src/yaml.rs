@@ -134,13 +134,14 @@ pub fn parse(source: &str) -> Result<Document, Vec<SyntaxError>> {
     read(source, true)
 }
 
-/// Reads one YAML document and leaves out its comments, which takes less time.
+/// Reads one YAML document without its comments and the list of its scalars in block style, which
+/// takes less time.
 ///
 /// # Errors
 /// All mistakes that could be found; never an empty list.
 pub fn parse_values(source: &str) -> Result<Document, Vec<SyntaxError>> {
     match plain::tree(source) {
-        Some(root) => Ok(Document { root, comments: Vec::new() }),
+        Some(root) => Ok(Document { root, comments: Vec::new(), block_scalars: Vec::new() }),
         None => read(source, false),
     }
 }
