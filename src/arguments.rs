@@ -59,8 +59,10 @@ pub(crate) enum Command {
     Validate(Validate),
     /// Bring manifests into their canonical form
     Fmt(Fmt),
+    /// Say why a rule exists, with examples
+    Explain(Explain),
     /// Print the JSON Schema of the manifest language
-    Schema,
+    Schema(Schema),
     /// Help an editor with manifests, over standard input and output
     Lsp(Lsp),
     /// Read what is due from an app and write it as events
@@ -77,16 +79,16 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  longshore validate manifests/salesforce/manifest.yaml\n  longshore validate manifests\n  longshore validate --format json manifests | jq .\n  cat manifest.yaml | longshore validate -\n\nIn a folder every manifest.yaml below it is checked."
+    after_help = "Examples:\n  longshore validate manifests/salesforce/manifest.yaml\n  longshore validate manifests\n  longshore validate --fix 'apps/**/manifest.yaml'\n  longshore validate --format json manifests | jq .\n  cat manifest.yaml | longshore validate -\n\nIn a folder every manifest.yaml below it is checked."
 )]
 #[allow(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 pub(crate) struct Validate {
-    /// Files or folders; `-` is standard input
+    /// Files, folders or patterns such as 'apps/*/manifest.yaml'; `-` is standard input
     #[arg(required = true, value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
     /// How findings are shown
     #[arg(long, value_enum, default_value_t)]
-    pub(crate) format: Format,
+    pub(crate) format: ReportFormat,
     /// Accept apps that sign in with an API key, with a warning
     #[arg(long)]
     pub(crate) extended: bool,
@@ -96,6 +98,9 @@ pub(crate) struct Validate {
     /// Show findings that a comment in the manifest hides
     #[arg(long)]
     pub(crate) no_inline_ignores: bool,
+    /// Show errors only; nothing if there are none
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
     /// Mend what can be mended, in the files themselves; what is read from standard input is
     /// written to standard output
     #[arg(
@@ -108,8 +113,57 @@ pub(crate) struct Validate {
     )]
     pub(crate) fix: Option<Fixes>,
     /// Show what --fix would change, and change nothing
-    #[arg(long)]
+    #[arg(long, conflicts_with = "format")]
     pub(crate) diff: bool,
+    /// Validate again whenever a file changes, until Ctrl-C
+    #[arg(long, conflicts_with_all = ["fix", "diff"])]
+    pub(crate) watch: bool,
+    /// Take settings from this file, in place of the longshore.toml beside or above each manifest
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Take settings from no file
+    #[arg(long, conflicts_with = "config")]
+    pub(crate) no_config: bool,
+    /// What standard input is called in reports, and where its settings are looked for
+    #[arg(long, value_name = "NAME")]
+    pub(crate) stdin_filename: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReportFormat {
+    /// For people, with the lines that findings are about
+    #[default]
+    Text,
+    /// A line for each finding
+    Concise,
+    /// For programs
+    Json,
+    /// SARIF 2.1.0, for services that show findings
+    Sarif,
+    /// Annotations of a GitHub workflow
+    Github,
+    /// JUnit XML, for GitLab and Jenkins
+    Junit,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  longshore explain LS0203\n  longshore explain unused-input\n  longshore explain"
+)]
+pub(crate) struct Explain {
+    /// The rule's code or name; without one all rules are listed
+    #[arg(value_name = "RULE")]
+    pub(crate) rule: Option<String>,
+    /// How it is shown
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Schema {
+    /// Print the schema of JSON reports on manifests instead
+    #[arg(long)]
+    pub(crate) report: bool,
 }
 
 /// Which fixes are made.

@@ -20,12 +20,8 @@ pub(crate) fn beside(manifest: &Path, failed: &mut dyn FnMut(Error)) -> Option<V
     if manifest.as_os_str() == "-" {
         return None;
     }
-    let folder = manifest.parent().unwrap_or(Path::new("")).join("fixtures");
-    let mut paths = Vec::new();
-    if folder.is_dir() {
-        collect(&folder, 1, &mut paths, failed);
-    }
-    paths.sort();
+    let folder = folder(manifest);
+    let mut paths = paths(manifest, failed);
     if paths.len() > MAX_FIXTURES {
         let what = format!("{} holds {} fixtures", folder.display(), paths.len());
         failed(
@@ -48,6 +44,20 @@ pub(crate) fn beside(manifest: &Path, failed: &mut dyn FnMut(Error)) -> Option<V
         Some(Fixture { path: format!("fixtures/{}", parts.join("/")), text })
     };
     Some(paths.into_iter().filter_map(named).collect())
+}
+
+fn folder(manifest: &Path) -> PathBuf {
+    manifest.parent().unwrap_or(Path::new("")).join("fixtures")
+}
+
+/// Where the recorded responses beside a manifest are, in order.
+pub(crate) fn paths(manifest: &Path, failed: &mut dyn FnMut(Error)) -> Vec<PathBuf> {
+    let (folder, mut paths) = (folder(manifest), Vec::new());
+    if folder.is_dir() {
+        collect(&folder, 1, &mut paths, failed);
+    }
+    paths.sort();
+    paths
 }
 
 /// Links are not followed, as they are not in the search for manifests.

@@ -6,6 +6,7 @@ mod check;
 mod connect;
 mod demo;
 mod diff;
+mod explain;
 mod fixtures;
 mod format;
 mod live;
@@ -14,10 +15,12 @@ mod manifests;
 mod open;
 mod run;
 mod schema;
+mod settings;
 mod simulate;
 mod summary;
 mod terminal;
 mod validate;
+mod watch;
 mod write;
 
 use std::process::ExitCode;
@@ -25,13 +28,15 @@ use std::process::ExitCode;
 use arguments::{Arguments, Command};
 use terminal::complain;
 
-/// How a command ended. The numbers are part of the interface; 2 is wrong usage.
+/// How a command ended. The numbers are part of the interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Exit {
     /// Everything is well.
     Done = 0,
     /// There are findings, or a stream failed.
     Findings = 1,
+    /// Wrong usage that is found only when the command runs.
+    Usage = 2,
     /// Something could not be read, opened or started.
     Failed = 3,
     /// Stopped by Ctrl-C. Nothing is lost. 128 + SIGINT.
@@ -46,9 +51,11 @@ impl From<Exit> for ExitCode {
 
 fn main() -> ExitCode {
     let exit = match Arguments::read().command {
+        Command::Validate(command) if command.watch => wait(watch::run(&command)),
         Command::Validate(command) => validate::run(&command),
         Command::Fmt(command) => format::run(&command),
-        Command::Schema => schema::run(),
+        Command::Explain(command) => explain::run(&command),
+        Command::Schema(command) => schema::run(&command),
         Command::Lsp(command) => lsp::run(&command),
         Command::Run(command) => wait(run::run(&command)),
         Command::Check(command) => wait(check::run(&command)),

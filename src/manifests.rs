@@ -1,25 +1,62 @@
 //! Which manifests a command is about, and their texts.
 
+use std::collections::HashSet;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use longshore_engine::error::{Code, Error};
 
 /// The manifests that paths lead to: files as they are named, folders with every `manifest.yaml`
-/// below them, and `-` for standard input. `failed` is told of paths that lead nowhere.
+/// below them, patterns with all that match them, and `-` for standard input. Each is named once.
+/// `failed` is told of paths that lead nowhere.
 pub(crate) fn collect(paths: &[PathBuf], failed: &mut dyn FnMut(Error)) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for path in paths {
-        match manifests(path) {
-            Ok(found) if found.is_empty() => failed(
-                Error::new(Code::InputInvalid, format!("no manifest.yaml in {}", path.display()))
-                    .fix("name the file itself if it is called otherwise"),
-            ),
-            Ok(found) => files.extend(found),
-            Err(error) => failed(not_read(path, &error)),
+        for path in matching(path, failed) {
+            match manifests(&path) {
+                Ok(found) if found.is_empty() => failed(nothing(
+                    format!("no manifest.yaml in {}", path.display()),
+                    "name the file itself if it is called otherwise",
+                )),
+                Ok(found) => files.extend(found),
+                Err(error) => failed(not_read(&path, &error)),
+            }
         }
     }
+    let mut seen = HashSet::new();
+    files.retain(|path| seen.insert(path.clone()));
     files
+}
+
+/// What matches a pattern, in order; any other path itself. Shells that know no `**` leave patterns
+/// to us.
+fn matching(path: &Path, failed: &mut dyn FnMut(Error)) -> Vec<PathBuf> {
+    let text = path.to_string_lossy();
+    if !text.contains(['*', '?', '[']) || path.exists() {
+        return vec![path.to_owned()];
+    }
+    let found = match glob::glob(&text) {
+        Ok(found) => found,
+        Err(error) => {
+            failed(nothing(format!("{text} is no pattern: {}", error.msg), "close the brackets"));
+            return Vec::new();
+        }
+    };
+    let mut paths = Vec::new();
+    for path in found {
+        match path {
+            Ok(path) => paths.push(path),
+            Err(error) => failed(not_read(error.path(), error.error())),
+        }
+    }
+    if paths.is_empty() {
+        failed(nothing(format!("nothing matches {text}"), "check the pattern and the folder"));
+    }
+    paths
+}
+
+fn nothing(what: String, fix: &str) -> Error {
+    Error::new(Code::InputInvalid, what).fix(fix)
 }
 
 /// The file itself, or every `manifest.yaml` below a folder, in order.

@@ -1,9 +1,14 @@
 //! `longshore schema`
 
 use crate::Exit;
+use crate::arguments::Schema;
 use crate::terminal::print;
 
-pub(crate) fn run() -> Exit {
-    print(longshore_schema::json_schema::PUBLISHED);
+pub(crate) fn run(command: &Schema) -> Exit {
+    if command.report {
+        print(&longshore_validator::json_schema_text());
+    } else {
+        print(longshore_schema::json_schema::PUBLISHED);
+    }
     Exit::Done
 }

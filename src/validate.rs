@@ -4,120 +4,213 @@ use std::path::Path;
 
 use longshore_engine::error::Error;
 use longshore_validator::{
-    Made, Options, Profile, Report, Safety, Severity, mend, render_text, to_json, validate,
+    Made, Options, Profile, Report, Safety, Severity, Validated, mend, render_concise,
+    render_github, render_json, render_junit, render_sarif, render_text, validate,
     validate_with_fixtures,
 };
-use serde_json::json;
 
-use crate::Exit;
-use crate::arguments::{Fixes, Format, Validate};
+use crate::arguments::{Fixes, ReportFormat, Validate};
 use crate::diff::unified;
-use crate::fixtures;
 use crate::manifests::{collect, not_read, not_written, read};
+use crate::settings::{Finder, Settings};
 use crate::summary::plural;
 use crate::terminal::{colour, complain, fail, print};
 use crate::write::replace;
+use crate::{Exit, fixtures, settings};
 
-/// A manifest that was looked at.
-struct Checked {
-    name: String,
-    source: String,
-    report: Report,
+/// Looks at all manifests once.
+pub(crate) fn run(command: &Validate) -> Exit {
+    let finder = match (&command.config, command.no_config) {
+        (Some(path), _) => match settings::read(path) {
+            Ok(settings) => Finder::fixed(settings),
+            Err(error) => return fail(&error),
+        },
+        (None, true) => Finder::fixed(Settings::default()),
+        (None, false) => Finder::beside(),
+    };
+    let mut pass = Pass { command, finder, kept: Vec::new(), counts: Counts::default() };
+    for path in collect(&command.paths, &mut |error| pass.counts.unreadable(&error)) {
+        pass.look_at(&path);
+    }
+    pass.finish()
 }
 
-pub(crate) fn run(command: &Validate) -> Exit {
-    let profile = if command.extended { Profile::Extended } else { Profile::Strict };
-    let options = Options { show_ignored: command.no_inline_ignores, ..Options::new(profile) };
-    let mut unreadable = false;
-    let mut failed = |error: Error| {
-        fail(&error);
-        unreadable = true;
-    };
-    let files = collect(&command.paths, &mut failed);
-    let (mut checked, mut errors, mut warnings, mut differ) = (0, 0, 0, false);
-    let mut reports = Vec::new();
-    // Where the manifest itself goes to standard output, findings go elsewhere.
-    let aside = |path: &Path| command.fix.is_some() && !command.diff && path.as_os_str() == "-";
-    for path in &files {
-        let (name, source) = match read(path) {
+/// One look at all manifests.
+struct Pass<'c> {
+    command: &'c Validate,
+    finder: Finder,
+    /// What makes one document of all.
+    kept: Vec<Validated>,
+    counts: Counts,
+}
+
+#[derive(Default)]
+struct Counts {
+    manifests: usize,
+    errors: usize,
+    warnings: usize,
+    failed: bool,
+    unreadable: bool,
+    /// Whether a file would be changed.
+    differ: bool,
+}
+
+impl Counts {
+    fn unreadable(&mut self, error: &Error) {
+        fail(error);
+        self.unreadable = true;
+    }
+}
+
+impl Pass<'_> {
+    fn look_at(&mut self, path: &Path) {
+        let command = self.command;
+        let is_stdin = path.as_os_str() == "-";
+        let counts = &mut self.counts;
+        let (mut file, source) = match read(path) {
             Ok(read) => read,
-            Err(error) => {
-                failed(not_read(path, &error));
-                continue;
-            }
+            Err(error) => return counts.unreadable(&not_read(path, &error)),
         };
-        let fixtures = fixtures::beside(path, &mut failed);
+        let mut place = path;
+        if let Some(name) = command.stdin_filename.as_ref().filter(|_| is_stdin) {
+            file = name.display().to_string();
+            place = name;
+        }
+        let settings = self.finder.find(place, &mut |error| counts.unreadable(&error));
+        let Some(settings) = settings else { return };
+        let extended = command.extended || settings.profile == Some(Profile::Extended);
+        let options = Options {
+            profile: if extended { Profile::Extended } else { Profile::Strict },
+            severities: settings.severities.clone(),
+            show_ignored: command.no_inline_ignores,
+        };
+        let fixtures = fixtures::beside(path, &mut |error| counts.unreadable(&error));
         let look = |source: &str| match &fixtures {
             Some(fixtures) => validate_with_fixtures(source, fixtures, &options),
             None => validate(source, &options),
         };
-        let Checked { name, source, report } = if command.fix.is_some() || command.diff {
+        let (source, report) = if command.fix.is_some() || command.diff {
             let safety = match command.fix {
                 Some(Fixes::Unsafe) => Safety::Unsafe,
                 _ => Safety::Safe,
             };
             let mended = mend(&source, safety, look);
-            let changed = mended.source != source;
-            differ |= command.diff && changed;
             if command.diff {
-                print(&unified(&name, &source, &mended.source));
-            } else if path.as_os_str() == "-" {
+                counts.differ |= mended.source != source;
+                print(&unified(&file, &source, &mended.source));
+            } else if is_stdin {
                 print(&mended.source);
-            } else if changed && let Err(error) = replace(path, &mended.source) {
-                failed(not_written(path, &error));
-                continue;
+            } else if mended.source != source
+                && let Err(error) = replace(path, &mended.source)
+            {
+                return counts.unreadable(&not_written(path, &error));
             }
             if !command.diff {
-                tell(&name, &mended.made);
+                tell(&file, &mended.made);
             }
-            Checked { name, source: mended.source, report: mended.report }
+            (mended.source, mended.report)
         } else {
             let report = look(&source);
-            Checked { name, source, report }
+            (source, report)
         };
-        checked += 1;
-        errors += report.count(Severity::Error);
-        warnings += report.count(Severity::Warning);
-        match command.format {
-            _ if command.diff => {}
-            Format::Text if aside(path) => {
-                complain(render_text(&report, &name, &source, false).trim_end());
+        let deny = command.deny_warnings || settings.deny_warnings == Some(true);
+        let (errors, warnings) = (report.count(Severity::Error), report.count(Severity::Warning));
+        let failed = errors > 0 || deny && warnings > 0;
+        counts.manifests += 1;
+        counts.errors += errors;
+        counts.warnings += warnings;
+        counts.failed |= failed;
+        let mut validated = Validated { file, source, report, failed };
+        if command.quiet {
+            leave(&mut validated.report, if deny { Severity::Warning } else { Severity::Error });
+        }
+        self.show(validated);
+    }
+
+    /// Shows what was found, or keeps it for later.
+    fn show(&mut self, validated: Validated) {
+        if self.command.diff {
+            return;
+        }
+        let Validated { file, source, report, .. } = &validated;
+        let text = match self.command.format {
+            ReportFormat::Text => {
+                let nothing = report.diagnostics.is_empty() && report.fixtures.is_empty();
+                if self.command.quiet && nothing {
+                    return;
+                }
+                render_text(report, file, source, colour() && !self.aside())
             }
-            Format::Text => print(&render_text(&report, &name, &source, colour())),
-            Format::Json => reports.push(to_json(&report, &name, &source)),
+            ReportFormat::Concise => render_concise(report, file, source),
+            ReportFormat::Github => render_github(&validated),
+            ReportFormat::Json | ReportFormat::Sarif | ReportFormat::Junit => {
+                self.kept.push(validated);
+                return;
+            }
+        };
+        self.write(&text);
+    }
+
+    fn finish(self) -> Exit {
+        let document = match self.command.format {
+            _ if self.command.diff => None,
+            ReportFormat::Json => Some(render_json(&self.kept)),
+            ReportFormat::Junit => Some(render_junit(&self.kept)),
+            ReportFormat::Sarif => {
+                let here = std::env::current_dir().unwrap_or_default();
+                Some(render_sarif(&self.kept, &here))
+            }
+            ReportFormat::Text | ReportFormat::Concise | ReportFormat::Github => None,
+        };
+        if let Some(document) = document {
+            self.write(&document);
+        }
+        let Counts { manifests, errors, warnings, failed, unreadable, differ } = self.counts;
+        let text = self.command.format == ReportFormat::Text;
+        if text && manifests > 1 && !self.command.diff && !self.command.quiet {
+            complain(&format!(
+                "{} checked: {}, {}",
+                plural(manifests, "manifest"),
+                plural(errors, "error"),
+                plural(warnings, "warning")
+            ));
+        }
+        if unreadable {
+            Exit::Failed
+        } else if differ || failed {
+            Exit::Findings
+        } else {
+            Exit::Done
         }
     }
-    match command.format {
-        _ if command.diff => {}
-        Format::Json => {
-            let summary = json!({ "files": checked, "errors": errors, "warnings": warnings });
-            let document = json!({ "version": 1, "reports": reports, "summary": summary });
-            if files.iter().any(|path| aside(path)) {
-                complain(&format!("{document:#}"));
-            } else {
-                print(&format!("{document:#}\n"));
-            }
-        }
-        Format::Text if checked > 1 => complain(&format!(
-            "{} checked: {}, {}",
-            plural(checked, "manifest"),
-            plural(errors, "error"),
-            plural(warnings, "warning")
-        )),
-        Format::Text => {}
+
+    /// Whether a manifest itself goes to standard output, so that findings go elsewhere.
+    fn aside(&self) -> bool {
+        let from_stdin = || self.command.paths.iter().any(|path| path.as_os_str() == "-");
+        self.command.fix.is_some() && !self.command.diff && from_stdin()
     }
-    if unreadable {
-        Exit::Failed
-    } else if differ || errors > 0 || command.deny_warnings && warnings > 0 {
-        Exit::Findings
-    } else {
-        Exit::Done
+
+    fn write(&self, text: &str) {
+        if !self.aside() {
+            print(text);
+        } else if !text.is_empty() {
+            complain(text.trim_end());
+        }
     }
 }
 
+/// Takes out what is less bad.
+fn leave(report: &mut Report, least: Severity) {
+    report.diagnostics.retain(|diagnostic| diagnostic.severity <= least);
+    for fixture in &mut report.fixtures {
+        fixture.diagnostics.retain(|diagnostic| diagnostic.severity <= least);
+    }
+    report.fixtures.retain(|fixture| !fixture.diagnostics.is_empty());
+}
+
 /// Says which fixes were made.
-fn tell(name: &str, made: &[Made]) {
+fn tell(file: &str, made: &[Made]) {
     for Made { code, title, line, column } in made {
-        complain(&format!("fixed {name}:{line}:{column}: {code}: {title}"));
+        complain(&format!("fixed {file}:{line}:{column}: {code}: {title}"));
     }
 }

@@ -46,6 +46,7 @@ fn help_and_version() {
         "",
         "validate",
         "fmt",
+        "explain",
         "schema",
         "run",
         "check",

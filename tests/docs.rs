@@ -195,9 +195,18 @@ fn every_option_of_the_command_line_is_described() {
     let page = read(format!("{BOOK}/cli.md"));
     let option = Regex::new(r"--[a-z][a-z-]+").unwrap();
     let row = Regex::new(r"(?m)^\| `(--[a-z-]+)").unwrap();
-    for command in
-        ["validate", "fmt", "schema", "run", "check", "connect", "simulate salesforce", "demo"]
-    {
+    let commands = [
+        "validate",
+        "fmt",
+        "explain",
+        "schema",
+        "run",
+        "check",
+        "connect",
+        "simulate salesforce",
+        "demo",
+    ];
+    for command in commands {
         let heading = format!("\n## longshore {command}\n");
         let start = page.find(&heading).unwrap_or_else(|| panic!("no section on {command}"));
         let section = &page[start + heading.len()..];

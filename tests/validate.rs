@@ -103,3 +103,169 @@ fn ignores_hide_findings_unless_they_are_asked_for() {
     assert_eq!(ran.code, Some(1));
     assert!(ran.stdout.contains("error[LS0101]"), "{}", ran.stdout);
 }
+
+/// A manifest that asks for an input that nobody uses: a warning.
+fn warned() -> String {
+    let input = "  client_id: { type: string, title: Client ID }\n";
+    GOOD.replacen(input, &format!("{input}  region: {{ type: string, title: Region }}\n"), 1)
+}
+
+#[test]
+fn settings_are_taken_from_the_nearest_file_above() {
+    let (folder, path) = folder(&warned());
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    let code = |arguments: &[&str]| validate(folder.path(), arguments).code;
+    assert_eq!(code(&["."]), Some(0));
+    write("longshore.toml", "[validate]\ndeny_warnings = true\n");
+    assert_eq!(code(&["."]), Some(1));
+    assert_eq!(code(&["--no-config", "."]), Some(0));
+    write("other.toml", "[validate.severity]\nunused-input = \"error\"\n");
+    let ran = validate(folder.path(), &["--config", "other.toml", "manifest.yaml"]);
+    assert!(ran.code == Some(1) && ran.stdout.contains("error[LS0203]"), "{}", ran.stdout);
+
+    let below = folder.path().join("apps/acme");
+    std::fs::create_dir_all(&below).unwrap();
+    std::fs::rename(path, below.join("manifest.yaml")).unwrap();
+    assert_eq!(code(&["."]), Some(1), "the file is two folders above");
+    write("apps/acme/longshore.toml", "[validate.severity]\nLS0203 = \"off\"\n");
+    let ran = validate(folder.path(), &["."]);
+    assert_eq!(
+        (ran.code, ran.stdout.as_str()),
+        (Some(0), "./apps/acme/manifest.yaml: no findings\n")
+    );
+    let piped = std::fs::File::open(below.join("manifest.yaml")).unwrap();
+    let mut command = longshore(["validate", "-", "--stdin-filename", "apps/acme/new.yaml"]);
+    let ran = run(command.stdin(piped).current_dir(folder.path()));
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), "apps/acme/new.yaml: no findings\n"));
+
+    write("apps/acme/longshore.toml", "[validate]\nprofle = \"strict\"\n");
+    let ran = validate(folder.path(), &["."]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(3), ""));
+    assert!(
+        ran.stderr.contains("apps/acme/longshore.toml:2:1: unknown key `profle`"),
+        "{}",
+        ran.stderr
+    );
+    assert!(ran.stderr.contains("did you mean `profile`?"), "{}", ran.stderr);
+}
+
+#[test]
+fn patterns_name_manifests_in_order() {
+    let folder = tempfile::tempdir().unwrap();
+    for app in ["b", "a", "deep/c"] {
+        let app = folder.path().join("apps").join(app);
+        std::fs::create_dir_all(&app).unwrap();
+        std::fs::write(app.join("manifest.yaml"), GOOD).unwrap();
+    }
+    let ran = validate(folder.path(), &["apps/**/manifest.yaml", "apps/b", "apps/b/manifest.yaml"]);
+    let names: Vec<_> = ran.stdout.lines().filter_map(|line| line.split_once(':')).collect();
+    let names: Vec<_> = names.into_iter().map(|(name, _)| name).collect();
+    let expected = ["apps/a/manifest.yaml", "apps/b/manifest.yaml", "apps/deep/c/manifest.yaml"];
+    assert_eq!((ran.code, names.as_slice()), (Some(0), &expected[..]));
+    for (pattern, said) in
+        [("apps/*/x.yaml", "nothing matches apps/*/x.yaml"), ("a***", "is no pattern")]
+    {
+        let ran = validate(folder.path(), &[pattern]);
+        assert_eq!(ran.code, Some(3));
+        assert!(ran.stderr.contains(said), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn every_format_is_one_document_of_all_manifests() {
+    let (folder, _) = folder(&misspelt());
+    std::fs::write(folder.path().join("warned.yaml"), warned()).unwrap();
+    let show = |format: &str| {
+        let ran = validate(folder.path(), &["--format", format, "manifest.yaml", "warned.yaml"]);
+        assert_eq!((ran.code, ran.stderr.as_str()), (Some(1), ""), "{format}");
+        ran.stdout
+    };
+    assert_eq!(show("concise").lines().count(), 2);
+    assert_eq!(show("github").lines().count(), 2);
+    assert_eq!(show("junit").matches("<testcase").count(), 2);
+    let json: serde_json::Value = serde_json::from_str(&show("json")).unwrap();
+    assert_eq!(json["reports"].as_array().unwrap().len(), 2);
+    assert_eq!(json["reports"][0]["diagnostics"][0]["fixes"][0]["edits"][0]["text"], "records");
+    let sarif: serde_json::Value = serde_json::from_str(&show("sarif")).unwrap();
+    assert_eq!(sarif["runs"].as_array().unwrap().len(), 1);
+    let result = &sarif["runs"][0]["results"][1];
+    assert_eq!(result["ruleId"], "LS0203");
+    let place = &result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"];
+    assert_eq!(place, "warned.yaml");
+    // The same from an absolute path.
+    let path = folder.path().canonicalize().unwrap().join("warned.yaml");
+    let ran = validate(folder.path(), &["--format", "sarif", path.to_str().unwrap()]);
+    assert_eq!(ran.code, Some(0));
+    assert!(ran.stdout.contains("\"uri\": \"warned.yaml\""), "{}", ran.stdout);
+}
+
+#[test]
+fn quiet_says_nothing_of_warnings() {
+    let (folder, _) = folder(&warned());
+    let ran = validate(folder.path(), &["--quiet", "."]);
+    assert_eq!((ran.code, ran.stdout.as_str(), ran.stderr.as_str()), (Some(0), "", ""));
+    let ran = validate(folder.path(), &["-q", "--deny-warnings", "."]);
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.stdout.contains("LS0203"), "{}", ran.stdout);
+}
+
+#[test]
+fn rules_are_explained_by_code_and_by_name() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/rules/LS0101.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    for name in ["LS0101", "ls0101", "unknown-key"] {
+        let ran = run(&mut longshore(["explain", name]));
+        assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), page.as_str()), "{name}");
+    }
+    let ran = run(&mut longshore(["explain", "unknown-keys"]));
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""));
+    assert!(ran.stderr.contains("longshore explain LS0101 (unknown-key)"), "{}", ran.stderr);
+    let ran = run(&mut longshore(["explain", "LS0101", "--format", "json"]));
+    let rule: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(
+        (rule["name"].as_str(), rule["markdown"].as_str()),
+        (Some("unknown-key"), Some(page.as_str()))
+    );
+    let all = run(&mut longshore(["explain"])).stdout;
+    assert!(all.starts_with("LS00: ") && all.contains("\n  LS0101  unknown-key"), "{all}");
+    let ran = run(&mut longshore(["explain", "--format", "json"]));
+    let rules: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    let listed = all.lines().filter(|line| line.starts_with("  LS")).count();
+    assert_eq!(rules["rules"].as_array().unwrap().len(), listed);
+}
+
+#[test]
+fn the_schema_of_reports_is_the_committed_one() {
+    let committed = concat!(env!("CARGO_MANIFEST_DIR"), "/schema/report.schema.json");
+    let ran = run(&mut longshore(["schema", "--report"]));
+    assert_eq!(ran.stdout, std::fs::read_to_string(committed).unwrap());
+}
+
+#[test]
+fn a_watch_validates_again_after_each_change() {
+    use std::io::{BufRead, BufReader};
+    let (folder, path) = folder(GOOD);
+    let mut command = longshore(["validate", "--watch", "--format", "concise", "."]);
+    command.current_dir(folder.path()).stdout(std::process::Stdio::piped());
+    let mut child = command.stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let mut said = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let mut shown = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    assert_eq!(said.next().unwrap(), "waiting for changes; Ctrl-C ends it");
+    std::fs::write(&path, misspelt()).unwrap();
+    assert!(shown.next().unwrap().contains("error[LS0101]"));
+    assert!(said.next().unwrap().starts_with("waiting"));
+    // Settings that come later count as well.
+    let settings = "[validate.severity]\nLS0101 = \"info\"\n";
+    std::fs::write(folder.path().join("longshore.toml"), settings).unwrap();
+    // The misspelt key is only left out now, so that the one that it should be is missing.
+    assert!(shown.any(|line| line.contains("info[LS0101]")));
+    assert!(said.next().unwrap().starts_with("waiting"));
+    process::signal("INT", child.id());
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+}
+
+#[test]
+fn standard_input_cannot_be_watched() {
+    let ran = run(&mut longshore(["validate", "--watch", "-"]));
+    assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+}

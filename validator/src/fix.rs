@@ -168,20 +168,28 @@ fn is_worse(before: &Report, after: &Report, applied: &Applied) -> bool {
         return true;
     }
     let mut known: HashMap<_, isize> = HashMap::new();
-    for diagnostic in &before.diagnostics {
+    for diagnostic in everywhere(before) {
         *known.entry(key(diagnostic)).or_default() += 1;
     }
     let mended: HashSet<_> = applied.made.iter().map(|at| key(&before.diagnostics[*at])).collect();
     for at in &applied.made {
         *known.entry(key(&before.diagnostics[*at])).or_default() -= 1;
     }
-    after.diagnostics.iter().any(|diagnostic| {
+    // What is found in a fixture is not at an edit, wherever it is.
+    let own = after.diagnostics.len();
+    everywhere(after).enumerate().any(|(at, diagnostic)| {
         let key = key(diagnostic);
         let left = known.entry(key.clone()).or_default();
         *left -= 1;
         let span = diagnostic.span();
-        let at_edit =
-            || applied.edited.iter().any(|edit| edit.start <= span.end && span.start <= edit.end);
+        let touches = |edit: &Span| edit.start <= span.end && span.start <= edit.end;
+        let at_edit = || at < own && applied.edited.iter().any(touches);
         *left < 0 && (before.reach == Reach::Whole || mended.contains(&key) || at_edit())
     })
+}
+
+/// The findings in the manifest, then those in its fixtures.
+fn everywhere(report: &Report) -> impl Iterator<Item = &Diagnostic> {
+    let in_fixtures = report.fixtures.iter().flat_map(|fixture| &fixture.diagnostics);
+    report.diagnostics.iter().chain(in_fixtures)
 }

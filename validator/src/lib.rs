@@ -12,7 +12,7 @@ mod fix;
 mod ignores;
 pub mod ocsf;
 mod options;
-mod render;
+mod report;
 mod rules;
 pub mod samples;
 mod shape;
@@ -25,6 +25,10 @@ pub use diagnostic::{Diagnostic, Edit, Fix, Label, Safety, Severity};
 pub use explain::{Example, Explanation, Part, explain};
 pub use fix::{Applied, Made, Mended, apply_fixes, mend};
 pub use options::{NotLowered, Options, Profile, Severities};
-pub use render::{render_text, to_json};
+pub use report::{
+    Validated, json_schema_text, render_concise, render_github, render_json, render_junit,
+    render_sarif, render_text, to_json,
+};
 pub use samples::Fixture;
+pub use suggest::closest;
 pub use validate::{FixtureReport, Reach, Report, validate, validate_with_fixtures};

@@ -8,10 +8,8 @@ const MAX_CANDIDATES: usize = 200;
 
 /// The candidate that was probably meant: at most one edit, or a third of the letters, away;
 /// otherwise one that contains the name or is contained in it.
-pub(crate) fn closest<'c>(
-    name: &str,
-    candidates: impl IntoIterator<Item = &'c str>,
-) -> Option<&'c str> {
+#[must_use]
+pub fn closest<'c>(name: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     let candidates: Vec<_> = candidates.into_iter().take(MAX_CANDIDATES).collect();
     near(name, candidates.iter().copied()).or_else(|| related(name, candidates))
 }

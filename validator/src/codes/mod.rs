@@ -7,6 +7,7 @@
 use std::sync::LazyLock;
 
 use crate::diagnostic::Severity;
+use crate::suggest::closest;
 
 macro_rules! codes {
     ($(
@@ -118,4 +119,11 @@ pub(crate) fn hides(id: &str) -> bool {
 #[must_use]
 pub fn find(id: &str) -> Option<&'static Code> {
     ALL.iter().copied().find(|code| code.id.eq_ignore_ascii_case(id) || code.name == id)
+}
+
+/// The code whose name is nearest to this one.
+#[must_use]
+pub fn nearest(name: &str) -> Option<&'static Code> {
+    let name = closest(name, ALL.iter().map(|code| code.name))?;
+    ALL.iter().copied().find(|code| code.name == name)
 }

@@ -1,14 +1,14 @@
-//! Reports for people and for programs.
+//! Reports for people.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use longshore_schema::{LineIndex, Span};
-use serde::Serialize;
 
+use super::files;
 use crate::codes;
-use crate::diagnostic::{Diagnostic, Severity};
+use crate::diagnostic::{Diagnostic, Safety, Severity};
 use crate::validate::Report;
 
 /// The report for a person: each finding with the lines that it is about, those in the manifest
@@ -38,22 +38,6 @@ pub fn render_text(report: &Report, file: &str, source: &str, colour: bool) -> S
 
 /// The most findings that are shown to a person; nobody reads more at once.
 const MAX_SHOWN: usize = 200;
-
-/// The manifest and its fixtures, each with its name, text and findings. Fixtures lie beside the
-/// manifest.
-fn files<'r>(
-    report: &'r Report,
-    file: &'r str,
-    source: &'r str,
-) -> impl Iterator<Item = (Cow<'r, str>, &'r str, &'r [Diagnostic])> {
-    let folder = file.rfind(['/', '\\']).map_or("", |at| &file[..=at]);
-    let manifest = (Cow::Borrowed(file), source, report.diagnostics.as_slice());
-    let fixtures = report.fixtures.iter().map(move |fixture| {
-        let path = Cow::Owned(format!("{folder}{}", fixture.path));
-        (path, fixture.text.as_str(), fixture.diagnostics.as_slice())
-    });
-    std::iter::once(manifest).chain(fixtures)
-}
 
 /// The text without what must not be shown, of the same length.
 fn masked<'s>(source: &'s str, diagnostics: &[Diagnostic]) -> Cow<'s, str> {
@@ -128,106 +112,38 @@ fn totals(report: &Report, file: &str) -> String {
     if parts.is_empty() {
         return format!("{file}: no findings");
     }
-    format!("{file}: {}", parts.join(", "))
+    format!("{file}: {}{}", parts.join(", "), fixes(report))
 }
 
-/// The report for a program, as a JSON object: `version` (1), `file`, `diagnostics` (`code`,
-/// `severity`, `message`, `line`, `column`, `end_line`, `end_column`, `labels`, `help`),
-/// `fixtures` if there are findings in some (each with `file` and `diagnostics`), and `summary`
-/// (`errors`, `warnings`, `infos`, `valid`). Lines and columns count from 1, columns count
-/// characters, the end is exclusive. Members may be added in version 1; none is taken away.
+/// How many findings can be mended, and by what.
+fn fixes(report: &Report) -> String {
+    let fixable = |safety| {
+        let with = |diagnostic: &&Diagnostic| diagnostic.fixes.iter().any(|f| f.safety == safety);
+        report.diagnostics.iter().filter(with).count()
+    };
+    let shown = |count: usize, option: &str| match count {
+        0 => String::new(),
+        1 => format!("; fix available: {option}"),
+        many => format!("; {many} fixes available: {option}"),
+    };
+    match fixable(Safety::Safe) {
+        0 => shown(fixable(Safety::Unsafe), "--fix=unsafe"),
+        safe => shown(safe, "--fix"),
+    }
+}
+
+/// The report with one line for each finding: `file:line:column: severity[code]: message`. Nothing
+/// is said of a manifest without findings.
 #[must_use]
-pub fn to_json(report: &Report, file: &str, source: &str) -> serde_json::Value {
-    let mut files = files(report, file, source);
-    let (_, _, own) = files.next().unwrap_or_default();
-    let diagnostics = findings(source, own);
-    let fixtures = files
-        .map(|(file, text, diagnostics)| File { file, diagnostics: findings(text, diagnostics) })
-        .collect();
-    let summary = Summary {
-        errors: report.count(Severity::Error),
-        warnings: report.count(Severity::Warning),
-        infos: report.count(Severity::Info),
-        valid: report.checked.is_some(),
-    };
-    serde_json::json!(Output { version: 1, file, diagnostics, fixtures, summary })
-}
-
-fn findings<'r>(source: &str, diagnostics: &'r [Diagnostic]) -> Vec<Finding<'r>> {
-    let lines = LineIndex::new(source);
-    let place = |span: Span| {
-        let (line, column) = lines.position(source, span.start);
-        let (end_line, end_column) = lines.position(source, span.end);
-        Place { line, column, end_line, end_column }
-    };
-    diagnostics
-        .iter()
-        .map(|diagnostic| Finding {
-            code: diagnostic.code,
-            severity: diagnostic.severity.to_string(),
-            message: &diagnostic.message,
-            place: place(diagnostic.span()),
-            labels: diagnostic
-                .labels
-                .iter()
-                .map(|label| Label {
-                    place: place(label.span),
-                    text: &label.text,
-                    primary: label.primary,
-                })
-                .collect(),
-            help: diagnostic.help.as_deref(),
-        })
-        .collect()
-}
-
-#[derive(Serialize)]
-struct Output<'r> {
-    version: u32,
-    file: &'r str,
-    diagnostics: Vec<Finding<'r>>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    fixtures: Vec<File<'r>>,
-    summary: Summary,
-}
-
-#[derive(Serialize)]
-struct File<'r> {
-    file: Cow<'r, str>,
-    diagnostics: Vec<Finding<'r>>,
-}
-
-#[derive(Serialize)]
-struct Finding<'r> {
-    code: &'r str,
-    severity: String,
-    message: &'r str,
-    #[serde(flatten)]
-    place: Place,
-    labels: Vec<Label<'r>>,
-    help: Option<&'r str>,
-}
-
-#[derive(Serialize)]
-struct Label<'r> {
-    #[serde(flatten)]
-    place: Place,
-    text: &'r str,
-    primary: bool,
-}
-
-#[derive(Serialize)]
-struct Place {
-    line: usize,
-    column: usize,
-    end_line: usize,
-    end_column: usize,
-}
-
-#[derive(Serialize)]
-struct Summary {
-    errors: usize,
-    warnings: usize,
-    infos: usize,
-    valid: bool,
+pub fn render_concise(report: &Report, file: &str, source: &str) -> String {
+    let mut text = String::new();
+    for (file, source, diagnostics) in files(report, file, source) {
+        let lines = LineIndex::new(source);
+        for diagnostic in diagnostics {
+            let Diagnostic { code, severity, message, .. } = diagnostic;
+            let (line, column) = lines.position(source, diagnostic.span().start);
+            let _ = writeln!(text, "{file}:{line}:{column}: {severity}[{code}]: {message}");
+        }
+    }
+    text
 }
