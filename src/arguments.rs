@@ -142,7 +142,7 @@ pub(crate) enum ReportFormat {
     Sarif,
     /// Annotations of a GitHub workflow
     Github,
-    /// JUnit XML, for GitLab and Jenkins
+    /// `JUnit` XML, for GitLab and Jenkins
     Junit,
 }
 

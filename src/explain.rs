@@ -53,7 +53,7 @@ fn all() -> String {
     for family in codes::FAMILIES {
         let _ = writeln!(text, "{}: {}", family.prefix, family.title);
         let widest = family.codes.iter().map(|code| code.name.len()).max().unwrap_or_default();
-        for Code { id, name, severity, summary, .. } in family.codes.iter().copied() {
+        for Code { id, name, severity, summary, .. } in family.codes {
             let severity = severity.to_string();
             let _ = writeln!(text, "  {id}  {name:widest$}  {severity:7}  {summary}");
         }
