@@ -314,7 +314,8 @@ impl<'s> Reader<'s> {
 
     fn flow_plain(&mut self) -> Option<&'s str> {
         let start = self.at;
-        if !starts_plain(self.byte(0)) && !(self.byte(0) == b'-' && self.byte(1).is_ascii_digit()) {
+        let negative = self.byte(0) == b'-' && self.byte(1).is_ascii_digit();
+        if !negative && !starts_plain(self.byte(0)) {
             return None;
         }
         loop {
