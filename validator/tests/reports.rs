@@ -9,7 +9,7 @@ use longshore_validator::{
 };
 use serde_json::Value;
 
-const GOOD: &str = include_str!("../../tests/good/minimal.yaml");
+const GOOD: &str = include_str!("data/good.yaml");
 
 fn validated(file: &str, source: &str, fixtures: &[Fixture]) -> Validated {
     let report = if fixtures.is_empty() {
@@ -28,7 +28,7 @@ fn few() -> Vec<Validated> {
         .replacen("  name: Acme\n", "  name: \"Acmé, 50% <off>: & more\"\n", 1)
         .replacen("records: $.users[*]", "\"recörds, 5%: <&>\": 1\n    records: $.users[*]", 1)
         .replacen("  links: { api: https://developer.acme.test/api }\n", "", 1);
-    let retention = include_str!("../../tests/broken/backfill_past_retention.yaml");
+    let retention = include_str!("data/retention.yaml");
     let renamed = GOOD.replacen("provides: users", "provide: users", 1);
     let token = Fixture {
         path: "fixtures/users/success.json".to_owned(),
