@@ -17,4 +17,12 @@ codes! {
     DUPLICATE_CASE = "LS0314" "duplicate-case" Error "Two cases are for the same value.";
     CASE_VALUES = "LS0315" "case-values" Error "A case does not say clearly what it is for.";
     PATH_NOT_IN_SAMPLES = "LS0316" "path-not-in-samples" Error ignorable "A path finds nothing in any recorded response.";
+    RECORDS_ELSEWHERE = "LS0317" "records-elsewhere" Error ignorable "The records stand elsewhere in the recorded responses.";
+    SAMPLE_TIME = "LS0318" "sample-time" Error ignorable "A recorded time is not written as the format says.";
+    SAMPLE_TYPE = "LS0319" "sample-type" Error ignorable "No recorded value is what the attribute holds.";
+    MATCH_NEVER = "LS0320" "match-never" Warning "A pattern matches no recorded value.";
+    WHEN_NEVER = "LS0321" "when-never" Warning "A table does not know the recorded values.";
+    KEY_NOT_UNIQUE = "LS0322" "key-not-unique" Error ignorable "Two recorded records have the same key.";
+    REQUIRED_MISSING = "LS0323" "required-missing" Error ignorable "A recorded record lacks what OCSF requires.";
+    IGNORED_AND_USED = "LS0324" "ignored-and-used" Warning "A member is used and ignored.";
 }

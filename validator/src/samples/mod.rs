@@ -5,6 +5,7 @@
 //! stream's `records` path selects in them, [`Samples::select`] what a JSONPath finds in those, and
 //! [`types`] which JSON types that are: what an editor completes and shows.
 
+pub(crate) mod privacy;
 mod read;
 mod select;
 mod text;

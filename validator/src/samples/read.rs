@@ -5,7 +5,7 @@ use longshore_schema::yaml::{self, Content, Entry, Node, SyntaxErrorKind};
 use longshore_schema::{LineIndex, Manifest, Span, Spanned};
 
 use super::text::{Decoded, rows};
-use super::{Fixture, Owner, Sample, select, step_of};
+use super::{Fixture, Owner, Sample, privacy, select, step_of};
 use crate::codes;
 use crate::diagnostic::{Diagnostic, Safety};
 use crate::rules::fetch::{Fetch, fetches};
@@ -31,6 +31,7 @@ pub(super) fn read(
         }
     };
     let root = document(&fixture.text, found)?;
+    found.extend(privacy::in_fixture(&fixture.text, &root));
     if !matches!(root.content, Content::Mapping(_)) {
         let start = Span::new(root.span.start as usize, root.span.start as usize + 1);
         found.push(

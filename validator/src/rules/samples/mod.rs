@@ -3,11 +3,16 @@
 //! Types flow one way: from the recorded value through `match`, `when` and `as` to the attribute.
 //! Where the manifest has no record to show, the rules are silent.
 
+mod coverage;
+mod flow;
 mod paths;
-#[allow(dead_code, reason = "the rules on values come next")]
+mod records;
+mod types;
+mod values;
 mod view;
 
 use super::Context;
+use crate::codes;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::samples::{Fixture, Samples};
 
@@ -16,25 +21,48 @@ use view::View;
 /// A rule over recorded responses: looks at one stream and pushes what it finds in the manifest.
 type Rule = fn(&View<'_>, &mut Vec<Diagnostic>);
 
-const RULES: &[Rule] = &[paths::records, paths::responses, paths::map];
+const RULES: &[Rule] = &[
+    records::elsewhere,
+    paths::records,
+    paths::responses,
+    paths::map,
+    values::window,
+    values::attributes,
+    records::keys,
+];
 
 /// Runs all rules; gives what was found in the fixtures, each with its fixture's number.
 pub(crate) fn run(
     cx: &Context<'_>,
     fixtures: &[Fixture],
-    _whole: bool,
+    whole: bool,
     found: &mut Vec<Diagnostic>,
 ) -> Vec<(usize, Diagnostic)> {
     let left_out = |stream: &str| {
         let written = cx.written.entry("streams").map(|streams| &streams.value);
         written.is_some_and(|streams| streams.entry(stream).is_some())
     };
-    let (samples, in_fixtures) = Samples::read_with_findings(cx.manifest, fixtures, &left_out);
+    let (samples, mut in_fixtures) = Samples::read_with_findings(cx.manifest, fixtures, &left_out);
+    let unread = !in_fixtures.is_empty();
     let mut own = Vec::new();
     for view in View::all(cx, fixtures, &samples) {
         for rule in RULES {
             rule(&view, &mut own);
         }
+    }
+    coverage::conditions(cx, &samples, &mut own);
+    if fixtures.is_empty() {
+        own.extend(coverage::none(cx));
+    } else if whole && !unread {
+        // What could not be read is perhaps what would be missing.
+        for view in View::all(cx, fixtures, &samples) {
+            let wrong = |found: &Diagnostic| found.code == codes::RECORDS_ELSEWHERE.id;
+            if !own.iter().any(wrong) {
+                coverage::kinds(&view, &mut own);
+            }
+            in_fixtures.extend(types::mixed(&view));
+        }
+        in_fixtures.extend(coverage::errors(cx, &samples));
     }
     once(own, found);
     in_fixtures
