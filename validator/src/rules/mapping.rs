@@ -476,6 +476,20 @@ pub(crate) fn cases(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
                 }
             }
         }
+        if let Activity::Table(activities) = &choice.otherwise.activity
+            && let Some((key, _)) = activities.iter().next()
+        {
+            found.push(
+                Diagnostic::new(
+                    &codes::CASE_VALUES,
+                    key.span,
+                    "a table of activities in `else`, which is for every other value",
+                )
+                .help(
+                    "write one activity such as `Other`, and move the table into a case of its own",
+                ),
+            );
+        }
         if let Some(first) = choice.otherwise.is.first() {
             found.push(
                 Diagnostic::new(&codes::CASE_VALUES, first.span, "`else` is for every other value")

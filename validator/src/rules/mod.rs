@@ -23,6 +23,7 @@ mod mapping;
 mod paging;
 mod paths;
 mod posture;
+mod privacy;
 mod profiles;
 mod quotas;
 mod references;
@@ -74,6 +75,7 @@ const RULES: &[Rule] = &[
     paths::singular,
     paths::records,
     paths::csv_members,
+    paths::ignored,
     streams::requests,
     streams::steps,
     streams::records,
@@ -122,6 +124,7 @@ const RULES: &[Rule] = &[
     actions::ways_back,
     actions::reverts,
     actions::verifications,
+    privacy::published,
 ];
 
 /// Rules about what is missing or unused: they would mistake what was left out for that.

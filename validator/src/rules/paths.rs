@@ -134,6 +134,28 @@ pub(crate) fn csv_members(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
     }
 }
 
+/// What is mapped as it is, is not ignored.
+pub(crate) fn ignored(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
+    for (_, _, stream) in streams(cx.manifest) {
+        for name in &stream.ignore {
+            let mapped = all_attributes(&stream.map).into_iter().flatten().find(|(_, value)| {
+                matches!(&value.value, Value::Path(path) if path.members().as_deref() == Some(&[name.as_str()]))
+            });
+            if let Some((attribute, value)) = mapped {
+                found.push(
+                    Diagnostic::new(
+                        &codes::IGNORED_AND_USED,
+                        name.span,
+                        format!("`{}` is ignored, and mapped to `{}`", name.value, attribute.value),
+                    )
+                    .also(value.span, "mapped here")
+                    .help("remove it from `ignore`: what is mapped as it is, is not kept again"),
+                );
+            }
+        }
+    }
+}
+
 /// Every path into a record of the stream.
 fn record_paths(stream: &Stream) -> Vec<Spanned<JsonPath>> {
     let mut paths: Vec<_> = stream.key.0.clone();

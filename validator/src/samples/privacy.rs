@@ -80,8 +80,17 @@ const HEADERS: [&str; 7] = [
 ];
 
 /// Words that say that a value is invented.
-const INVENTED: [&str; 9] =
-    ["simulated", "example", "redacted", "invented", "fake", "dummy", "placeholder", "xxxx", "****"];
+const INVENTED: [&str; 9] = [
+    "simulated",
+    "example",
+    "redacted",
+    "invented",
+    "fake",
+    "dummy",
+    "placeholder",
+    "xxxx",
+    "****",
+];
 
 /// All leaks in a fixture, each at its exact place.
 pub(crate) fn in_fixture(source: &str, root: &Node) -> Vec<Diagnostic> {
@@ -223,11 +232,13 @@ pub(crate) fn secrets(text: &str, hit: &mut dyn FnMut(Leak, Range<usize>)) {
 /// What kind of token a word is.
 fn token(word: &str) -> Option<&'static str> {
     let plain = |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
-    if word.starts_with("eyJ") && word.len() >= 40 && word.matches('.').count() == 2 && plain(word) {
+    if word.starts_with("eyJ") && word.len() >= 40 && word.matches('.').count() == 2 && plain(word)
+    {
         return Some("a JSON Web Token");
     }
     let aws = ["AKIA", "ASIA"].iter().any(|start| word.starts_with(start));
-    if aws && word.len() == 20 && word.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit()) {
+    if aws && word.len() == 20 && word.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
+    {
         return Some("an AWS access key");
     }
     // A session id is the organization's id, an exclamation mark and the secret.
@@ -235,7 +246,8 @@ fn token(word: &str) -> Option<&'static str> {
     if word.starts_with("00D") && mark.is_some() && word.len() > 40 {
         return Some("a Salesforce session id");
     }
-    let known = TOKENS.iter().find(|(start, least, _)| word.len() >= *least && word.starts_with(start));
+    let known =
+        TOKENS.iter().find(|(start, least, _)| word.len() >= *least && word.starts_with(start));
     known.map(|(_, _, what)| *what)
 }
 
@@ -262,11 +274,15 @@ fn is_email(word: &str) -> bool {
 /// Whether a word is an IP address that is somebody's.
 fn is_public(word: &str) -> bool {
     // Most words are told by one look at them.
-    if !word.contains(['.', ':']) || !word.bytes().all(|b| b.is_ascii_hexdigit() || b".:".contains(&b)) {
+    if !word.contains(['.', ':'])
+        || !word.bytes().all(|b| b.is_ascii_hexdigit() || b".:".contains(&b))
+    {
         return false;
     }
     let host = match word.split_once(':') {
-        Some((host, port)) if host.contains('.') && port.bytes().all(|b| b.is_ascii_digit()) => host,
+        Some((host, port)) if host.contains('.') && port.bytes().all(|b| b.is_ascii_digit()) => {
+            host
+        }
         _ => word,
     };
     match host.parse() {
@@ -296,7 +312,8 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
         return is_public_v4(address);
     }
     let [first, second, ..] = address.segments();
-    let documentation = (first == 0x2001 && second == 0x0db8) || (first == 0x3fff && second < 0x1000);
+    let documentation =
+        (first == 0x2001 && second == 0x0db8) || (first == 0x3fff && second < 0x1000);
     first & 0xe000 == 0x2000 && !documentation
 }
 
@@ -338,8 +355,9 @@ mod tests {
     #[test]
     fn what_is_somebodys_is_found() {
         // Put together here, so that no secret's form stands in this file.
-        let jwt = format!("{}.{}.c2lnbmF0dXJl", "eyJhbGciOiJSUzI1NiJ9", "eyJzdWIiOiIxMjM0NTY3ODkwIn0");
-        let session = format!("00D{}!{}", "x".repeat(12), "AQ4A".repeat(12));
+        let jwt =
+            format!("{}.{}.c2lnbmF0dXJl", "eyJhbGciOiJSUzI1NiJ9", "eyJzdWIiOiIxMjM0NTY3ODkwIn0");
+        let session = format!("00D{}!{}", "D0n".repeat(4), "AQ4A".repeat(12));
         let github = format!("ghp_{}", "a1B2".repeat(9));
         for (text, what) in [
             (format!("is {jwt} here"), "a JSON Web Token"),

@@ -30,7 +30,11 @@ pub(super) fn kinds(view: &View<'_>, found: &mut Vec<Diagnostic>) {
         }
     }
     let Some((last, rest)) = missing.split_last() else { return };
-    let list = if rest.is_empty() { last.clone() } else { format!("{}, nor one {last}", rest.join(", nor one ")) };
+    let list = if rest.is_empty() {
+        last.clone()
+    } else {
+        format!("{}, nor one {last}", rest.join(", nor one "))
+    };
     found.push(
         Diagnostic::new(
             &codes::FIXTURE_COVERAGE,
@@ -67,10 +71,12 @@ pub(super) fn errors(cx: &Context<'_>, samples: &Samples) -> Vec<(usize, Diagnos
         .map(|sample| {
             let message = format!("no error rule says what this {} means", sample.status.value);
             let diagnostic =
-                Diagnostic::new(&codes::UNEXPLAINED_ERROR, sample.status.span, message).help(format!(
-                    "add a rule under `errors`: `when: {{ status: {} }}` with what to do then",
-                    sample.status.value
-                ));
+                Diagnostic::new(&codes::UNEXPLAINED_ERROR, sample.status.span, message).help(
+                    format!(
+                        "add a rule under `errors`: `when: {{ status: {} }}` with what to do then",
+                        sample.status.value
+                    ),
+                );
             (sample.fixture, diagnostic)
         })
         .collect()

@@ -54,9 +54,9 @@ impl<'m> Flow<'m> {
             }
             Value::Template(_) | Value::Literal(_) => return None,
         };
-        let is_time = resolved
-            .attribute()
-            .is_some_and(|attribute| matches!(attribute.type_, Type::Primitive(Primitive::Timestamp)));
+        let is_time = resolved.attribute().is_some_and(|attribute| {
+            matches!(attribute.type_, Type::Primitive(Primitive::Timestamp))
+        });
         let explicit = source.and_then(|source| source.conversion.as_deref().copied());
         let written = source.and_then(|source| source.format.as_deref());
         let by_window = window
@@ -107,7 +107,11 @@ impl<'m> Flow<'m> {
             }
             _ => self.holds(node, text.clone(), resolved),
         };
-        if holds { Outcome::Held(node, unknown) } else { Outcome::Refused(node, text.unwrap_or_default()) }
+        if holds {
+            Outcome::Held(node, unknown)
+        } else {
+            Outcome::Refused(node, text.unwrap_or_default())
+        }
     }
 
     /// Whether a value can be converted, and be held by the attribute then.
@@ -119,8 +123,7 @@ impl<'m> Flow<'m> {
             return self.conversion.is_none() && is_json(attribute.type_);
         };
         let converted = match self.conversion {
-            None => true,
-            Some(Conversion::String) => true,
+            None | Some(Conversion::String) => true,
             Some(conversion) => reads(conversion, &text, truth, &self.format),
         };
         if !converted {
@@ -155,7 +158,9 @@ impl<'m> Flow<'m> {
 fn is_json(type_: Type) -> bool {
     match type_ {
         Type::Primitive(primitive) => primitive == Primitive::Json,
-        Type::Object(object) => table().object(object).is_none_or(crate::ocsf::Object::is_free_form),
+        Type::Object(object) => {
+            table().object(object).is_none_or(crate::ocsf::Object::is_free_form)
+        }
     }
 }
 

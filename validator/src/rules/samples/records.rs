@@ -22,7 +22,9 @@ pub(super) fn elsewhere(view: &View<'_>, found: &mut Vec<Diagnostic>) {
         let bodies: Vec<_> =
             answered.filter_map(|sample| Some((sample.fixture, sample.body.as_ref()?))).collect();
         let objects = |body: &Node| {
-            select(&records.value, body).iter().any(|node| matches!(node.content, Content::Mapping(_)))
+            select(&records.value, body)
+                .iter()
+                .any(|node| matches!(node.content, Content::Mapping(_)))
         };
         if records.is_singular() || bodies.iter().any(|(_, body)| objects(body)) {
             continue;
@@ -57,10 +59,10 @@ fn lists_in<'n>(
     found: &mut dyn FnMut(&[Step], &'n Node, usize),
 ) {
     match &node.content {
-        Content::Sequence(items) => {
-            if items.iter().any(|item| matches!(item.content, Content::Mapping(_))) {
-                found(way, node, items.len());
-            }
+        Content::Sequence(items)
+            if items.iter().any(|item| matches!(item.content, Content::Mapping(_))) =>
+        {
+            found(way, node, items.len());
         }
         Content::Mapping(entries) if way.len() < MAX_DEPTH => {
             for entry in entries {
@@ -78,18 +80,25 @@ pub(super) fn keys(view: &View<'_>, found: &mut Vec<Diagnostic>) {
     for fetch in &view.fetches {
         let is_last = view.fetches.last().is_some_and(|last| last.step == fetch.step);
         let key = if is_last { Some(&view.stream.key) } else { fetch.key };
-        let Some(key) = key.filter(|key| key.0.iter().all(|path| path.value.as_str() != "$")) else {
+        let Some(key) = key.filter(|key| key.0.iter().all(|path| path.value.as_str() != "$"))
+        else {
             continue;
         };
         // In a stream of one request the window's time is a part of the key.
         let window = view.stream.window.as_ref().filter(|_| fetch.step.is_none());
-        let parts: Vec<&JsonPath> =
-            key.0.iter().map(|path| &path.value).chain(window.map(|window| &window.on.value)).collect();
+        let parts: Vec<&JsonPath> = key
+            .0
+            .iter()
+            .map(|path| &path.value)
+            .chain(window.map(|window| &window.on.value))
+            .collect();
         for sample in view.responses(fetch) {
             let mut seen: HashMap<String, &Node> = HashMap::new();
             for record in &sample.records {
-                let values: Vec<_> =
-                    parts.iter().map(|path| select(path, record).first().map(|n| n.to_json())).collect();
+                let values: Vec<_> = parts
+                    .iter()
+                    .map(|path| select(path, record).first().map(|n| n.to_json()))
+                    .collect();
                 if values.iter().all(Option::is_none) {
                     continue;
                 }
@@ -104,7 +113,10 @@ pub(super) fn keys(view: &View<'_>, found: &mut Vec<Diagnostic>) {
                 let other = unique(&sample.records);
                 let help = match other {
                     Some(name) => format!("add a member that tells them apart, such as `$.{name}`"),
-                    None => "add a member that tells them apart, or write `key: $` for the whole record".to_owned(),
+                    None => {
+                        "add a member that tells them apart, or write `key: $` for the whole record"
+                            .to_owned()
+                    }
                 };
                 found.push(
                     Diagnostic::new(
@@ -113,7 +125,9 @@ pub(super) fn keys(view: &View<'_>, found: &mut Vec<Diagnostic>) {
                         "two recorded records that differ have the same key",
                     )
                     .label(format!("{} and {}", places[0], places[1]))
-                    .help(format!("{help}: of records with the same key only one becomes an event")),
+                    .help(format!(
+                        "{help}: of records with the same key only one becomes an event"
+                    )),
                 );
                 return;
             }

@@ -56,10 +56,9 @@ fn compare(
         let first = known.entry(path.clone()).or_insert_with(|| Some((is, place)));
         if let Some((type_, place)) = first.take_if(|(type_, _)| *type_ != is) {
             let message = format!("`{path}` is a {is} here and a {type_} elsewhere");
-            let diagnostic =
-                Diagnostic::new(&codes::MIXED_TYPES, entry.value.span, message).help(format!(
-                    "compare it with {place}: if the app really writes both, map it as text"
-                ));
+            let diagnostic = Diagnostic::new(&codes::MIXED_TYPES, entry.value.span, message).help(
+                format!("compare it with {place}: if the app really writes both, map it as text"),
+            );
             found.push((fixture, diagnostic));
         }
         compare(view, fixture, &entry.value, way, known, found);

@@ -31,7 +31,8 @@ pub(super) fn window(view: &View<'_>, found: &mut Vec<Diagnostic>) {
     let message = format!("the window's time is not written like {}", shown(text));
     let diagnostic = Diagnostic::new(&codes::SAMPLE_TIME, span, message);
     let insert = Span::new(window.on.span.end as usize, window.on.span.end as usize);
-    let edit = if declared { Some(span) } else { flow_style(view, window.on.span).then_some(insert) };
+    let edit =
+        if declared { Some(span) } else { flow_style(view, window.on.span).then_some(insert) };
     found.push(with_format(view, diagnostic, &all, *record, edit, declared));
 }
 
@@ -58,7 +59,10 @@ fn with_format(
     let quoted = if first.contains('%') { format!("\"{first}\"") } else { (*first).to_owned() };
     let diagnostic = diagnostic.help(match formats.as_slice() {
         [_] => format!("write `format: {quoted}`, which reads the time at {place}"),
-        several => format!("write a `format` that reads the time at {place}: {}", one_of(several.iter().copied())),
+        several => format!(
+            "write a `format` that reads the time at {place}: {}",
+            one_of(several.iter().copied())
+        ),
     });
     let Some(edit) = edit else { return diagnostic };
     let safety = if formats.len() == 1 { Safety::Safe } else { Safety::Unsafe };
@@ -79,15 +83,18 @@ pub(super) fn attributes(view: &View<'_>, found: &mut Vec<Diagnostic>) {
             continue;
         }
         let Some(class) = table().class(&case.case.to) else { continue };
-        let own = |path: &OcsfPath| case.case.attributes.iter().any(|(known, _)| known.value == *path);
+        let own =
+            |path: &OcsfPath| case.case.attributes.iter().any(|(known, _)| known.value == *path);
         let shared = case.shared.into_iter().flatten().filter(|(path, _)| !own(path));
         let attributes: Vec<_> = case.case.attributes.iter().chain(shared).collect();
         for (path, value) in &attributes {
             let Ok(resolved) = class.resolve(path.as_str()) else { continue };
-            let Some(flow) = Flow::new(&value.value, &resolved, view.stream.window.as_deref()) else {
+            let Some(flow) = Flow::new(&value.value, &resolved, view.stream.window.as_deref())
+            else {
                 continue;
             };
-            Checker { view, case: &case, path, value, resolved: &resolved, flow: &flow }.check(found);
+            Checker { view, case: &case, path, value, resolved: &resolved, flow: &flow }
+                .check(found);
         }
         required(view, &case, class, &attributes, found);
     }
@@ -122,7 +129,12 @@ impl Checker<'_, '_> {
         self.held(&outcomes, found);
     }
 
-    fn capture(&self, source: &Source, outcomes: &[(Record<'_>, Outcome<'_>)], found: &mut Vec<Diagnostic>) {
+    fn capture(
+        &self,
+        source: &Source,
+        outcomes: &[(Record<'_>, Outcome<'_>)],
+        found: &mut Vec<Diagnostic>,
+    ) {
         let Some(capture) = &source.capture else { return };
         let unmatched = |(_, outcome): &(_, Outcome<'_>)| matches!(outcome, Outcome::Unmatched(_));
         if !outcomes.iter().all(unmatched) {
@@ -136,11 +148,18 @@ impl Checker<'_, '_> {
                 capture.span,
                 format!("the pattern matches {counted}"),
             )
-            .help(format!("compare it with the value at {place}, or record a value that it matches")),
+            .help(format!(
+                "compare it with the value at {place}, or record a value that it matches"
+            )),
         );
     }
 
-    fn table(&self, source: &Source, outcomes: &[(Record<'_>, Outcome<'_>)], found: &mut Vec<Diagnostic>) {
+    fn table(
+        &self,
+        source: &Source,
+        outcomes: &[(Record<'_>, Outcome<'_>)],
+        found: &mut Vec<Diagnostic>,
+    ) {
         let Some(when) = &source.when else { return };
         let known: BTreeSet<&str> = outcomes
             .iter()
@@ -152,8 +171,9 @@ impl Checker<'_, '_> {
         let unknown: BTreeSet<&str> = outcomes
             .iter()
             .filter_map(|(_, outcome)| match outcome {
-                Outcome::Unknown(_, text) | Outcome::Held(_, Some(text)) => Some(text.as_str()),
-                Outcome::Refused(_, text) => Some(text.as_str()),
+                Outcome::Unknown(_, text)
+                | Outcome::Held(_, Some(text))
+                | Outcome::Refused(_, text) => Some(text.as_str()),
                 _ => None,
             })
             .collect();
@@ -191,14 +211,17 @@ impl Checker<'_, '_> {
         let what = self.holds();
         let message = match refused.len() {
             1 => format!("`{}` is {what}, and the recorded {is} is not", self.path.value),
-            many => format!("`{}` is {what}, and none of {many} recorded values is", self.path.value),
+            many => {
+                format!("`{}` is {what}, and none of {many} recorded values is", self.path.value)
+            }
         };
         let mut diagnostic = Diagnostic::new(&codes::SAMPLE_TYPE, span, message);
-        if span != self.span() {
-            diagnostic = diagnostic.also(self.span(), format!("{is} at {place}"));
+        let shown = format!("{is} at {place}");
+        diagnostic = if span == self.span() {
+            diagnostic.label(shown)
         } else {
-            diagnostic = diagnostic.label(format!("{is} at {place}"));
-        }
+            diagnostic.also(self.span(), shown)
+        };
         found.push(diagnostic.help(
             "select the member that holds such a value, or make one of it with `match` or `when`",
         ));
@@ -215,7 +238,11 @@ impl Checker<'_, '_> {
         let source = self.flow.source;
         let format = source.and_then(|source| source.format.as_ref());
         let span = format.map_or(self.span(), |format| format.span);
-        let said = if format.is_some() { "`format` does not read" } else { "as ISO 8601 the engine cannot read" };
+        let said = if format.is_some() {
+            "`format` does not read"
+        } else {
+            "as ISO 8601 the engine cannot read"
+        };
         let message = format!("{said} {}, and `{}` is a time", shown(text), self.path.value);
         let diagnostic = Diagnostic::new(&codes::SAMPLE_TIME, span, message);
         let view = self.view;
@@ -232,17 +259,23 @@ impl Checker<'_, '_> {
                 found.push(with_format(view, diagnostic, &texts, record, edit, false));
             }
             (None, None) => {
-                let mut diagnostic =
-                    with_format(view, diagnostic, &texts, record, None, false);
+                let mut diagnostic = with_format(view, diagnostic, &texts, record, None, false);
                 if let Some(first) = formats(&texts).first() {
-                    let quoted = if first.contains('%') { format!("\"{first}\"") } else { (*first).to_owned() };
+                    let quoted = if first.contains('%') {
+                        format!("\"{first}\"")
+                    } else {
+                        (*first).to_owned()
+                    };
                     let written = view.cx.source.get(self.value.span.range()).unwrap_or_default();
                     let text = format!("{{ from: {written}, as: timestamp, format: {quoted} }}");
                     let one = formats(&texts).len() == 1;
                     let safety = if one { Safety::Safe } else { Safety::Unsafe };
-                    diagnostic = diagnostic
-                        .help(format!("write `{text}`"))
-                        .fix(safety, format!("write `{text}`"), self.value.span, text.clone());
+                    diagnostic = diagnostic.help(format!("write `{text}`")).fix(
+                        safety,
+                        format!("write `{text}`"),
+                        self.value.span,
+                        text.clone(),
+                    );
                 }
                 found.push(diagnostic);
             }
@@ -252,7 +285,9 @@ impl Checker<'_, '_> {
     /// The place of the value's path.
     fn span(&self) -> Span {
         match &self.value.value {
-            Value::Source(source) => source.from.0.first().map_or(self.value.span, |from| from.span),
+            Value::Source(source) => {
+                source.from.0.first().map_or(self.value.span, |from| from.span)
+            }
             _ => self.value.span,
         }
     }
@@ -287,7 +322,8 @@ fn list(types: &BTreeSet<JsonType>) -> String {
 }
 
 fn node_of<'v>(outcome: &Outcome<'v>) -> &'v Node {
-    static NOTHING: Node = Node { span: Span { start: 0, end: 0 }, content: longshore_schema::yaml::Content::Null };
+    static NOTHING: Node =
+        Node { span: Span { start: 0, end: 0 }, content: longshore_schema::yaml::Content::Null };
     match outcome {
         Outcome::Unmatched(node)
         | Outcome::Unknown(node, _)
@@ -322,8 +358,9 @@ fn misspelt(
         unknown.iter().find(|value| same(key, value)).map(|value| (*key, *span, *value))
     });
     if let Some((key, span, value)) = slip {
-        let plain = value.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'))
-            && value.starts_with(|c: char| c.is_ascii_alphabetic());
+        let plain =
+            value.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'))
+                && value.starts_with(|c: char| c.is_ascii_alphabetic());
         let text = if plain { value.to_owned() } else { format!("\"{value}\"") };
         found.push(
             Diagnostic::new(
@@ -355,16 +392,20 @@ fn activities(view: &View<'_>, found: &mut Vec<Diagnostic>) {
         let mut unknown = BTreeSet::new();
         for record in &case.records {
             let from = source.from.0.iter();
-            let Some(text) = from
-                .flat_map(|from| select(&from.value, record.node))
-                .find_map(text_of)
+            let Some(text) =
+                from.flat_map(|from| select(&from.value, record.node)).find_map(text_of)
             else {
                 continue;
             };
             let listed = source.when.iter().any(|(key, _)| key.value == text);
-            if listed { known.insert(text) } else { unknown.insert(text) };
+            if listed {
+                known.insert(text)
+            } else {
+                unknown.insert(text)
+            };
         }
-        let keys: Vec<_> = source.when.iter().map(|(key, _)| (key.value.as_str(), key.span)).collect();
+        let keys: Vec<_> =
+            source.when.iter().map(|(key, _)| (key.value.as_str(), key.span)).collect();
         let member = source.from.0.first().map_or(String::new(), |from| from.value.to_string());
         misspelt(&keys, &borrowed(&known), &borrowed(&unknown), &member, found);
     }
@@ -420,13 +461,16 @@ fn required(
                 Value::Literal(_) => mapped.len() == 1,
                 Value::Template(_) => true,
                 Value::Source(source) if source.otherwise.is_some() => true,
-                Value::Path(_) | Value::Source(_) => class.resolve(path.as_str()).is_ok_and(|resolved| {
-                    let flow = Flow::new(&value.value, &resolved, view.stream.window.as_deref());
-                    flow.is_none_or(|flow| {
-                        let outcome = flow.of(record.node, &resolved);
-                        matches!(outcome, Outcome::Held(..) | Outcome::Replaced(_))
+                Value::Path(_) | Value::Source(_) => {
+                    class.resolve(path.as_str()).is_ok_and(|resolved| {
+                        let flow =
+                            Flow::new(&value.value, &resolved, view.stream.window.as_deref());
+                        flow.is_none_or(|flow| {
+                            let outcome = flow.of(record.node, &resolved);
+                            matches!(outcome, Outcome::Held(..) | Outcome::Replaced(_))
+                        })
                     })
-                }),
+                }
             })
         };
         let Some(record) = case.records.iter().find(|record| !gives(record)) else { continue };
@@ -444,7 +488,10 @@ fn required(
             Diagnostic::new(
                 &codes::REQUIRED_MISSING,
                 span,
-                format!("a recorded record has no value for `{}`, which `{}` requires", path.value, class.name),
+                format!(
+                    "a recorded record has no value for `{}`, which `{}` requires",
+                    path.value, class.name
+                ),
             )
             .label(format!("nothing at {place}"))
             .help(help),
