@@ -467,7 +467,8 @@ fn required(
                             Flow::new(&value.value, &resolved, view.stream.window.as_deref());
                         flow.is_none_or(|flow| {
                             let outcome = flow.of(record.node, &resolved);
-                            matches!(outcome, Outcome::Held(..) | Outcome::Replaced(_))
+                            // What is there and does not fit is reported as that.
+                            !matches!(outcome, Outcome::Missing | Outcome::Unmatched(_))
                         })
                     })
                 }
