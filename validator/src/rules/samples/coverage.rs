@@ -91,6 +91,12 @@ fn explains(rule: &ErrorRule, sample: &Sample) -> bool {
         value.is_some_and(|value| value == expected.to_string())
     };
     rule.when.status.as_ref().is_none_or(|any| any.0.iter().any(|one| one.matches(status)))
+        && rule.when.headers.iter().all(|(name, pattern)| {
+            let mut headers = sample.headers.iter();
+            headers.any(|(own, value)| {
+                own.eq_ignore_ascii_case(&name.value) && pattern.is_match(&value.value)
+            })
+        })
         && rule.when.body.iter().all(|(path, expected)| fits(&path.value, expected))
 }
 
