@@ -1,8 +1,9 @@
 //! What the client can do, and what it is told that the server can do.
 
 use gen_lsp_types::{
-    InitializeResult, PositionEncodingKind, SaveOptions, ServerCapabilities, ServerInfo,
-    TextDocumentSyncKind, TextDocumentSyncOptions,
+    CodeActionKind, CodeActionOptions, CompletionOptions, InitializeResult, PositionEncodingKind,
+    RenameOptions, SaveOptions, ServerCapabilities, ServerInfo, TextDocumentSyncKind,
+    TextDocumentSyncOptions,
 };
 use serde_json::Value;
 
@@ -15,6 +16,8 @@ pub(crate) struct Client {
     pub(crate) encoding: Encoding,
     /// Whether it shows the second places of a finding.
     pub(crate) related_information: bool,
+    /// Whether completions may have places to fill in.
+    pub(crate) snippets: bool,
 }
 
 impl Client {
@@ -29,6 +32,7 @@ impl Client {
         Self {
             encoding: if bytes { Encoding::Utf8 } else { Encoding::Utf16 },
             related_information: has(&document["publishDiagnostics"]["relatedInformation"]),
+            snippets: has(&document["completion"]["completionItem"]["snippetSupport"]),
         }
     }
 
@@ -47,6 +51,27 @@ impl Client {
                     Encoding::Utf16 => PositionEncodingKind::UTF16,
                 }),
                 text_document_sync: Some(sync.into()),
+                completion_provider: Some(CompletionOptions {
+                    trigger_characters: Some([".", "{", "$", ":", " "].map(str::to_owned).into()),
+                    ..CompletionOptions::default()
+                }),
+                hover_provider: Some(true.into()),
+                definition_provider: Some(true.into()),
+                references_provider: Some(true.into()),
+                rename_provider: Some(
+                    RenameOptions { prepare_provider: Some(true), ..RenameOptions::default() }
+                        .into(),
+                ),
+                code_action_provider: Some(
+                    CodeActionOptions {
+                        code_action_kinds: Some(vec![
+                            CodeActionKind::QuickFix,
+                            CodeActionKind::SourceFixAll,
+                        ]),
+                        ..CodeActionOptions::default()
+                    }
+                    .into(),
+                ),
                 document_symbol_provider: Some(true.into()),
                 folding_range_provider: Some(true.into()),
                 ..ServerCapabilities::default()

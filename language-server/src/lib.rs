@@ -12,11 +12,19 @@
 //! framing is our own (`wire`): `lsp-server` ends at the first message that is not JSON, allocates
 //! whatever a header announces, and brings a channel of its own.
 
+mod actions;
 mod client;
+mod completion;
+mod cursor;
 mod diagnostics;
 mod document;
+mod hover;
+mod mapping;
+mod names;
+mod navigation;
 mod outline;
 mod server;
+mod template;
 mod text;
 mod wire;
 

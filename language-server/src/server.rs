@@ -4,10 +4,11 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::io::{self, BufReader, Read, Write};
 use std::sync::mpsc::{Receiver, sync_channel};
 
+use gen_lsp_types as lsp;
 use gen_lsp_types::{
     DidChangeTextDocumentParams, DidCloseTextDocumentParams, DidOpenTextDocumentParams,
     DidSaveTextDocumentParams, LspNotificationMethod, LspRequestMethod, PublishDiagnosticsParams,
-    Request, TextDocumentContentChangeEvent, Uri,
+    Request, TextDocumentContentChangeEvent, TextDocumentPositionParams, Uri,
 };
 use longshore_validator::Options;
 use serde_json::{Value, json};
@@ -15,9 +16,9 @@ use serde_json::{Value, json};
 use crate::client::Client;
 use crate::diagnostics::diagnostic;
 use crate::document::Document;
-use crate::outline;
 use crate::text::Text;
 use crate::wire::{self, Failure, Malformed};
+use crate::{actions, completion, hover, navigation, outline};
 
 /// How a session ended. The protocol asks for exit code 0 after the first and 1 after the second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -201,15 +202,58 @@ impl<W: Write> Server<W> {
             (State::Initialized, _) => {}
         }
         match method_ {
-            LspRequestMethod::TextDocumentDocumentSymbol => {
-                self.answer::<gen_lsp_types::DocumentSymbolRequest>(params, |_, document, _| {
+            LspRequestMethod::TextDocumentDocumentSymbol => self
+                .answer::<lsp::DocumentSymbolRequest>(params, |_, document, _| {
                     Ok(Some(outline::symbols(document).into()))
-                })
-            }
+                }),
             LspRequestMethod::TextDocumentFoldingRange => self
-                .answer::<gen_lsp_types::FoldingRangeRequest>(params, |_, document, _| {
+                .answer::<lsp::FoldingRangeRequest>(params, |_, document, _| {
                     Ok(Some(outline::folds(document)))
                 }),
+            LspRequestMethod::TextDocumentCompletion => {
+                self.answer::<lsp::CompletionRequest>(params, |server, document, params| {
+                    let offset = at(document, &params.text_document_position_params);
+                    Ok(Some(completion::complete(document, offset, server.client).into()))
+                })
+            }
+            LspRequestMethod::TextDocumentHover => {
+                self.answer::<lsp::HoverRequest>(params, |server, document, params| {
+                    let offset = at(document, &params.text_document_position_params);
+                    Ok(hover::hover(document, &server.options, offset))
+                })
+            }
+            LspRequestMethod::TextDocumentDefinition => {
+                self.answer::<lsp::DefinitionRequest>(params, |_, document, params| {
+                    let offset = at(document, &params.text_document_position_params);
+                    let found = navigation::definition(document, offset);
+                    Ok(found.map(|location| lsp::Definition::from(location).into()))
+                })
+            }
+            LspRequestMethod::TextDocumentReferences => {
+                self.answer::<lsp::ReferencesRequest>(params, |_, document, params| {
+                    let offset = at(document, &params.text_document_position_params);
+                    let definition = params.context.include_declaration;
+                    Ok(Some(navigation::references(document, offset, definition)))
+                })
+            }
+            LspRequestMethod::TextDocumentPrepareRename => self
+                .answer::<lsp::PrepareRenameRequest>(params, |_, document, params| {
+                    let offset = at(document, &params.text_document_position_params);
+                    Ok(Some(navigation::renamed(document, offset)?.into()))
+                }),
+            LspRequestMethod::TextDocumentRename => {
+                self.answer::<lsp::RenameRequest>(params, |_, document, params| {
+                    let offset = at(document, &params.text_document_position_params);
+                    Ok(Some(navigation::rename(document, offset, &params.new_name)?))
+                })
+            }
+            LspRequestMethod::TextDocumentCodeAction => {
+                self.answer::<lsp::CodeActionRequest>(params, |server, document, params| {
+                    let range = document.text.bytes(params.range);
+                    let found = actions::actions(document, &server.options, range, &params.context);
+                    Ok(Some(found.into_iter().map(Into::into).collect()))
+                })
+            }
             _ => Err(Failure::new(Failure::UNKNOWN, format!("`{method}` is not offered"))),
         }
     }
@@ -325,4 +369,9 @@ impl<W: Write> Server<W> {
         }
         Ok(())
     }
+}
+
+/// The byte at a position of a document.
+fn at(document: &Document, params: &TextDocumentPositionParams) -> usize {
+    document.text.offset(params.position)
 }

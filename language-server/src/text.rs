@@ -77,6 +77,12 @@ impl Text {
         line.start + within
     }
 
+    /// The bytes of a range, its start and its end.
+    pub(crate) fn bytes(&self, range: Range) -> (usize, usize) {
+        let start = self.offset(range.start);
+        (start, self.offset(range.end).max(start))
+    }
+
     /// The position of a byte. One within a character is taken for its start.
     pub(crate) fn position(&self, offset: usize) -> Position {
         let mut offset = offset.min(self.source.len());

@@ -15,6 +15,7 @@ mod options;
 mod report;
 mod rules;
 pub mod samples;
+pub mod scope;
 mod shape;
 mod suggest;
 mod syntax;
@@ -30,5 +31,6 @@ pub use report::{
     render_sarif, render_text, to_json,
 };
 pub use samples::Fixture;
+pub use shape::schema_at;
 pub use suggest::closest;
 pub use validate::{FixtureReport, Reach, Report, validate, validate_with_fixtures};

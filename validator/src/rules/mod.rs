@@ -157,6 +157,19 @@ pub(crate) fn run(cx: &Context<'_>, whole: bool, found: &mut Vec<Diagnostic>) {
     }
 }
 
+/// Of each template what can be referred to in it, sorted: first parts with the names behind them,
+/// where the language has a say in these.
+#[cfg(test)]
+pub(crate) fn scope_of_each_template(
+    source: &str,
+    options: &Options,
+) -> Vec<(Span, Vec<(String, Vec<String>)>)> {
+    let document = longshore_schema::yaml::parse(source).expect("it is YAML");
+    let manifest = longshore_schema::load(&document).expect("it is a manifest");
+    let cx = Context::new(source, &document.root, &document.root, &manifest, options);
+    references::scopes(&cx)
+}
+
 impl<'m> Context<'m> {
     pub(crate) fn new(
         source: &'m str,

@@ -108,6 +108,19 @@ fn check(
     Some(diagnostic.help(declared(root, name, &names)))
 }
 
+/// What is in scope at each template.
+#[cfg(test)]
+pub(crate) fn scopes(cx: &Context<'_>) -> Vec<(Span, Vec<(String, Vec<String>)>)> {
+    let scope = |site: &Site<'_>| {
+        let names = |root| names(cx, site, root).into_iter().map(str::to_owned).collect();
+        let mut scope: Vec<_> =
+            roots(cx, site).into_iter().map(|root| (root.to_owned(), names(root))).collect();
+        scope.sort();
+        scope
+    };
+    sites(cx.manifest).iter().map(|site| (site.span, scope(site))).collect()
+}
+
 /// Where a name of this root is declared, or what there is instead.
 fn declared(root: &str, name: &str, names: &[&str]) -> String {
     match root {

@@ -28,6 +28,14 @@ pub(crate) struct Found {
     pub(crate) complete: bool,
 }
 
+/// The published JSON Schema for the place in a manifest that these keys and indexes lead to, with
+/// references followed; `None` if nothing may stand there.
+pub fn schema_at<'p>(
+    path: impl IntoIterator<Item = &'p str>,
+) -> Option<&'static serde_json::Value> {
+    schema::at(path)
+}
+
 /// Checks a tree against the published JSON Schema. An unknown key for which `unread` is true is
 /// left out, and never taken for a misspelt one: the author knows that it is not read.
 pub(crate) fn check(source: &str, root: &Node, unread: &dyn Fn(Span) -> bool) -> Found {

@@ -1,0 +1,168 @@
+//! What templates can refer to at a place, told from the tree alone: editors ask while the manifest
+//! is not complete. `rules::references` decides what is right; a test holds the two together.
+
+use longshore_schema::yaml::{Content, Entry, Node};
+
+/// The first part of references that mean something at a place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Variable {
+    /// The first part, such as `inputs`.
+    pub root: String,
+    /// What may stand behind its dot; `None` if that is for the app to say: members of a record.
+    pub names: Option<Vec<String>>,
+}
+
+/// What templates can refer to in the value that these keys and indexes lead to. Empty where no
+/// template can stand.
+#[must_use]
+pub fn variables(root: &Node, path: &[&str]) -> Vec<Variable> {
+    let inputs = || keys("inputs", root.entry("inputs"));
+    let auth = || {
+        let oauth = root.entry("auth")?.value.entry("oauth2")?;
+        Some(keys("auth", oauth.value.entry("token")))
+    };
+    let facts = || keys("facts", root.entry("facts"));
+    match path {
+        ["auth", ..] => vec![inputs()],
+        ["http", ..] => std::iter::once(inputs()).chain(auth()).collect(),
+        ["facts", name, ..] => {
+            let mut earlier = facts();
+            if let Some(names) = &mut earlier.names {
+                let own = names.iter().position(|known| known == name);
+                names.truncate(own.unwrap_or(names.len()));
+            }
+            std::iter::once(inputs()).chain(auth()).chain([earlier]).collect()
+        }
+        ["streams", _, "window", ..] => vec![inputs(), facts()],
+        ["streams", _, "map", ..] => vec![Variable { root: "record".to_owned(), names: None }],
+        ["streams", name, rest @ ..] => {
+            let stream = root.entry("streams").and_then(|streams| streams.value.entry(name));
+            let mut found: Vec<_> = std::iter::once(inputs()).chain(auth()).collect();
+            found.push(facts());
+            found.extend(page(root, path));
+            if let Some(stream) = stream {
+                found.extend(fetched(&stream.value, rest));
+            }
+            found
+        }
+        ["actions" | "settings" | "permissions" | "prerequisites" | "posture", ..] => {
+            let mut found: Vec<_> = std::iter::once(inputs()).chain(auth()).collect();
+            found.push(facts());
+            found.extend(page(root, path));
+            if let ["actions", name, rest @ ..] = path {
+                let action = root.entry("actions").and_then(|actions| actions.value.entry(name));
+                let given = action.and_then(|action| action.value.entry("inputs"));
+                found.push(keys("action", given));
+                let looked_up = action.is_some_and(|action| action.value.entry("find").is_some());
+                if looked_up && rest.first() != Some(&"find") {
+                    found.push(Variable { root: "found".to_owned(), names: None });
+                }
+            }
+            found
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// What is in scope in one request of a stream beyond what all have.
+fn fetched(stream: &Node, rest: &[&str]) -> Vec<Variable> {
+    let mut found = Vec::new();
+    let steps = stream.entry("steps").map(|steps| steps.value.entries()).unwrap_or_default();
+    let step = match rest {
+        ["steps", name, ..] => steps.iter().position(|entry| entry.key == *name),
+        _ => None,
+    };
+    let is_first = step.unwrap_or(0) == 0;
+    if is_first && stream.entry("window").is_some() {
+        let names = ["start", "end"].map(str::to_owned).into();
+        found.push(Variable { root: "window".to_owned(), names: Some(names) });
+    }
+    for entry in steps.iter().take(step.unwrap_or(0)) {
+        found.push(Variable { root: entry.key.clone(), names: None });
+    }
+    found
+}
+
+/// What the request that a path leads into can say of the page that it asks for.
+fn page(root: &Node, path: &[&str]) -> Option<Variable> {
+    let request = path.iter().position(|key| *key == "request")?;
+    let owner = path[..request].iter().try_fold(root, |node, key| match &node.content {
+        Content::Sequence(items) => items.get(key.parse::<usize>().ok()?),
+        _ => Some(&node.entry(key)?.value),
+    })?;
+    let names: &[&str] = match owner.entry("pages")?.value.entries() {
+        [Entry { key, .. }, ..] => match key.as_str() {
+            "cursor" => &["cursor"],
+            "number" => &["number", "size"],
+            "offset" => &["offset", "size"],
+            _ => return None,
+        },
+        [] => return None,
+    };
+    let names = names.iter().map(|name| (*name).to_owned()).collect();
+    Some(Variable { root: "page".to_owned(), names: Some(names) })
+}
+
+/// The keys of a table as what may stand behind a dot.
+fn keys(root: &str, table: Option<&Entry>) -> Variable {
+    let names = match table.map(|table| &table.value.content) {
+        Some(Content::Mapping(entries)) => entries.iter().map(|entry| entry.key.clone()).collect(),
+        _ => Vec::new(),
+    };
+    Variable { root: root.to_owned(), names: Some(names) }
+}
+
+#[cfg(test)]
+mod tests {
+    use longshore_schema::Span;
+    use longshore_schema::yaml;
+
+    use super::*;
+    use crate::options::Options;
+    use crate::rules::scope_of_each_template;
+
+    /// The keys and indexes that lead to the scalar at a span.
+    fn path_to(node: &Node, span: Span) -> Option<Vec<String>> {
+        if node.span == span && !matches!(node.content, Content::Mapping(_) | Content::Sequence(_))
+        {
+            return Some(Vec::new());
+        }
+        let below = |key: String, inner: &Node| {
+            let mut path = path_to(inner, span)?;
+            path.insert(0, key);
+            Some(path)
+        };
+        match &node.content {
+            Content::Mapping(entries) => {
+                entries.iter().find_map(|entry| below(entry.key.clone(), &entry.value))
+            }
+            Content::Sequence(items) => {
+                items.iter().enumerate().find_map(|(at, item)| below(at.to_string(), item))
+            }
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn the_tree_tells_the_same_scope_as_the_rules() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../manifests/");
+        let mut templates = 0;
+        for app in std::fs::read_dir(folder).unwrap() {
+            let source =
+                std::fs::read_to_string(app.unwrap().path().join("manifest.yaml")).unwrap();
+            let root = yaml::parse(&source).unwrap().root;
+            for (span, scope) in scope_of_each_template(&source, &Options::default()) {
+                let path = path_to(&root, span).unwrap();
+                let path: Vec<_> = path.iter().map(String::as_str).collect();
+                let mut told: Vec<_> = variables(&root, &path)
+                    .into_iter()
+                    .map(|variable| (variable.root, variable.names.unwrap_or_default()))
+                    .collect();
+                told.sort();
+                assert_eq!(told, scope, "{}", path.join("."));
+                templates += 1;
+            }
+        }
+        assert!(templates > 10, "{templates}");
+    }
+}
