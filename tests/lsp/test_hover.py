@@ -13,7 +13,7 @@ from conftest import MANIFEST
         ("provides: sign|_ins", ["Who signed in, from where."]),
         ("{{inputs.login_|host}}", ["input `login_host`: host"]),
         ("src_endpoint.i|p:", ["ip_t", "`authentication`"]),
-        ("\n      stat|us:", ["`Success` (1)", "`Failure` (2)"]),
+        ("stat|us: { from: $.Status", ["`Success` (1)", "`Failure` (2)"]),
         ("to: authen|tication", ["Authentication", "3002"]),
         ("(e|q facts.", ["eq A B"]),
     ],

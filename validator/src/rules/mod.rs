@@ -163,7 +163,7 @@ pub(crate) fn run(cx: &Context<'_>, whole: bool, found: &mut Vec<Diagnostic>) {
 pub(crate) fn scope_of_each_template(
     source: &str,
     options: &Options,
-) -> Vec<(Span, Vec<(String, Vec<String>)>)> {
+) -> Vec<(Span, references::Scope)> {
     let document = longshore_schema::yaml::parse(source).expect("it is YAML");
     let manifest = longshore_schema::load(&document).expect("it is a manifest");
     let cx = Context::new(source, &document.root, &document.root, &manifest, options);

@@ -108,9 +108,13 @@ fn check(
     Some(diagnostic.help(declared(root, name, &names)))
 }
 
+/// First parts of references with the names behind them.
+#[cfg(test)]
+pub(crate) type Scope = Vec<(String, Vec<String>)>;
+
 /// What is in scope at each template.
 #[cfg(test)]
-pub(crate) fn scopes(cx: &Context<'_>) -> Vec<(Span, Vec<(String, Vec<String>)>)> {
+pub(crate) fn scopes(cx: &Context<'_>) -> Vec<(Span, Scope)> {
     let scope = |site: &Site<'_>| {
         let names = |root| names(cx, site, root).into_iter().map(str::to_owned).collect();
         let mut scope: Vec<_> =
