@@ -72,6 +72,7 @@ impl Client {
                     }
                     .into(),
                 ),
+                document_formatting_provider: Some(true.into()),
                 document_symbol_provider: Some(true.into()),
                 folding_range_provider: Some(true.into()),
                 ..ServerCapabilities::default()

@@ -210,6 +210,14 @@ impl<W: Write> Server<W> {
                 .answer::<lsp::FoldingRangeRequest>(params, |_, document, _| {
                     Ok(Some(outline::folds(document)))
                 }),
+            LspRequestMethod::TextDocumentFormatting => {
+                self.answer::<lsp::DocumentFormattingRequest>(params, |_, document, _| {
+                    // What cannot be read is left as it is; its findings say why.
+                    let formatted = longshore_schema::format::format(document.source()).ok();
+                    let changed = formatted.filter(|text| text != document.source());
+                    Ok(changed.map(|text| vec![actions::replacement(document, &text)]))
+                })
+            }
             LspRequestMethod::TextDocumentCompletion => {
                 self.answer::<lsp::CompletionRequest>(params, |server, document, params| {
                     let offset = at(document, &params.text_document_position_params);

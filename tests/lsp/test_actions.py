@@ -42,3 +42,15 @@ async def test_a_finding_can_be_hidden_with_a_reason(editor):
     assert finding.code == "LS0203" and list(finding.tags) == [types.DiagnosticTag.Unnecessary]
     hide = [action for action in await actions(editor, "  unu|sed:") if "comment" in action.title]
     assert await editor.replace(editor.applied(hide[0].edit.changes[editor.uri])) == []
+
+
+async def test_a_manifest_is_formatted(editor):
+    await editor.open(MANIFEST.replace("id: salesforce", "id:    salesforce", 1))
+    params = types.DocumentFormattingParams(
+        text_document=types.TextDocumentIdentifier(uri=editor.uri),
+        options=types.FormattingOptions(tab_size=2, insert_spaces=True),
+    )
+    edits = await editor.client.text_document_formatting_async(params)
+    assert editor.applied(edits) == MANIFEST
+    await editor.replace("manifest: [\n")
+    assert not await editor.client.text_document_formatting_async(params)
