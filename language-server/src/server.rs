@@ -362,8 +362,11 @@ impl<W: Write> Server<W> {
                         continue;
                     }
                     document.shown = manifest;
-                    let findings =
-                        if manifest { document.findings(&self.options) } else { Default::default() };
+                    let findings = if manifest {
+                        document.findings(&self.options)
+                    } else {
+                        Default::default()
+                    };
                     let related = self.client.related_information;
                     let shown =
                         findings.iter().map(|finding| diagnostic(document, finding, related));

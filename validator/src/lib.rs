@@ -19,6 +19,7 @@ pub mod scope;
 mod shape;
 mod suggest;
 mod syntax;
+mod todo;
 mod validate;
 
 pub use checked::Checked;
@@ -33,4 +34,5 @@ pub use report::{
 pub use samples::Fixture;
 pub use shape::schema_at;
 pub use suggest::closest;
+pub use todo::{Readiness, TodoItem, TodoList, todo_list};
 pub use validate::{FixtureReport, Reach, Report, validate, validate_with_fixtures};

@@ -9,6 +9,7 @@ use crate::diagnostic::{Diagnostic, Severity};
 use crate::ignores::{self, Ignores};
 use crate::options::Options;
 use crate::samples::Fixture;
+use crate::todo::Todos;
 use crate::{codes, rules, shape, syntax};
 
 /// What was found.
@@ -85,6 +86,9 @@ fn check(source: &str, fixtures: Option<&[Fixture]>, options: &Options) -> Repor
             return report(found.collect(), Vec::new(), None, Reach::Text, options);
         }
     };
+    let todos = Todos::of(source, &document.root);
+    let mut written = (!todos.is_empty()).then(|| document.root.clone());
+    shape::repair(&mut document.root, &todos.repairs());
     let mut ignores =
         if options.show_ignored { Ignores::none(source) } else { Ignores::read(source, &document) };
     let lowered = options.severities.lower(&codes::UNKNOWN_KEY);
@@ -100,8 +104,10 @@ fn check(source: &str, fixtures: Option<&[Fixture]>, options: &Options) -> Repor
     }
     // What is left out of a manifest that may still run was never meant for the engine.
     let failed = diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
-    let whole = found.repairs.is_empty() || !failed;
-    let written = (!whole).then(|| document.root.clone());
+    let whole = (found.repairs.is_empty() || !failed) && todos.is_empty();
+    if !whole && written.is_none() {
+        written = Some(document.root.clone());
+    }
     shape::repair(&mut document.root, &found.repairs);
     let manifest = match longshore_schema::load(&document) {
         Ok(manifest) => Some(manifest),
@@ -137,6 +143,7 @@ fn check(source: &str, fixtures: Option<&[Fixture]>, options: &Options) -> Repor
         ignores.hide(&mut found);
         diagnostics.append(&mut found);
     }
+    todos.replace(&mut diagnostics);
     let reach = if whole && manifest.is_some() { Reach::Whole } else { Reach::Parts };
     diagnostics.append(&mut ignores.findings(reach == Reach::Whole));
     let in_fixtures = by_fixture(fixtures.unwrap_or_default(), in_fixtures, options);

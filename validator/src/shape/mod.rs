@@ -36,6 +36,27 @@ pub fn schema_at<'p>(
     schema::at(path)
 }
 
+/// What the value at a path is for, in the words of the schema.
+pub(crate) fn summary(path: &[String]) -> Option<String> {
+    let (last, owner) = path.split_last()?;
+    let owner = schema::at(owner.iter().map(String::as_str))?;
+    schema::summary(owner, last)
+}
+
+/// Whether the schema asks for the value at a path.
+pub(crate) fn requires(path: &[String]) -> bool {
+    path.split_last().is_some_and(|(last, owner)| {
+        schema::is_required(owner, last) || last.bytes().all(|byte| byte.is_ascii_digit())
+    })
+}
+
+/// Whether the value at a path is text for people.
+pub(crate) fn is_prose(path: &[String]) -> bool {
+    schema::at(path.iter().map(String::as_str)).is_some_and(|schema| {
+        schema["type"] == "string" && schema["format"].is_null() && schema["enum"].is_null()
+    })
+}
+
 /// Checks a tree against the published JSON Schema. An unknown key for which `unread` is true is
 /// left out, and never taken for a misspelt one: the author knows that it is not read.
 pub(crate) fn check(source: &str, root: &Node, unread: &dyn Fn(Span) -> bool) -> Found {
