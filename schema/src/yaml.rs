@@ -263,12 +263,7 @@ impl Builder<'_> {
                 self.comments.push(Comment { text: text.into_owned(), span });
             }
             Event::Alias(_) => {
-                self.error(
-                    SyntaxErrorKind::Unsupported,
-                    span,
-                    "aliases (`*name`) are not part of the manifest language".to_owned(),
-                    "write the value out again",
-                );
+                self.alias(span);
                 return self.add(Node { span, content: Content::Null });
             }
             Event::Scalar(text, style, anchor, tag) => {
@@ -320,6 +315,15 @@ impl Builder<'_> {
             _ => {}
         }
         true
+    }
+
+    fn alias(&mut self, span: Span) {
+        self.error(
+            SyntaxErrorKind::Unsupported,
+            span,
+            "aliases (`*name`) are not part of the manifest language".to_owned(),
+            "write the value out again; quote it if it is meant as text",
+        );
     }
 
     fn refuse_properties(&mut self, span: Span, anchor: usize, tag: bool) {

@@ -34,7 +34,9 @@ pub(crate) fn near<'c>(
         .filter(|known| *known != name && may_be_near(known))
         .map(|known| (strsim::damerau_levenshtein(&lower, &known.to_lowercase()), known))
         .filter(|(distance, known)| *distance <= most && *distance < known.chars().count())
-        .min_by_key(|(distance, _)| *distance)
+        // Of two that are as near, the one of the same length: letters are swapped more easily than
+        // left out.
+        .min_by_key(|(distance, known)| (*distance, known.chars().count().abs_diff(length)))
         .map(|(_, known)| known)
 }
 
@@ -70,6 +72,7 @@ mod tests {
         let keys = ["token_url", "base_url", "pages", "records", "window"];
         assert_eq!(closest("pags", keys), Some("pages"));
         assert_eq!(closest("recrods", keys), Some("records"));
+        assert_eq!(closest("headesr", ["header", "headers"]), Some("headers"));
         assert_eq!(closest("base", keys), Some("base_url"));
         assert_eq!(closest("Window", keys), Some("window"));
         assert_eq!(closest("category", ["categories", "links"]), Some("categories"));

@@ -127,6 +127,8 @@ fn check(source: &str, fixtures: Option<&[Fixture]>, options: &Options) -> Repor
         }
     };
     let mut in_fixtures = Vec::new();
+    // Whether every rule was asked.
+    let mut complete = false;
     if let Some(manifest) = &manifest {
         let root = &document.root;
         let written = written.as_ref().unwrap_or(root);
@@ -135,6 +137,13 @@ fn check(source: &str, fixtures: Option<&[Fixture]>, options: &Options) -> Repor
         rules::run(&cx, whole, &mut found);
         if let Some(fixtures) = fixtures {
             in_fixtures = rules::samples::run(&cx, fixtures, whole, &mut found);
+        }
+        // An error that may be ignored takes no use away.
+        ignores.hide(&mut found);
+        let failed = found.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
+        if whole && !failed {
+            rules::unused(&cx, &mut found);
+            complete = true;
         }
         found.retain(|diagnostic| diagnostic.span() != shape::NOWHERE);
         for diagnostic in &mut found {
@@ -145,7 +154,7 @@ fn check(source: &str, fixtures: Option<&[Fixture]>, options: &Options) -> Repor
     }
     todos.replace(&mut diagnostics);
     let reach = if whole && manifest.is_some() { Reach::Whole } else { Reach::Parts };
-    diagnostics.append(&mut ignores.findings(reach == Reach::Whole));
+    diagnostics.append(&mut ignores.findings(complete));
     let in_fixtures = by_fixture(fixtures.unwrap_or_default(), in_fixtures, options);
     report(diagnostics, in_fixtures, manifest, reach, options)
 }

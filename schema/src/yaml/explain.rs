@@ -2,7 +2,7 @@
 
 use granit_parser::ErrorKind;
 
-use super::{Builder, MAX_DEPTH, SyntaxError, SyntaxErrorKind};
+use super::{Builder, MAX_DEPTH, Open, SyntaxError, SyntaxErrorKind};
 use crate::span::Span;
 
 impl Builder<'_> {
@@ -20,7 +20,13 @@ impl Builder<'_> {
         if self.template_on_line(line_start, line) {
             return;
         }
-        if self.tab(&error.info(), at) || self.unclosed_quote(&error.info(), at) {
+        let info = error.info();
+        if self.tab(&info, at)
+            || self.unknown_anchor(&info, at)
+            || self.unclosed_quote(&info, at)
+            || self.unclosed_bracket(&info, at)
+            || self.bracket_in_value(at)
+        {
             return;
         }
         let end = at + self.source[at..].chars().next().map_or(0, char::len_utf8);
@@ -93,6 +99,88 @@ impl Builder<'_> {
         true
     }
 
+    /// Reports `*name` where no anchor has the name: neither is part of the language.
+    fn unknown_anchor(&mut self, info: &str, at: usize) -> bool {
+        if !info.contains("unknown anchor") {
+            return false;
+        }
+        let is_name = |c: char| !c.is_whitespace() && !matches!(c, ',' | '[' | ']' | '{' | '}');
+        let length = self.source[at..].find(|c| !is_name(c)).unwrap_or(self.source.len() - at);
+        self.alias(Span::new(at, at + length));
+        true
+    }
+
+    /// Reports a value such as `$.items[*]` between brackets, where YAML reads the `[` of it as one
+    /// of its own.
+    fn bracket_in_value(&mut self, at: usize) -> bool {
+        // The scanner stops at the bracket, or at the `*` in it.
+        let bytes = self.source.as_bytes();
+        let is_inside = |at: &usize| {
+            matches!(bytes.get(*at), Some(b'[' | b'{'))
+                && at.checked_sub(1).is_some_and(|before| !b" \n[{,:".contains(&bytes[before]))
+        };
+        let Some(bracket) = (at.saturating_sub(2)..=at).rev().find(is_inside) else { return false };
+        let (before, rest) = self.source.split_at(bracket);
+        // The scanner reads to the end of a line before the parser tells what opens in it.
+        let line = before.lines().next_back().unwrap_or_default();
+        if self.open_bracket().is_none() && !line.contains(" {") && !line.contains(" [") {
+            return false;
+        }
+        let line = before.rfind('\n').map_or(0, |at| at + 1);
+        let start = before[line..].rfind([' ', '[', '{', ',']).map_or(line, |at| line + at + 1);
+        let mut depth = 0_usize;
+        let length = rest.find(|c: char| match c {
+            '[' | '{' => {
+                depth += 1;
+                false
+            }
+            ']' | '}' if depth > 0 => {
+                depth -= 1;
+                false
+            }
+            ',' | ']' | '}' => depth == 0,
+            c => c == '\n',
+        });
+        let value = self.source[start..bracket + length.unwrap_or(rest.len())].trim_end();
+        let span = Span::new(start, start + value.len());
+        let help = format!("write \"{value}\"");
+        let message = "between brackets, a value with a bracket in it must be quoted".to_owned();
+        self.error(SyntaxErrorKind::Yaml, span, message, &help);
+        true
+    }
+
+    /// The innermost `{` or `[` that was opened and not closed.
+    fn open_bracket(&self) -> Option<usize> {
+        let starts = self.open.iter().rev().map(|open| match open {
+            Open::Sequence { span, .. } | Open::Mapping { span, .. } => span.start as usize,
+        });
+        let is_bracket = |at: &usize| self.source[*at..].starts_with(['{', '[']);
+        starts.take_while(is_bracket).next()
+    }
+
+    /// Reports a `{` or `[` that nothing closes where it stands: the scanner notices lines later.
+    fn unclosed_bracket(&mut self, info: &str, at: usize) -> bool {
+        // Closed by a bracket of the other kind, or by none.
+        let mismatched = info.contains("mismatched bracket").then_some(at);
+        let Some(open) = mismatched.or_else(|| self.open_bracket()) else { return false };
+        if mismatched.is_none() && is_closed(&self.source[open..]) {
+            return false;
+        }
+        let (bracket, closing) =
+            if self.source[open..].starts_with('{') { ('{', '}') } else { ('[', ']') };
+        let noticed = Span::new(at, self.source.len().min(at + 1));
+        let elsewhere =
+            self.source[open..at].contains('\n') && self.source.is_char_boundary(at + 1);
+        self.errors.push(SyntaxError {
+            kind: SyntaxErrorKind::Yaml,
+            span: Span::new(open, open + 1),
+            message: format!("the `{bracket}` is never closed"),
+            help: Some(format!("close it with `{closing}`")),
+            related: elsewhere.then(|| (noticed, "noticed here".to_owned())),
+        });
+        true
+    }
+
     /// Reports `key: {{x}}/y` when the scanner stopped before the mapping was seen as one.
     fn template_on_line(&mut self, line_start: usize, line: &str) -> bool {
         let Some(colon) = line.find(": {{").or_else(|| line.find("- {{")) else { return false };
@@ -117,4 +205,35 @@ pub(super) fn template_value<'s>(before: &str, rest: &'s str) -> &'s str {
         at += value[at..].find(['{', '}', ']', ',']).unwrap_or(value.len() - at);
     }
     value[..at].trim_end()
+}
+
+/// Whether the bracket that a text starts with is closed in it. Quotes and comments are skipped, as
+/// far as they can be told without reading the text as YAML.
+fn is_closed(text: &str) -> bool {
+    let mut depth = 0_usize;
+    let mut quote = None;
+    let mut comment = false;
+    let mut last = ' ';
+    for character in text.chars() {
+        if comment {
+            comment = character != '\n';
+        } else if let Some(open) = quote {
+            if character == open && last != '\\' {
+                quote = None;
+            }
+        } else {
+            match character {
+                '{' | '[' => depth += 1,
+                '}' | ']' if depth == 1 => return true,
+                '}' | ']' => depth -= 1,
+                '#' if last.is_whitespace() => comment = true,
+                '"' | '\'' if last.is_whitespace() || "[{,".contains(last) => {
+                    quote = Some(character);
+                }
+                _ => {}
+            }
+        }
+        last = character;
+    }
+    false
 }

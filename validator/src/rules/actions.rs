@@ -201,7 +201,7 @@ pub(crate) fn ways_back(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
 
 /// What takes an action back is an action, is taken back by it, and asks for nothing more.
 pub(crate) fn reverts(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
-    let names = cx.names("actions");
+    let names = cx.names(&["actions"]);
     let written: HashSet<_> = names.iter().copied().collect();
     let known: HashMap<_, _> =
         cx.manifest.actions.iter().map(|(name, action)| (name.as_str(), (name, action))).collect();

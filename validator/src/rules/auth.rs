@@ -5,6 +5,7 @@ use longshore_schema::manifest::InputType;
 use longshore_schema::{Span, Template};
 
 use super::Context;
+use super::inputs::GRANTS;
 use super::sites::{Place, sites};
 use crate::codes;
 use crate::diagnostic::{Diagnostic, Severity};
@@ -39,7 +40,7 @@ pub(crate) fn sign_in(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
             return;
         }
     };
-    if oauth.grants.offered().is_empty() {
+    if cx.names(&GRANTS).is_empty() {
         found.push(
             Diagnostic::new(&codes::NO_GRANT, oauth.grants.span, "no grant is offered")
                 .help("add one of `authorization_code`, `client_credentials` and `jwt_bearer`"),
@@ -179,7 +180,7 @@ pub(crate) fn refresh_token(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
     let Some(grant) = &oauth.grants.authorization_code else { return };
     let asked =
         grant.scopes.iter().any(|(scope, _)| REFRESH_SCOPES.contains(&scope.value.as_str()));
-    if asked || cx.entry(&["auth", "oauth2", "refresh"]).is_some() {
+    if asked || cx.stands(&["auth", "oauth2", "refresh"]) {
         return;
     }
     let place = cx.entry(&["auth", "oauth2", "grants", "authorization_code"]);

@@ -4,20 +4,31 @@ use longshore_schema::auth::Auth;
 use longshore_schema::http::{Condition, Reaction};
 use longshore_schema::map::{Map, Value};
 use longshore_schema::scalar::{Pattern, StatusPattern};
-use longshore_schema::{JsonPath, Literal, Spanned, Step};
+use longshore_schema::yaml::Content;
+use longshore_schema::{JsonPath, Literal, Span, Spanned, Step};
 
 use super::Context;
 use super::sites::{all_attributes, streams};
 use crate::codes;
 use crate::diagnostic::Diagnostic;
 
+/// Where the condition of the rule with this index stands.
+fn when(cx: &Context<'_>, index: usize) -> Span {
+    let rules = cx.entry(&["errors"]).map(|entry| &entry.value.content);
+    let rule = match rules {
+        Some(Content::Sequence(rules)) => rules.get(index),
+        _ => None,
+    };
+    let entry = rule.and_then(|rule| rule.entry("when"));
+    entry.map_or(cx.manifest.id.span, |entry| entry.key_span)
+}
+
 /// A rule has a condition.
 pub(crate) fn conditions(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
-    for rule in &cx.manifest.errors {
+    for (n, rule) in cx.manifest.errors.iter().enumerate() {
         if rule.when.is_empty() {
-            let place = cx.find(rule.span, "when", 0);
             found.push(
-                Diagnostic::new(&codes::EMPTY_CONDITION, place, "the rule has no condition")
+                Diagnostic::new(&codes::EMPTY_CONDITION, when(cx, n), "the rule has no condition")
                     .help("add `status: 429`, or `body: { $.error: ... }`: without it every answer would be an error"),
             );
         }
@@ -71,16 +82,12 @@ pub(crate) fn reachable(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
         if rule.when.is_empty() {
             continue;
         }
-        let earlier = rules[..n].iter().find(|earlier| covers(&earlier.when, &rule.when));
+        let earlier = rules[..n].iter().position(|earlier| covers(&earlier.when, &rule.when));
         if let Some(earlier) = earlier {
             found.push(
-                Diagnostic::new(
-                    &codes::UNREACHABLE_RULE,
-                    cx.find(rule.span, "when", 0),
-                    "the rule is never reached",
-                )
-                .also(cx.find(earlier.span, "when", 0), "an earlier rule takes all of its answers")
-                .help("put the more particular rule first"),
+                Diagnostic::new(&codes::UNREACHABLE_RULE, when(cx, n), "the rule is never reached")
+                    .also(when(cx, earlier), "an earlier rule takes all of its answers")
+                    .help("put the more particular rule first"),
             );
         }
     }

@@ -5,9 +5,9 @@ use std::collections::{HashMap, HashSet};
 use longshore_schema::probe::Test;
 use longshore_schema::{Literal, Span, Spanned};
 
-use super::Context;
 use super::asked::probes;
 use super::errors::for_people;
+use super::{Context, is_written};
 use crate::codes;
 use crate::diagnostic::Diagnostic;
 
@@ -21,6 +21,9 @@ pub(crate) fn possible(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
     for asked in probes(cx.manifest) {
         let Some(name) = &asked.probe.fact else { continue };
         let Some(fact) = facts.get(name.as_str()) else { continue };
+        if !is_written(fact.found.span) || !is_written(fact.missing.span) {
+            continue;
+        }
         let test = &asked.probe.expect;
         let accepted = [&fact.found, &fact.missing].map(|value| accepts(test, value));
         if accepted[0] == accepted[1] && impossible(test).is_none() {
@@ -46,10 +49,16 @@ pub(crate) fn possible(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
 
 fn impossible(test: &Spanned<Test>) -> Option<Diagnostic> {
     let (message, help) = match &test.value {
-        Test::Between(range) if range.from.value > range.to.value => (
-            format!("no number is between {} and {}", *range.from, *range.to),
-            format!("write `from: {}` and `to: {}`", *range.to, *range.from),
-        ),
+        Test::Between(range)
+            if range.from.value > range.to.value
+                && is_written(range.from.span)
+                && is_written(range.to.span) =>
+        {
+            (
+                format!("no number is between {} and {}", *range.from, *range.to),
+                format!("write `from: {}` and `to: {}`", *range.to, *range.from),
+            )
+        }
         Test::Count(count) => match (&count.at_least, &count.at_most) {
             (None, None) => (
                 "any number of values will do".to_owned(),

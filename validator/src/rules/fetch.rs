@@ -5,8 +5,6 @@ use longshore_schema::scalar::Name;
 use longshore_schema::stream::{Decode, Pages, Promise, Request, Stream};
 use longshore_schema::{JsonPath, OneOrMany, Span, Spanned, Template};
 
-use crate::suggest::near;
-
 /// One request with how its answer is read.
 #[derive(Clone, Copy)]
 pub(crate) struct Fetch<'m> {
@@ -79,15 +77,4 @@ pub(crate) fn action_templates(request: &ActionRequest) -> Vec<(&Template, Span,
         }
     }
     all
-}
-
-/// Whether a request uses a reference such as `page.cursor`; one that is misspelt is reported as
-/// such, and counts.
-pub(crate) fn sends(request: &Request, root: &str, name: &str) -> bool {
-    templates(request).iter().any(|(template, _, _)| {
-        template.references().iter().any(|reference| match reference.path.as_slice() {
-            [first, second] if first == root => second == name || near(second, [name]).is_some(),
-            _ => false,
-        })
-    })
 }

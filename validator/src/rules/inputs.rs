@@ -12,11 +12,14 @@ use super::asked::probes;
 use super::sites::{Place, Site, sites};
 use crate::codes;
 use crate::diagnostic::Diagnostic;
-use crate::suggest::{closest, near};
+use crate::suggest::closest;
 
 /// Defaults, choices and limits fit the input's type.
 pub(crate) fn settings(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
     for (name, input) in &cx.manifest.inputs {
+        if !cx.inputs.contains_key(name.as_str()) {
+            continue;
+        }
         let mut report = |span, message: String, help: &str| {
             found.push(Diagnostic::new(&codes::INPUT_SETTINGS, span, message).help(help));
         };
@@ -101,14 +104,23 @@ pub(crate) fn secrets(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
     }
 }
 
+/// Where the app's grants stand.
+pub(super) const GRANTS: [&str; 3] = ["auth", "oauth2", "grants"];
+
 /// Inputs that only some grants ask for are used only with these.
 pub(crate) fn grants(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
     let Auth::OAuth2(oauth) = &cx.manifest.auth.value else { return };
     let offered = oauth.grants.offered();
-    for (name, input) in &cx.manifest.inputs {
+    let written = cx.names(&GRANTS);
+    // That there is none at all is reported there.
+    let restricted = cx.manifest.inputs.iter().filter(|_| !written.is_empty());
+    for (name, input) in restricted {
         let named = input.grants.iter().flat_map(|grants| &grants.0);
-        for kind in named.filter(|kind| !offered.contains(kind)) {
+        for kind in named {
             let text = kind.to_string();
+            if written.contains(&text.as_str()) {
+                continue;
+            }
             let place = cx.entry(&["inputs", name.as_str(), "grants"]);
             let span = place.map_or(name.span, |entry| cx.find(entry.value.span, &text, 0));
             let mut diagnostic = Diagnostic::new(
@@ -117,8 +129,7 @@ pub(crate) fn grants(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
                 format!("the input `{name}` is for the grant `{text}`, which is not offered"),
             )
             .help("offer the grant in `auth.oauth2.grants`, or remove it here");
-            let known: Vec<_> = offered.iter().map(ToString::to_string).collect();
-            if let Some(meant) = closest(&text, known.iter().map(String::as_str)) {
+            if let Some(meant) = closest(&text, written.iter().copied()) {
                 diagnostic = diagnostic.label(format!("did you mean `{meant}`?"));
             }
             found.push(diagnostic);
@@ -184,17 +195,6 @@ pub(crate) fn unused(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
     let probes = probes(cx.manifest);
     let probed = probes.iter().filter_map(|asked| asked.probe.fact.as_ref());
     used.extend(probed.map(|name| ("facts", name.as_str())));
-    let (inputs, facts) = (cx.names("inputs"), cx.names("facts"));
-    // What a misspelt reference was meant to be is used.
-    for (root, name) in used.clone() {
-        if cx.declares(root, name) {
-            continue;
-        }
-        let table = if root == "facts" { &facts } else { &inputs };
-        if let Some(meant) = near(name, table.iter().copied()) {
-            used.insert((root, meant));
-        }
-    }
     for (name, _) in &cx.manifest.inputs {
         if !used.contains(&("inputs", Name::as_str(name))) {
             found.push(

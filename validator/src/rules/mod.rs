@@ -37,11 +37,12 @@ mod windows;
 use std::collections::{HashMap, HashSet};
 
 use longshore_schema::manifest::Input;
-use longshore_schema::yaml::{Entry, Node};
+use longshore_schema::yaml::{Content, Entry, Node};
 use longshore_schema::{Manifest, Span};
 
 use crate::diagnostic::Diagnostic;
 use crate::options::Options;
+use crate::shape;
 
 /// What a rule sees.
 pub(crate) struct Context<'m> {
@@ -127,25 +128,29 @@ const RULES: &[Rule] = &[
     privacy::published,
 ];
 
-/// Rules about what is missing or unused: they would mistake what was left out for that.
+/// Rules about what is missing: they would mistake what was left out for that.
 const RULES_FOR_THE_WHOLE: &[Rule] = &[
-    inputs::unused,
-    hosts::unused,
     quotas::declared,
     quotas::schedule,
     errors::expired_token,
     errors::unexplained,
     profiles::prerequisites,
     profiles::links,
+    posture::absence,
+];
+
+/// Rules about what nothing uses or names: an error may be all that is left of the use.
+const RULES_WITHOUT_ERRORS: &[Rule] = &[
+    inputs::unused,
+    hosts::unused,
     requirements::unused,
     requirements::unused_settings,
     requirements::traced,
-    posture::absence,
     actions::unused_inputs,
     actions::permissions,
 ];
 
-/// Runs all rules. `whole` says that nothing was left out of the manifest.
+/// Runs all rules but those of [`unused`]. `whole` says that nothing was left out of the manifest.
 pub(crate) fn run(cx: &Context<'_>, whole: bool, found: &mut Vec<Diagnostic>) {
     for rule in RULES {
         rule(cx, found);
@@ -170,6 +175,18 @@ pub(crate) fn scope_of_each_template(
     references::scopes(&cx)
 }
 
+/// Runs the rules for a manifest from which nothing was left out, and in which there is no error.
+pub(crate) fn unused(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
+    for rule in RULES_WITHOUT_ERRORS {
+        rule(cx, found);
+    }
+}
+
+/// Whether what stands at a place was written: what is filled in for what could not be read is not.
+pub(crate) fn is_written(span: Span) -> bool {
+    span != shape::NOWHERE
+}
+
 impl<'m> Context<'m> {
     pub(crate) fn new(
         source: &'m str,
@@ -178,21 +195,24 @@ impl<'m> Context<'m> {
         manifest: &'m Manifest,
         options: &'m Options,
     ) -> Self {
-        let inputs = manifest.inputs.iter().map(|(name, input)| (name.as_str(), input)).collect();
+        // Of an input whose type could not be read nothing is known.
+        let read = manifest.inputs.iter().filter(|(_, input)| is_written(input.kind.span));
+        let inputs = read.map(|(name, input)| (name.as_str(), input)).collect();
         let cx =
             Self { source, root, written, manifest, options, inputs, declared: Default::default() };
-        let declared = ["inputs", "facts"].map(|table| cx.names(table).into_iter().collect());
+        let declared = ["inputs", "facts"].map(|table| cx.names(&[table]).into_iter().collect());
         Self { declared, ..cx }
     }
 
-    /// Whether an input or fact has this name.
+    /// Whether an input or fact has this name, or may have it.
     pub(crate) fn declares(&self, table: &str, name: &str) -> bool {
         let [inputs, facts] = &self.declared;
-        match table {
+        let known = match table {
             "inputs" => inputs.contains(name),
             "facts" => facts.contains(name),
-            _ => false,
-        }
+            _ => return false,
+        };
+        known || self.unread(&[table])
     }
 
     /// The entry that these keys lead to.
@@ -203,9 +223,7 @@ impl<'m> Context<'m> {
 
     /// Whether what these keys lead to was loaded as it was written.
     pub(crate) fn intact(&self, keys: &[&str]) -> bool {
-        let at =
-            |root: &'m Node| keys.iter().try_fold(root, |node, key| Some(&node.entry(key)?.value));
-        at(self.root) == at(self.written)
+        at(self.root, keys) == at(self.written, keys)
     }
 
     /// Whether the mapping that these keys lead to has all the keys that were written.
@@ -227,11 +245,31 @@ impl<'m> Context<'m> {
         entry.map_or(fetch.request.span, |entry| entry.key_span)
     }
 
-    /// The keys of the mapping that a key of the manifest holds, those of entries that could not be
-    /// read among them.
-    pub(crate) fn names(&self, table: &str) -> Vec<&'m str> {
-        let table = self.written.entry(table).map(|entry| entry.value.entries());
-        table.into_iter().flatten().map(|entry| entry.key.as_str()).collect()
+    /// The keys of the mapping that these keys lead to, in the order in which they are written, those
+    /// of entries that could not be read among them.
+    pub(crate) fn names(&self, keys: &[&str]) -> Vec<&'m str> {
+        // A misspelt key leads to nothing in what was written.
+        let mapping = at(self.written, keys).or_else(|| at(self.root, keys));
+        let entries = mapping.map(Node::entries).unwrap_or_default();
+        let mut names: Vec<_> = entries.iter().map(|entry| entry.key.as_str()).collect();
+        if !std::ptr::eq(self.root, self.written) {
+            let read = at(self.root, keys).map(Node::entries).unwrap_or_default();
+            let known: HashSet<_> = names.iter().copied().collect();
+            let renamed = read.iter().map(|entry| entry.key.as_str());
+            names.extend(renamed.filter(|name| !known.contains(name)));
+        }
+        names
+    }
+
+    /// Whether something stands under these keys, be it what could not be read.
+    pub(crate) fn stands(&self, keys: &[&str]) -> bool {
+        at(self.written, keys).or_else(|| at(self.root, keys)).is_some()
+    }
+
+    /// Whether something stands under these keys that could not be read as a mapping: no one knows
+    /// what it was to declare.
+    pub(crate) fn unread(&self, keys: &[&str]) -> bool {
+        at(self.written, keys).is_some_and(|node| !matches!(node.content, Content::Mapping(_)))
     }
 
     /// The place of `text` in the source at `span`, from the `from`-th byte of it on; the whole
@@ -255,4 +293,9 @@ impl<'m> Context<'m> {
                 Span::new(start, start + text.len())
             })
     }
+}
+
+/// What these keys lead to.
+fn at<'n>(root: &'n Node, keys: &[&str]) -> Option<&'n Node> {
+    keys.iter().try_fold(root, |node, key| Some(&node.entry(key)?.value))
 }

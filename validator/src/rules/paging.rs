@@ -4,7 +4,8 @@ use longshore_schema::stream::Pages;
 
 use super::Context;
 use super::asked::every_fetch;
-use super::fetch::{fetches, sends};
+use super::fetch::fetches;
+use super::references::sends;
 use super::sites::streams;
 use crate::codes;
 use crate::diagnostic::Diagnostic;
@@ -19,7 +20,7 @@ pub(crate) fn page_is_sent(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
             Pages::Offset(_) => "offset",
             Pages::NextUrl(_) | Pages::LinkHeader(_) => continue,
         };
-        if sends(fetch.request, "page", name) {
+        if sends(cx, fetch.request, "page", name) {
             continue;
         }
         found.push(
@@ -49,7 +50,7 @@ pub(crate) fn page_size(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
                 Diagnostic::new(&codes::PAGE_SIZE, size.span, "a page of no records")
                     .help("write the most records that the app returns on a page"),
             );
-        } else if !sends(fetch.request, "page", "size") {
+        } else if !sends(cx, fetch.request, "page", "size") {
             found.push(
                 Diagnostic::new(
                     &codes::PAGE_SIZE_NOT_SENT,
@@ -69,8 +70,11 @@ pub(crate) fn moving_set(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
         let Some(fetch) = fetches(stream).into_iter().next() else { continue };
         let Some(pages) = fetch.pages else { continue };
         let counted = matches!(pages.value, Pages::Number(_) | Pages::Offset(_));
-        let total = fetch.promise.is_some_and(|promise| promise.total.is_some());
-        if counted && stream.window.is_none() && !total {
+        // An empty promise is reported as such.
+        let promised = fetch
+            .promise
+            .is_some_and(|promise| promise.total.is_some() || promise.last_page.is_empty());
+        if counted && stream.window.is_none() && !promised {
             found.push(
                 Diagnostic::new(
                     &codes::MOVING_SET,

@@ -9,10 +9,10 @@ use longshore_schema::requirement::Prerequisite;
 use longshore_schema::scalar::Name;
 use longshore_schema::{Span, Spanned};
 
-use super::Context;
 use super::asked::key_of;
 use super::expectations::{cover_everything, disjoint, mixed, place, within};
 use super::requirements::undeclared;
+use super::{Context, is_written};
 use crate::codes;
 use crate::diagnostic::{Diagnostic, Safety};
 
@@ -29,6 +29,9 @@ pub(crate) fn weights(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
     let mut informational = 0;
     for (name, check) in checks(cx) {
         all += 1;
+        if !is_written(check.severity.span) {
+            continue;
+        }
         let informs = check.severity.value == Severity::Informational;
         informational += usize::from(informs);
         match &check.weight {
@@ -72,12 +75,11 @@ pub(crate) fn unknown(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
         .filter(|(_, settings)| settings.unknown.is_some())
         .map(|(name, _)| name.as_str())
         .collect();
-    let declared: HashSet<_> = cx.names("settings").into_iter().collect();
+    let read: HashSet<_> = cx.manifest.settings.iter().map(|(name, _)| name.as_str()).collect();
     for (name, check) in checks(cx) {
         let settings = check.probe.settings.as_ref().map(|name| name.as_str());
-        // Settings that are not there are reported as such.
-        let shared =
-            settings.is_some_and(|name| explained.contains(name) || !declared.contains(name));
+        // Settings that are not there, or cannot be read, are reported as such.
+        let shared = settings.is_some_and(|name| explained.contains(name) || !read.contains(name));
         if check.unknown.is_none()
             && !shared
             && cx.has_all_keys(&["posture", "checks", name.as_str()])
@@ -106,6 +108,10 @@ pub(crate) fn tiers(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
                         .help(help),
                 );
             };
+        // What is expected is filled in where it cannot be read.
+        if !is_written(pass.span) {
+            continue;
+        }
         if let Some(partial) = &check.partial {
             if mixed(partial, pass) {
                 report(
@@ -208,8 +214,9 @@ pub(crate) fn contradictions(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
 
 /// A check whose remedy would break the connection says so.
 pub(crate) fn conflicts(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
-    let names = cx.names("prerequisites");
+    let names = cx.names(&["prerequisites"]);
     let known: HashSet<_> = names.iter().copied().collect();
+    let unread = cx.unread(&["prerequisites"]);
     let mut needed: HashMap<String, Vec<(&Spanned<Name>, &Prerequisite)>> = HashMap::new();
     for (name, prerequisite) in &cx.manifest.prerequisites {
         if let Some(key) = prerequisite.probe.as_ref().and_then(|probe| looks_at(probe)) {
@@ -217,7 +224,8 @@ pub(crate) fn conflicts(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
         }
     }
     for (name, check) in checks(cx) {
-        for unknown in check.conflicts_with.iter().filter(|name| !known.contains(name.as_str())) {
+        let unknown = check.conflicts_with.iter().filter(|name| !known.contains(name.as_str()));
+        for unknown in unknown.filter(|_| !unread) {
             let message = format!("there is no prerequisite `{unknown}`");
             let help = format!("declare `{unknown}` under `prerequisites`, or remove it here");
             found.push(undeclared(&codes::UNKNOWN_PREREQUISITE, unknown, &message, &names, help));

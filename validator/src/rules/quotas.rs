@@ -149,7 +149,7 @@ pub(crate) fn headers(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
 
 /// A quota is for streams that there are.
 pub(crate) fn of_streams(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
-    let streams = cx.names("streams");
+    let streams = cx.names(&["streams"]);
     for (name, quota) in &cx.manifest.quotas {
         let Some(of) = &quota.streams else { continue };
         if of.is_empty() {
@@ -162,7 +162,9 @@ pub(crate) fn of_streams(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
                 .help("name the streams that it is for, or remove `streams` if it is for all"),
             );
         }
-        for stream in of.iter().filter(|stream| !streams.contains(&stream.value.as_str())) {
+        // Streams that are missing altogether are reported as such.
+        let named = of.iter().filter(|_| !streams.is_empty());
+        for stream in named.filter(|stream| !streams.contains(&stream.value.as_str())) {
             let mut diagnostic = Diagnostic::new(
                 &codes::QUOTA_STREAM,
                 stream.span,

@@ -2,11 +2,11 @@
 
 use longshore_schema::Span;
 use longshore_schema::auth::Auth;
-use longshore_schema::stream::Pages;
+use longshore_schema::stream::{Pages, Request};
 use longshore_schema::template::Reference;
 
 use super::Context;
-use super::fetch::fetches;
+use super::fetch::{fetches, templates};
 use super::sites::{Place, Site, sites};
 use crate::codes;
 use crate::diagnostic::{Diagnostic, Safety};
@@ -15,6 +15,9 @@ use crate::suggest::{closest, one_of};
 /// The first parts of references that the language itself gives a meaning.
 pub(crate) const ROOTS: [&str; 8] =
     ["inputs", "auth", "facts", "window", "page", "record", "action", "found"];
+
+/// Where members of the token response get names.
+const TOKEN: [&str; 3] = ["auth", "oauth2", "token"];
 
 /// The most unknown references that are told: each is compared with what there is.
 const MAX_FOUND: usize = 1_000;
@@ -35,6 +38,36 @@ pub(crate) fn resolve(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
             found.extend(check(cx, &site, reference, span));
         }
     }
+}
+
+/// Whether a request has a reference that `wanted` takes. One that means nothing where it stands is
+/// reported there, and counts: it may have been meant for that.
+pub(crate) fn refers(
+    cx: &Context<'_>,
+    request: &Request,
+    wanted: impl Fn(&[String]) -> bool,
+) -> bool {
+    // A request that could not be read, or has no method, is reported as such.
+    if request.get.is_none() && request.post.is_none() {
+        return true;
+    }
+    let own = templates(request);
+    let references = own.iter().flat_map(|(template, _, _)| template.references());
+    if references.into_iter().any(|reference| wanted(&reference.path)) {
+        return true;
+    }
+    let is_own = |site: &&Site<'_>| {
+        own.iter().any(|(template, _, _)| std::ptr::eq(*template, site.template))
+    };
+    sites(cx.manifest).iter().filter(is_own).any(|site| {
+        let references = site.template.references();
+        references.iter().any(|reference| check(cx, site, reference, site.span).is_some())
+    })
+}
+
+/// Whether a request sends a value such as `page.cursor`.
+pub(crate) fn sends(cx: &Context<'_>, request: &Request, root: &str, name: &str) -> bool {
+    refers(cx, request, |path| matches!(path, [first, second] if first == root && second == name))
 }
 
 fn check(
@@ -79,8 +112,9 @@ fn check(
     if root == "inputs" && cx.declares(root, name) {
         return None;
     }
+    let unread: &[&str] = if root == "auth" { &TOKEN } else { &[root] };
     let names = names(cx, site, root);
-    if names.contains(&name) {
+    if names.contains(&name) || cx.unread(unread) {
         return None;
     }
     if root == "facts" && cx.declares(root, name) {
@@ -192,15 +226,15 @@ fn page_names(pages: Option<&Pages>) -> &'static [&'static str] {
 /// The names under a root that the language itself gives a meaning.
 fn names<'m>(cx: &Context<'m>, site: &Site<'m>, root: &str) -> Vec<&'m str> {
     match root {
-        "inputs" => cx.names("inputs"),
-        "auth" => match &cx.manifest.auth.value {
-            Auth::OAuth2(oauth) => oauth.token.iter().map(|(name, _)| name.as_str()).collect(),
-            Auth::ApiKey(_) => Vec::new(),
-        },
+        "inputs" => cx.names(&["inputs"]),
+        "auth" => cx.names(&TOKEN),
         "facts" => {
-            let mut names = cx.names("facts");
-            if let Place::Fact { index, .. } = site.place {
-                names.truncate(index);
+            let mut names = cx.names(&["facts"]);
+            if let Place::Fact { index, .. } = site.place
+                && let Some((own, _)) = cx.manifest.facts.iter().nth(index)
+            {
+                let earlier = names.iter().take_while(|name| **name != own.as_str()).count();
+                names.truncate(earlier);
             }
             names
         }

@@ -163,14 +163,17 @@ fn source_parts(
 
 /// Names of facts and settings in probes are declared.
 pub(crate) fn named_sources(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
-    let settings = cx.names("settings");
+    let settings = cx.names(&["settings"]);
     let known: HashSet<_> = settings.iter().copied().collect();
-    let facts = cx.names("facts");
+    let facts = cx.names(&["facts"]);
     for asked in probes(cx.manifest) {
         if found.len() >= MAX_FOUND {
             return;
         }
-        if let Some(name) = asked.probe.settings.as_ref().filter(|n| !known.contains(n.as_str())) {
+        let unread = |table| cx.unread(&[table]);
+        if let Some(name) = asked.probe.settings.as_ref().filter(|n| !known.contains(n.as_str()))
+            && !unread("settings")
+        {
             found.push(undeclared(
                 &codes::UNKNOWN_SETTINGS,
                 name,
@@ -257,7 +260,7 @@ pub(crate) fn settings(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
 pub(crate) fn unused_settings(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
     let probes = probes(cx.manifest);
     let used = probes.iter().filter_map(|asked| asked.probe.settings.as_ref());
-    let used = meant(used.map(|name| name.as_str()), &cx.names("settings"));
+    let used = meant(used.map(|name| name.as_str()), &cx.names(&["settings"]));
     for (name, _) in &cx.manifest.settings {
         if !used.contains(name.as_str()) {
             found.push(
@@ -292,7 +295,7 @@ pub(crate) fn parts(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
     let names = || {
         let provided: HashSet<_> =
             streams(cx.manifest).map(|(_, _, stream)| stream.provides.value).collect();
-        let mut known: Vec<_> = cx.names("streams");
+        let mut known: Vec<_> = cx.names(&["streams"]);
         for (name, capability) in Capability::ALL {
             if provided.contains(capability) {
                 known.push(name);
@@ -318,6 +321,7 @@ pub(crate) fn parts(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
         let text = name.as_str();
         // What could not be read is there all the same.
         let unread = matches!(text, "posture" | "actions") && written(text)
+            || cx.names(&["streams"]).is_empty()
             || Capability::named(text).is_some() && !cx.intact(&["streams"]);
         if set.contains(text) || unread {
             continue;
@@ -334,7 +338,7 @@ pub(crate) fn parts(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
 
 /// Names of permissions are declared.
 pub(crate) fn permission_names(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
-    let names = cx.names("permissions");
+    let names = cx.names(&["permissions"]);
     let known: HashSet<_> = names.iter().copied().collect();
     for (own, permission) in &cx.manifest.permissions {
         for name in permission.or.iter().filter(|name| name.value == own.value) {
@@ -348,7 +352,9 @@ pub(crate) fn permission_names(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
             );
         }
     }
-    let unknown = named_permissions(cx).filter(|name| !known.contains(name.as_str()));
+    let unread = cx.unread(&["permissions"]);
+    let named = named_permissions(cx).filter(|_| !unread);
+    let unknown = named.filter(|name| !known.contains(name.as_str()));
     for name in unknown.take(MAX_FOUND) {
         let message = format!("there is no permission `{name}`");
         let help = format!("declare `{name}` under `permissions`, with its name in the app");
@@ -369,7 +375,7 @@ fn named_permissions<'m>(cx: &Context<'m>) -> impl Iterator<Item = &'m Spanned<N
 /// Every permission is needed by something.
 pub(crate) fn unused(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
     let named = named_permissions(cx).map(|name| name.as_str());
-    let named = meant(named, &cx.names("permissions"));
+    let named = meant(named, &cx.names(&["permissions"]));
     for (name, permission) in &cx.manifest.permissions {
         if permission.needed_by.is_empty() && !named.contains(name.as_str()) {
             found.push(
@@ -390,7 +396,7 @@ pub(crate) fn traced(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
         return;
     }
     let needed = cx.manifest.permissions.iter().flat_map(|(_, permission)| &permission.needed_by);
-    let mut known = cx.names("streams");
+    let mut known = cx.names(&["streams"]);
     let names: HashSet<_> = known.iter().copied().collect();
     known.extend(Capability::ALL.iter().map(|(name, _)| *name));
     let needed = meant(needed.map(|name| name.as_str()), &known);

@@ -7,13 +7,12 @@ use longshore_schema::stream::{Decode, Pages, Request};
 
 use super::Context;
 use super::asked::{every_fetch, single_requests};
-use super::fetch::{Fetch, fetches, templates};
+use super::fetch::{Fetch, fetches};
 use super::paths::of;
-use super::references::ROOTS;
+use super::references::{ROOTS, refers};
 use super::sites::streams;
 use crate::codes;
 use crate::diagnostic::Diagnostic;
-use crate::suggest::near;
 
 /// A request has one method, and a body only with POST.
 pub(crate) fn requests(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
@@ -135,13 +134,7 @@ pub(crate) fn steps(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
         let request =
             cx.entry(&["streams", stream_name, "steps", fetching_name.as_str(), "request"]);
         let request_key = request.map_or(fetching_name.span, |entry| entry.key_span);
-        let uses_item = templates(&fetching.request).iter().any(|(template, _, _)| {
-            template.references().iter().any(|reference| {
-                let root = reference.path[0].as_str();
-                root == listing_name.as_str() || near(root, [listing_name.as_str()]).is_some()
-            })
-        });
-        if !uses_item {
+        if !refers(cx, &fetching.request, |path| path[0] == listing_name.as_str()) {
             found.push(
                 Diagnostic::new(
                     &codes::STEPS,

@@ -8,7 +8,8 @@ use longshore_schema::template::Expression;
 use longshore_schema::{Literal, Span, Spanned};
 
 use super::Context;
-use super::fetch::{fetches, sends};
+use super::fetch::fetches;
+use super::references::sends;
 use super::sites::streams;
 use crate::codes;
 use crate::diagnostic::Diagnostic;
@@ -22,8 +23,8 @@ pub(crate) fn sent(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
     for (name, _, stream) in streams(cx.manifest) {
         let Some(window) = &stream.window else { continue };
         let Some(first) = fetches(stream).into_iter().next() else { continue };
-        let start = sends(first.request, "window", "start");
-        let end = sends(first.request, "window", "end");
+        let start = sends(cx, first.request, "window", "start");
+        let end = sends(cx, first.request, "window", "end");
         let blame = |code, message| {
             Diagnostic::new(code, cx.request_key(name, &first), message)
                 .also(window.on.span, "the window")
@@ -47,6 +48,11 @@ pub(crate) fn sent(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
     }
 }
 
+/// Whether an overlap is shorter than the span.
+fn is_within(overlap: &Length, window: &Window) -> bool {
+    window.span.as_ref().is_none_or(|span| *overlap < span.value)
+}
+
 /// The lengths of a window fit together.
 pub(crate) fn lengths(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
     for (stream, window) in windows(cx) {
@@ -58,7 +64,7 @@ pub(crate) fn lengths(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
         {
             report(span.span, "a window of no length".to_owned(), "write a span such as 1d");
         } else if let (Some(span), Some(overlap)) = (&window.value.span, &window.overlap)
-            && overlap.value >= span.value
+            && !is_within(overlap, window)
         {
             report(
                 overlap.span,
@@ -80,7 +86,10 @@ pub(crate) fn lengths(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
         }
         let Some(retention) = &window.retention else { continue };
         for (length, name) in [(&window.lag, "lag"), (&window.overlap, "overlap")] {
-            if let Some(length) = length.as_ref().filter(|length| length.value >= retention.value) {
+            let too_long = |length: &&Spanned<Length>| length.value >= retention.value;
+            // Longer than the span as well, it is reported already.
+            let fits = |length: &&Spanned<Length>| name == "lag" || is_within(length, window);
+            if let Some(length) = length.as_ref().filter(too_long).filter(fits) {
                 let message = format!(
                     "the {name} ({}) is not shorter than the retention ({})",
                     length.value, retention.value
@@ -290,6 +299,8 @@ pub(crate) fn late_records(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
         }
         if let (Some(remember), Some(overlap)) = (&stream.remember, &window.overlap)
             && remember.value < overlap.value
+            && is_within(overlap, window)
+            && window.retention.as_ref().is_none_or(|retention| overlap.value < retention.value)
         {
             found.push(
                 Diagnostic::new(

@@ -38,9 +38,7 @@ impl<'n> Place<'n> {
     pub(super) fn name(&self) -> String {
         match self.path.as_slice() {
             [] => "the manifest".to_owned(),
-            [.., owner, last] if last.bytes().all(|b| b.is_ascii_digit()) => {
-                format!("an entry of `{owner}`")
-            }
+            [.., owner, _] if self.key_span.is_none() => format!("an entry of `{owner}`"),
             [.., last] => format!("`{last}`"),
         }
     }
@@ -54,9 +52,7 @@ impl<'n> Place<'n> {
     pub(super) fn at(&self) -> String {
         match self.path.as_slice() {
             [] => String::new(),
-            [.., owner, last] if last.bytes().all(|b| b.is_ascii_digit()) => {
-                format!(" in `{owner}`")
-            }
+            [.., owner, _] if self.key_span.is_none() => format!(" in `{owner}`"),
             [.., last] => format!(" for `{last}`"),
         }
     }
