@@ -55,6 +55,8 @@ fn address(text: &str) -> Result<SocketAddr, String> {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Start a manifest for an app
+    Init(Init),
     /// Check manifests, offline
     Validate(Validate),
     /// Bring manifests into their canonical form
@@ -144,6 +146,19 @@ pub(crate) enum ReportFormat {
     Github,
     /// `JUnit` XML, for GitLab and Jenkins
     Junit,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  longshore init acme\n  longshore validate acme\n\nWrites ID/manifest.yaml, in which every value that starts with TODO is still to be filled in, and\nthe folder ID/fixtures for recorded responses. `validate` shows what is left to do."
+)]
+pub(crate) struct Init {
+    /// What the connector is called in catalogs, commands and events
+    #[arg(value_name = "ID")]
+    pub(crate) id: String,
+    /// Where its folder is made
+    #[arg(long, value_name = "FOLDER", default_value = ".")]
+    pub(crate) directory: PathBuf,
 }
 
 #[derive(Debug, Args)]

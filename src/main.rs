@@ -9,6 +9,7 @@ mod diff;
 mod explain;
 mod fixtures;
 mod format;
+mod init;
 mod live;
 mod lsp;
 mod manifests;
@@ -53,6 +54,7 @@ fn main() -> ExitCode {
     let exit = match Arguments::read().command {
         Command::Validate(command) if command.watch => wait(watch::run(&command)),
         Command::Validate(command) => validate::run(&command),
+        Command::Init(command) => init::run(&command),
         Command::Fmt(command) => format::run(&command),
         Command::Explain(command) => explain::run(&command),
         Command::Schema(command) => schema::run(&command),

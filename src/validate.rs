@@ -5,7 +5,7 @@ use std::path::Path;
 use longshore_engine::error::Error;
 use longshore_validator::{
     Made, Options, Profile, Report, Safety, Severity, Validated, mend, render_concise,
-    render_github, render_json, render_junit, render_sarif, render_text, validate,
+    render_github, render_json, render_junit, render_sarif, render_text, todo_list, validate,
     validate_with_fixtures,
 };
 
@@ -139,7 +139,10 @@ impl Pass<'_> {
                 if self.command.quiet && nothing {
                     return;
                 }
-                render_text(report, file, source, colour() && !self.aside())
+                match todo_list(report, source).filter(|_| !self.command.quiet) {
+                    Some(list) => list.to_text(file),
+                    None => render_text(report, file, source, colour() && !self.aside()),
+                }
             }
             ReportFormat::Concise => render_concise(report, file, source),
             ReportFormat::Github => render_github(&validated),

@@ -196,6 +196,7 @@ fn every_option_of_the_command_line_is_described() {
     let option = Regex::new(r"--[a-z][a-z-]+").unwrap();
     let row = Regex::new(r"(?m)^\| `(--[a-z-]+)").unwrap();
     let commands = [
+        "init",
         "validate",
         "fmt",
         "explain",

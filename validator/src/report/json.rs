@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::{Place, Validated, files};
 use crate::codes;
 use crate::diagnostic::{self, Diagnostic};
+use crate::todo::todo_list;
 use crate::validate::Report;
 
 /// The findings in one manifest, as an object of [`render_json`]'s member `reports`.
@@ -94,7 +95,23 @@ struct Manifest<'r> {
     /// The recorded responses beside the manifest in which something was found.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     fixtures: Vec<Fixture<'r>>,
+    /// How far the profiles and capabilities of a draft are: of a manifest with values that start
+    /// with `TODO`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    readiness: Vec<Ready>,
     summary: Summary,
+}
+
+/// How far a profile or a capability is.
+#[derive(Serialize, JsonSchema)]
+struct Ready {
+    name: String,
+    /// Whether nothing blocks it.
+    ready: bool,
+    /// How many blocking things stand in its own streams or checks.
+    own: usize,
+    /// How many blocking things stand in what all streams need.
+    shared: usize,
 }
 
 /// What was found in one recorded response.
@@ -202,7 +219,17 @@ impl<'r> Manifest<'r> {
         let fixtures = files
             .map(|(file, text, found)| Fixture { file, diagnostics: findings(text, found) })
             .collect();
-        Self { version: Version, file, diagnostics, fixtures, summary }
+        let readiness = todo_list(report, source).map(|list| list.readiness).unwrap_or_default();
+        let readiness = readiness
+            .into_iter()
+            .map(|part| Ready {
+                ready: part.is_ready(),
+                name: part.name,
+                own: part.own,
+                shared: part.shared,
+            })
+            .collect();
+        Self { version: Version, file, diagnostics, fixtures, readiness, summary }
     }
 }
 

@@ -56,13 +56,17 @@ fn is_within(overlap: &Length, window: &Window) -> bool {
 /// The lengths of a window fit together.
 pub(crate) fn lengths(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
     for (stream, window) in windows(cx) {
-        let mut report = |span, message: String, help: &str| {
-            found.push(Diagnostic::new(&codes::WINDOW_LENGTHS, span, message).help(help));
+        let mut report = |span, message: String, other: Option<(Span, &str)>, help: &str| {
+            let mut diagnostic = Diagnostic::new(&codes::WINDOW_LENGTHS, span, message).help(help);
+            if let Some((span, text)) = other {
+                diagnostic = diagnostic.also(span, text);
+            }
+            found.push(diagnostic);
         };
         if let Some(span) = &window.value.span
             && span.0 == Duration::ZERO
         {
-            report(span.span, "a window of no length".to_owned(), "write a span such as 1d");
+            report(span.span, "a window of no length".to_owned(), None, "write a span such as 1d");
         } else if let (Some(span), Some(overlap)) = (&window.value.span, &window.overlap)
             && !is_within(overlap, window)
         {
@@ -72,6 +76,7 @@ pub(crate) fn lengths(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
                     "the overlap ({}) is not shorter than the span ({})",
                     overlap.value, span.value
                 ),
+                Some((span.span, "the span")),
                 "a window that reaches back over all of the one before it never gets on: shorten `overlap`, or lengthen `span`",
             );
         }
@@ -81,6 +86,7 @@ pub(crate) fn lengths(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
             report(
                 resolution.span,
                 "a resolution of nothing".to_owned(),
+                None,
                 "write the finest difference that the app tells apart, such as 1s or 1ms",
             );
         }
@@ -94,7 +100,13 @@ pub(crate) fn lengths(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
                     "the {name} ({}) is not shorter than the retention ({})",
                     length.value, retention.value
                 );
-                report(length.span, message, "what is asked for that late is gone: shorten it");
+                let kept = Some((retention.span, "kept this long"));
+                report(
+                    length.span,
+                    message,
+                    kept,
+                    "what is asked for that late is gone: shorten it",
+                );
             }
         }
         if stream.every.value >= retention.value {
@@ -105,6 +117,7 @@ pub(crate) fn lengths(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
             report(
                 stream.every.span,
                 message,
+                Some((retention.span, "kept this long")),
                 "poll more often: records would be gone before they are read",
             );
         }
