@@ -3,7 +3,7 @@
 use longshore_schema::stream::Pages;
 
 use super::Context;
-use super::asked::every_fetch;
+use super::asked::{every_fetch, key_of};
 use super::fetch::fetches;
 use super::references::sends;
 use super::sites::streams;
@@ -107,9 +107,21 @@ const PAGE_PARAMETERS: [&str; 14] = [
 
 /// What is asked for in pages is read beyond the first.
 pub(crate) fn single_page(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
-    for (_, _, stream) in streams(cx.manifest) {
+    for (stream_name, _, stream) in streams(cx.manifest) {
         for fetch in fetches(stream) {
             if fetch.pages.is_some() {
+                continue;
+            }
+            if let Some(promise) = fetch.promise.filter(|promise| !promise.last_page.is_empty()) {
+                found.push(
+                    Diagnostic::new(
+                        &codes::SINGLE_PAGE,
+                        key_of(cx, &["streams", stream_name, "promise"], promise.span),
+                        "the promise tells the last page, and nothing says how the next is found",
+                    )
+                    .label("only the first page would ever be read")
+                    .help("add `pages`, such as `pages: { next_url: $.next }`; or promise a `total` if the app answers in one piece"),
+                );
                 continue;
             }
             let asks = fetch.request.query.iter().find(|(name, _)| {
