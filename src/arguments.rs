@@ -81,7 +81,7 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  longshore validate manifests/salesforce/manifest.yaml\n  longshore validate manifests\n  longshore validate --fix 'apps/**/manifest.yaml'\n  longshore validate --format json manifests | jq .\n  cat manifest.yaml | longshore validate -\n\nIn a folder every manifest.yaml below it is checked."
+    after_help = "Examples:\n  longshore validate manifests/salesforce/manifest.yaml\n  longshore validate manifests\n  longshore validate --fix 'apps/**/manifest.yaml'\n  longshore validate --base ../main manifests\n  git show main:manifest.yaml > old.yaml && longshore validate --base old.yaml manifest.yaml\n  longshore validate --format json manifests | jq .\n  cat manifest.yaml | longshore validate -\n\nIn a folder every manifest.yaml below it is checked."
 )]
 #[allow(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 pub(crate) struct Validate {
@@ -117,6 +117,10 @@ pub(crate) struct Validate {
     /// Show what --fix would change, and change nothing
     #[arg(long, conflicts_with = "format")]
     pub(crate) diff: bool,
+    /// Also see whether versions were raised enough since these earlier manifests: one manifest, or
+    /// a folder that holds them under the same paths
+    #[arg(long, value_name = "OLD")]
+    pub(crate) base: Option<PathBuf>,
     /// Validate again whenever a file changes, until Ctrl-C
     #[arg(long, conflicts_with_all = ["fix", "diff"])]
     pub(crate) watch: bool,

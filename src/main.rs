@@ -1,6 +1,7 @@
 //! The command line of Longshore.
 
 mod arguments;
+mod base;
 mod browser;
 mod check;
 mod connect;

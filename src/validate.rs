@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use longshore_engine::error::Error;
+use longshore_validator::changes::Base;
 use longshore_validator::{
     Made, Options, Profile, Report, Safety, Severity, Validated, mend, render_concise,
     render_github, render_json, render_junit, render_sarif, render_text, todo_list, validate,
@@ -29,7 +30,17 @@ pub(crate) fn run(command: &Validate) -> Exit {
         (None, false) => Finder::beside(),
     };
     let mut pass = Pass { command, finder, kept: Vec::new(), counts: Counts::default() };
-    for path in collect(&command.paths, &mut |error| pass.counts.unreadable(&error)) {
+    let paths = collect(&command.paths, &mut |error| pass.counts.unreadable(&error));
+    if let Some(base) = command.base.as_ref().filter(|base| paths.len() > 1 && base.is_file()) {
+        complain(&format!(
+            "error: {} is one manifest, and {} are to be compared with it\n  fix:   name one \
+             manifest, or a folder that holds the earlier ones under the same paths",
+            base.display(),
+            paths.len()
+        ));
+        return Exit::Usage;
+    }
+    for path in paths {
         pass.look_at(&path);
     }
     pass.finish()
@@ -79,10 +90,17 @@ impl Pass<'_> {
         let settings = self.finder.find(place, &mut |error| counts.unreadable(&error));
         let Some(settings) = settings else { return };
         let extended = command.extended || settings.profile == Some(Profile::Extended);
+        let base = match command.base.as_ref().map(|base| self.base(base, place)) {
+            Some(Err(error)) => return self.counts.unreadable(&error),
+            Some(Ok(base)) => base,
+            None => None,
+        };
+        let counts = &mut self.counts;
         let options = Options {
             profile: if extended { Profile::Extended } else { Profile::Strict },
             severities: settings.severities.clone(),
             show_ignored: command.no_inline_ignores,
+            base,
         };
         let fixtures = fixtures::beside(path, &mut |error| counts.unreadable(&error));
         let look = |source: &str| match &fixtures {
@@ -125,6 +143,16 @@ impl Pass<'_> {
             leave(&mut validated.report, if deny { Severity::Warning } else { Severity::Error });
         }
         self.show(validated);
+    }
+
+    /// The earlier one of a manifest; a new one has none.
+    fn base(&self, base: &Path, manifest: &Path) -> Result<Option<Base>, Error> {
+        let earlier = crate::base::path(base, manifest)?;
+        if earlier.is_none() && !self.command.quiet {
+            let (file, base) = (manifest.display(), base.display());
+            complain(&format!("{file} is new: {base} has none under this path"));
+        }
+        earlier.map(|path| crate::base::read(&path)).transpose()
     }
 
     /// Shows what was found, or keeps it for later.

@@ -9,7 +9,7 @@ use crate::arguments::Validate;
 use crate::manifests::collect;
 use crate::settings::NAME;
 use crate::terminal::{complain, print, stopped};
-use crate::{Exit, fixtures, validate};
+use crate::{Exit, base, fixtures, validate};
 
 /// How often files are looked at; asking for their times costs next to nothing.
 const PAUSE: Duration = Duration::from_millis(300);
@@ -54,6 +54,9 @@ fn times(command: &Validate) -> BTreeMap<PathBuf, Option<(SystemTime, u64)>> {
         if command.config.is_none() && !command.no_config {
             let absolute = std::path::absolute(&manifest).unwrap_or_default();
             files.extend(absolute.ancestors().skip(1).map(|folder| folder.join(NAME)));
+        }
+        if let Some(base) = &command.base {
+            files.extend(base::path(base, &manifest).ok().flatten());
         }
         files.insert(manifest);
     }

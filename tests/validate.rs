@@ -269,3 +269,62 @@ fn standard_input_cannot_be_watched() {
     let ran = run(&mut longshore(["validate", "--watch", "-"]));
     assert_eq!(ran.code, Some(2), "{}", ran.stderr);
 }
+
+#[test]
+fn versions_are_held_against_an_earlier_manifest() {
+    let (folder, _) = folder(GOOD);
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    let earlier = GOOD.replacen("every: 1d", "every: 12h", 1);
+    assert_ne!(earlier, GOOD);
+    write("old.yaml", &earlier);
+    write(".main/manifest.yaml", &earlier);
+    write("new/manifest.yaml", GOOD);
+    let ran = validate(folder.path(), &["--base", "old.yaml", "manifest.yaml"]);
+    assert_eq!(ran.code, Some(1), "{}{}", ran.stdout, ran.stderr);
+    insta::assert_snapshot!(ran.stdout);
+    for format in ["concise", "json", "sarif", "github", "junit"] {
+        let ran =
+            validate(folder.path(), &["--base", "old.yaml", "--format", format, "manifest.yaml"]);
+        assert_eq!(ran.code, Some(1));
+        assert!(ran.stdout.contains("LS0706"), "{format}: {}", ran.stdout);
+    }
+    // In a folder by the same path; what is not there is new.
+    let ran = validate(folder.path(), &["--base", ".main", "."]);
+    assert_eq!(ran.code, Some(1), "{}", ran.stdout);
+    assert_eq!(ran.stdout.matches("LS0706").count(), 1, "{}", ran.stdout);
+    assert!(ran.stderr.contains("new/manifest.yaml is new: .main has none"), "{}", ran.stderr);
+    // The repair is a guess at what is to be said of the change.
+    let ran = validate(folder.path(), &["--base", "old.yaml", "--fix=unsafe", "manifest.yaml"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stdout);
+    let fixed = std::fs::read_to_string(folder.path().join("manifest.yaml")).unwrap();
+    assert!(fixed.contains("\nversion: 1.0.1\n"), "{fixed}");
+}
+
+#[test]
+fn what_cannot_be_compared_with_is_said() {
+    let (folder, _) = folder(GOOD);
+    std::fs::write(folder.path().join("empty.yaml"), "").unwrap();
+    std::fs::write(folder.path().join("other.yaml"), "id: a\n").unwrap();
+    std::fs::create_dir(folder.path().join("more")).unwrap();
+    std::fs::write(folder.path().join("more/manifest.yaml"), GOOD).unwrap();
+    for (base, paths, code, text) in [
+        ("missing.yaml", "manifest.yaml", 3, "missing.yaml could not be read"),
+        ("empty.yaml", "manifest.yaml", 3, "empty.yaml is no manifest to compare with"),
+        ("other.yaml", "manifest.yaml", 3, "`version` is missing"),
+        ("more", "more/../manifest.yaml", 3, "has no place in more"),
+        ("more/manifest.yaml", ".", 2, "is one manifest, and 2 are to be compared"),
+    ] {
+        let ran = validate(folder.path(), &["--base", base, paths]);
+        assert_eq!(ran.code, Some(code), "{base}: {}", ran.stderr);
+        assert!(ran.stderr.contains(text), "{base}: {}", ran.stderr);
+    }
+    let ran = run(longshore(["validate", "--base", "more", "-"])
+        .stdin(std::fs::File::open(folder.path().join("manifest.yaml")).unwrap())
+        .current_dir(folder.path()));
+    assert_eq!(ran.code, Some(3), "{}", ran.stderr);
+    assert!(ran.stderr.contains("- has no place in more"), "{}", ran.stderr);
+}

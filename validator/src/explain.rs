@@ -9,6 +9,9 @@
 //! too. The word `fixtures` says so of an example without such blocks, and the word `alone` that there
 //! are no others than those shown.
 //!
+//! A block that starts with ```` ```yaml base ```` is the earlier manifest that the examples behind it
+//! are compared with.
+//!
 //! A block is a manifest if it has the key `manifest`. Otherwise its top-level sections take the
 //! place of those of `validator/rules/base.yaml`. If the last section is `inputs`, `quotas`, `facts`
 //! or `streams`, the base's entries of other names are put behind it, and if the last stream is one
@@ -16,6 +19,7 @@
 
 use std::fmt::Write as _;
 
+use crate::changes::Base;
 use crate::codes::Code;
 use crate::{
     Fixture, Options, Profile, Report, Safety, render_text, validate, validate_with_fixtures,
@@ -130,10 +134,15 @@ impl Explanation {
     pub fn of(code: &Code) -> Self {
         let mut parts = Vec::new();
         let mut prose = String::new();
+        let mut base = None;
         let mut lines = code.page.lines().peekable();
         while let Some(line) = lines.next() {
             let words: Vec<_> = line.split(' ').collect();
-            if let ["```yaml", kind @ ("bad" | "good"), rest @ ..] = words.as_slice() {
+            if line == "```yaml base" {
+                let shown = block(&mut lines);
+                base = Base::read(&spliced(&shown)).ok();
+                let _ = write!(prose, "```yaml\n{shown}```\n");
+            } else if let ["```yaml", kind @ ("bad" | "good"), rest @ ..] = words.as_slice() {
                 if !prose.trim().is_empty() {
                     parts.push(Part::Prose(prose.trim().to_owned()));
                 }
@@ -156,7 +165,7 @@ impl Explanation {
                     shown,
                     all_fixtures: (beside || alone).then(|| with_base(&fixtures, alone)),
                     fixtures,
-                    options: Options::new(profile),
+                    options: Options { base: base.clone(), ..Options::new(profile) },
                 }));
             } else {
                 prose.push_str(line);

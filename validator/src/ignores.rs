@@ -149,8 +149,9 @@ impl<'s> Ignores<'s> {
     }
 
     /// What is wrong with the ignores themselves. `complete` says that everything was looked at, so that
-    /// an ignore that hid nothing has nothing to hide.
-    pub(crate) fn findings(mut self, complete: bool) -> Vec<Diagnostic> {
+    /// an ignore that hid nothing has nothing to hide; `compared` that there was an earlier manifest,
+    /// without which some rules find nothing.
+    pub(crate) fn findings(mut self, complete: bool, compared: bool) -> Vec<Diagnostic> {
         for ignore in &self.all {
             for name in &ignore.names {
                 let (Some(code), Some(place)) = (name.code, name.refused) else { continue };
@@ -165,7 +166,7 @@ impl<'s> Ignores<'s> {
                 );
             }
             if complete {
-                self.found.extend(unused(self.source, ignore));
+                self.found.extend(unused(self.source, ignore, compared));
             }
         }
         self.found
@@ -218,8 +219,11 @@ fn unknown(text: &str, span: Span) -> Diagnostic {
 }
 
 /// What an ignore names and does not hide, with the edit that takes it out.
-fn unused(source: &str, ignore: &Ignore) -> Option<Diagnostic> {
-    let is_unused = |name: &&Name| !name.used && name.refused.is_none() && name.code.is_some();
+fn unused(source: &str, ignore: &Ignore, compared: bool) -> Option<Diagnostic> {
+    let is_unused = |name: &&Name| {
+        let has_effect = |code| compared || !codes::compares(code);
+        !name.used && name.refused.is_none() && name.code.is_some_and(has_effect)
+    };
     let idle: Vec<_> = ignore.names.iter().filter(is_unused).collect();
     let first = idle.first()?;
     let listed: Vec<_> = idle.iter().filter_map(|name| Some(name.code?.id)).collect();

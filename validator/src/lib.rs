@@ -4,6 +4,7 @@
 //! finding with its place and its fix. Without errors its report holds a [`Checked`] manifest, the
 //! only thing that the engine runs. Nothing here touches the network or the file system.
 
+pub mod changes;
 mod checked;
 pub mod codes;
 mod diagnostic;

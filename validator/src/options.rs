@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use crate::changes::Base;
 use crate::codes::Code;
 use crate::diagnostic::{Diagnostic, Severity};
 
 /// What is asked of a manifest beyond being right.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Options {
     /// Which apps are admitted.
     pub profile: Profile,
@@ -14,6 +15,8 @@ pub struct Options {
     pub severities: Severities,
     /// Whether findings are shown that a comment in the manifest hides.
     pub show_ignored: bool,
+    /// The earlier manifest since which the version must have been raised.
+    pub base: Option<Base>,
 }
 
 /// Which apps are admitted.

@@ -108,6 +108,10 @@ fn check(source: &str, fixtures: Option<&[Fixture]>, options: &Options) -> Repor
     if !whole && written.is_none() {
         written = Some(document.root.clone());
     }
+    let compared = match &options.base {
+        Some(base) if whole => rules::versions::raised(base, &document.root),
+        _ => Vec::new(),
+    };
     shape::repair(&mut document.root, &found.repairs);
     let manifest = match longshore_schema::load(&document) {
         Ok(manifest) => Some(manifest),
@@ -133,7 +137,7 @@ fn check(source: &str, fixtures: Option<&[Fixture]>, options: &Options) -> Repor
         let root = &document.root;
         let written = written.as_ref().unwrap_or(root);
         let cx = rules::Context::new(source, root, written, manifest, options);
-        let mut found = Vec::new();
+        let mut found = compared;
         rules::run(&cx, whole, &mut found);
         if let Some(fixtures) = fixtures {
             in_fixtures = rules::samples::run(&cx, fixtures, whole, &mut found);
@@ -154,7 +158,7 @@ fn check(source: &str, fixtures: Option<&[Fixture]>, options: &Options) -> Repor
     }
     todos.replace(&mut diagnostics);
     let reach = if whole && manifest.is_some() { Reach::Whole } else { Reach::Parts };
-    diagnostics.append(&mut ignores.findings(complete));
+    diagnostics.append(&mut ignores.findings(complete, options.base.is_some()));
     let in_fixtures = by_fixture(fixtures.unwrap_or_default(), in_fixtures, options);
     report(diagnostics, in_fixtures, manifest, reach, options)
 }

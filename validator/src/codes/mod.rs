@@ -115,6 +115,11 @@ pub(crate) fn hides(id: &str) -> bool {
     [RECORDED_SECRET.id, RECORDED_PERSON.id].contains(&id)
 }
 
+/// Whether a rule compares with an earlier manifest, and finds nothing without one.
+pub(crate) fn compares(code: &Code) -> bool {
+    [VERSION_NOT_RAISED.id, VERSION_TOO_SMALL.id, ID_CHANGED.id].contains(&code.id)
+}
+
 /// The code with this id, in capitals or not.
 #[must_use]
 pub fn find(id: &str) -> Option<&'static Code> {

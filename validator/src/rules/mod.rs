@@ -32,6 +32,7 @@ pub(crate) mod samples;
 mod sites;
 mod streams;
 mod values;
+pub(crate) mod versions;
 mod windows;
 
 use std::collections::{HashMap, HashSet};
