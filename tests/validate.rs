@@ -283,7 +283,7 @@ fn versions_are_held_against_an_earlier_manifest() {
     write("old.yaml", &earlier);
     write(".main/manifest.yaml", &earlier);
     write("new/manifest.yaml", GOOD);
-    let ran = validate(folder.path(), &["--base", "old.yaml", "manifest.yaml"]);
+    let ran = validate(folder.path(), &["--quiet", "--base", "old.yaml", "manifest.yaml"]);
     assert_eq!(ran.code, Some(1), "{}{}", ran.stdout, ran.stderr);
     insta::assert_snapshot!(ran.stdout);
     for format in ["concise", "json", "sarif", "github", "junit"] {

@@ -137,7 +137,7 @@ fn check(source: &str, fixtures: Option<&[Fixture]>, options: &Options) -> Repor
         let root = &document.root;
         let written = written.as_ref().unwrap_or(root);
         let cx = rules::Context::new(source, root, written, manifest, options);
-        let mut found = compared;
+        let mut found = Vec::new();
         rules::run(&cx, whole, &mut found);
         if let Some(fixtures) = fixtures {
             in_fixtures = rules::samples::run(&cx, fixtures, whole, &mut found);
@@ -153,6 +153,7 @@ fn check(source: &str, fixtures: Option<&[Fixture]>, options: &Options) -> Repor
         found.retain(|diagnostic| {
             diagnostic.labels.iter().all(|label| label.span != shape::NOWHERE)
         });
+        found.extend(compared);
         ignores.hide(&mut found);
         diagnostics.append(&mut found);
     }
