@@ -104,6 +104,7 @@ struct Manifest<'r> {
 
 /// How far a profile or a capability is.
 #[derive(Serialize, JsonSchema)]
+#[allow(clippy::struct_field_names, reason = "the member is part of the report's promise")]
 struct Ready {
     name: String,
     /// Whether nothing blocks it.
