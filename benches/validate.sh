@@ -33,27 +33,37 @@ mkdir "$folder/manifests"
 
 # The manifest up to its streams, then its streams again and again, each time under other names.
 awk -v folder="$folder/manifests" -v lines=500 -v copies=1000 '
-    !in_streams { head[++heads] = $0; in_streams = /^streams:/; next }
+    /^[a-z]/ { in_streams = /^streams:/ }
+    !in_streams { head[++heads] = $0; next }
+    /^streams:/ { next }
     /^  [a-z_]+:$/ { streams++ }
     { body[streams] = body[streams] $0 "\n"; length_of[streams]++ }
     END {
         for (copy = 1; copy <= copies; copy++) {
             file = folder "/" copy ".yaml"
+            names = ""
+            all = "streams:\n"
+            for (n = 0; heads + written < lines || n < streams; n++) {
+                text = body[n % streams + 1]
+                # The first of each keeps its name: other parts of the manifest name it.
+                if (n >= streams) {
+                    name = "again_" copy "_" n
+                    sub(/^  [a-z_]+:/, "  " name ":", text)
+                    names = names name ", "
+                }
+                # Other members in every copy: no text of it is that of another.
+                gsub(/\$\.[A-Za-z]+/, "&_" copy, text)
+                all = all text
+                written += length_of[n % streams + 1]
+            }
             for (n = 1; n <= heads; n++) {
                 line = head[n]
                 sub(/^id: .*/, "&_" copy, line)
                 sub(/^  name: .*/, "& " copy, line)
+                sub(/needed_by: \[users/, "needed_by: [" names "users", line)
                 print line > file
             }
-            for (n = 0; heads + written < lines; n++) {
-                text = body[n % streams + 1]
-                # The first of each keeps its name: other parts of the manifest name it.
-                if (n >= streams) sub(/:\n/, "_" copy "_" n ":\n", text)
-                # Other members in every copy: no text of it is that of another.
-                gsub(/\$\.[A-Za-z]+/, "&_" copy, text)
-                printf "%s", text > file
-                written += length_of[n % streams + 1]
-            }
+            printf "%s", all > file
             written = 0
             close(file)
         }
