@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use longshore_validator::{Options, Profile, Safety, Severity, mend, render_text, to_json, validate};
+use longshore_validator::{Options, Profile, Reach, Safety, Severity, mend, render_text, to_json, validate};
 
 fuzz_target!(|data: &[u8]| {
     let Ok(source) = std::str::from_utf8(data) else { return };
@@ -22,7 +22,10 @@ fuzz_target!(|data: &[u8]| {
         let _ = to_json(&report, "manifest.yaml", source);
     }
     let options = Options::default();
-    let before = validate(source, &options).count(Severity::Error);
+    let before = validate(source, &options);
     let mended = mend(source, Safety::Safe, |text| validate(text, &options));
-    assert!(validate(&mended.source, &options).count(Severity::Error) <= before);
+    // What could not be looked at before may come to light when it can be read.
+    if before.reach == Reach::Whole {
+        assert!(mended.report.count(Severity::Error) <= before.count(Severity::Error));
+    }
 });
