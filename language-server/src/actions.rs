@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use gen_lsp_types::{CodeAction, CodeActionContext, CodeActionKind, TextEdit, WorkspaceEdit};
 use longshore_schema::yaml::{Content, Node};
-use longshore_validator::{Diagnostic as Finding, Options, Safety, codes, mend, validate};
+use longshore_validator::{Diagnostic as Finding, Options, Safety, codes, mend};
 
 use crate::diagnostics::diagnostic;
 use crate::document::Document;
@@ -107,7 +107,7 @@ fn block_start(node: &Node, offset: usize) -> Option<usize> {
 
 fn fix_all(document: &Document, options: &Options) -> Option<CodeAction> {
     let source = document.source();
-    let mended = mend(source, Safety::Safe, |source| validate(source, options));
+    let mended = mend(source, Safety::Safe, |source| document.validate(source, options));
     if mended.source == source {
         return None;
     }

@@ -1,11 +1,11 @@
 //! What the client can do, and what it is told that the server can do.
 
 use gen_lsp_types::{
-    CodeActionKind, CodeActionOptions, CompletionOptions, InitializeResult, PositionEncodingKind,
-    RenameOptions, SaveOptions, ServerCapabilities, ServerInfo, TextDocumentSyncKind,
-    TextDocumentSyncOptions,
+    CodeActionKind, CodeActionOptions, CompletionOptions, InitializeResult, LspNotificationMethod,
+    PositionEncodingKind, RenameOptions, SaveOptions, ServerCapabilities, ServerInfo,
+    TextDocumentSyncKind, TextDocumentSyncOptions,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::text::Encoding;
 
@@ -18,6 +18,8 @@ pub(crate) struct Client {
     pub(crate) related_information: bool,
     /// Whether completions may have places to fill in.
     pub(crate) snippets: bool,
+    /// Whether it watches files when it is asked to.
+    pub(crate) watches: bool,
 }
 
 impl Client {
@@ -32,8 +34,21 @@ impl Client {
         Self {
             encoding: if bytes { Encoding::Utf8 } else { Encoding::Utf16 },
             related_information: has(&document["publishDiagnostics"]["relatedInformation"]),
+            watches: has(
+                &capabilities["workspace"]["didChangeWatchedFiles"]["dynamicRegistration"],
+            ),
             snippets: has(&document["completion"]["completionItem"]["snippetSupport"]),
         }
+    }
+
+    /// What it is asked after `initialized`: to watch recorded responses.
+    pub(crate) fn registration(self) -> Option<Value> {
+        let method = LspNotificationMethod::WorkspaceDidChangeWatchedFiles;
+        let watched = json!({ "watchers": [{ "globPattern": "**/fixtures/**/*.json" }] });
+        let registration = json!({
+            "id": "fixtures", "method": method.as_str(), "registerOptions": watched
+        });
+        self.watches.then(|| json!({ "registrations": [registration] }))
     }
 
     /// The answer to `initialize`.

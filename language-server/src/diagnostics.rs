@@ -1,22 +1,27 @@
 //! Findings as the client shows them.
 
 use gen_lsp_types::{
-    Diagnostic, DiagnosticRelatedInformation, DiagnosticSeverity, DiagnosticTag, Location,
+    Diagnostic, DiagnosticRelatedInformation, DiagnosticSeverity, DiagnosticTag, Location, Uri,
 };
 use longshore_validator::{Diagnostic as Finding, Severity, codes};
 
 use crate::document::Document;
+use crate::text::Text;
 
 /// What the findings are from, as the client shows it.
 const SOURCE: &str = "longshore";
 
-/// A finding as the client shows it. `related` says that it can show second places.
+/// A finding in a manifest as the client shows it. `related` says that it can show second places.
 pub(crate) fn diagnostic(document: &Document, finding: &Finding, related: bool) -> Diagnostic {
-    let text = &document.text;
+    shown(&document.text, &document.uri, finding, related)
+}
+
+/// A finding in a text as the client shows it.
+pub(crate) fn shown(text: &Text, uri: &Uri, finding: &Finding, related: bool) -> Diagnostic {
     let second = finding.labels.iter().filter(|label| !label.primary);
     let related_information = second
         .map(|label| DiagnosticRelatedInformation {
-            location: Location { uri: document.uri.clone(), range: text.span(label.span) },
+            location: Location { uri: uri.clone(), range: text.span(label.span) },
             message: label.text.clone(),
         })
         .collect::<Vec<_>>();

@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 
 use gen_lsp_types::Uri;
 use longshore_schema::yaml::{self, Node};
-use longshore_validator::{Diagnostic, Options, validate};
+use longshore_validator::{Diagnostic, Fixture, Options, Report, validate, validate_with_fixtures};
 
 use crate::text::Text;
 
@@ -18,21 +18,34 @@ pub(crate) struct Document {
     pub(crate) text: Text,
     /// Whether the client shows findings for it.
     pub(crate) shown: bool,
-    findings: OnceCell<Vec<Diagnostic>>,
+    /// The recorded responses beside it; `None` if nothing is known of them.
+    fixtures: Option<Vec<Fixture>>,
+    report: OnceCell<Report>,
     tree: OnceCell<Option<Node>>,
 }
 
 impl Document {
     pub(crate) fn new(uri: Uri, version: i32, text: Text) -> Self {
-        let (findings, tree) = Default::default();
-        Self { uri, version, text, shown: false, findings, tree }
+        let (fixtures, report, tree) = Default::default();
+        Self { uri, version, text, shown: false, fixtures, report, tree }
     }
 
     /// The text has changed.
     pub(crate) fn changed(&mut self, version: i32) {
         self.version = version;
-        self.findings.take();
+        self.report.take();
         self.tree.take();
+    }
+
+    /// The recorded responses beside it were read.
+    pub(crate) fn set_fixtures(&mut self, fixtures: Option<Vec<Fixture>>) {
+        self.fixtures = fixtures;
+        self.report.take();
+    }
+
+    /// The recorded responses beside it.
+    pub(crate) fn fixtures(&self) -> &[Fixture] {
+        self.fixtures.as_deref().unwrap_or_default()
     }
 
     pub(crate) fn source(&self) -> &str {
@@ -52,9 +65,22 @@ impl Document {
             || self.source().lines().any(|line| line.starts_with("manifest:") || modeline(line))
     }
 
-    /// What the validator finds.
+    /// What the validator says of a text that stands in this document's place.
+    pub(crate) fn validate(&self, source: &str, options: &Options) -> Report {
+        match &self.fixtures {
+            Some(fixtures) => validate_with_fixtures(source, fixtures, options),
+            None => validate(source, options),
+        }
+    }
+
+    /// What the validator says.
+    pub(crate) fn report(&self, options: &Options) -> &Report {
+        self.report.get_or_init(|| self.validate(self.source(), options))
+    }
+
+    /// What the validator finds in the manifest itself.
     pub(crate) fn findings(&self, options: &Options) -> &[Diagnostic] {
-        self.findings.get_or_init(|| validate(self.source(), options).diagnostics)
+        &self.report(options).diagnostics
     }
 
     /// The document as a tree. Lines at which it is not YAML are taken for empty.

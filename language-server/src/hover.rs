@@ -1,16 +1,17 @@
 //! What something is: keys, values, references, attributes, findings.
 
 use gen_lsp_types::Hover;
-use longshore_schema::Span;
+use longshore_schema::scalar::Scalar;
 use longshore_schema::template::Helper;
 use longshore_schema::yaml::{Content, Node};
+use longshore_schema::{JsonPath, Span};
 use longshore_validator::ocsf::{self, Type};
 use longshore_validator::{Explanation, Options, Part, codes, schema_at};
 use serde_json::Value;
 
 use crate::completion::{about, markdown, signature};
 use crate::document::Document;
-use crate::{mapping, names, template};
+use crate::{mapping, names, paths, template};
 
 /// What stands at a byte, in words.
 pub(crate) fn hover(document: &Document, options: &Options, offset: usize) -> Option<Hover> {
@@ -21,6 +22,7 @@ pub(crate) fn hover(document: &Document, options: &Options, offset: usize) -> Op
         span = Some(own);
     } else if let Some(found) = document.tree().and_then(|root| find(root, offset)) {
         span = Some(found.span);
+        texts.extend(recorded(document, &found));
         texts.extend(key(document, &found));
     }
     for finding in document.findings(options) {
@@ -117,6 +119,27 @@ impl Found<'_> {
         self.path.insert(0, step.to_owned());
         self
     }
+}
+
+/// What a path finds in the recorded responses.
+fn recorded(document: &Document, found: &Found<'_>) -> Option<String> {
+    let root = document.tree()?;
+    let keys: Vec<_> = found.path.iter().map(String::as_str).collect();
+    let (text, site) = match found.value.map(|value| &value.content) {
+        Some(Content::String(text)) => (text.as_str(), paths::site(root, &keys, false)?),
+        Some(_) => return None,
+        None => {
+            let (key, owner) = keys.split_last()?;
+            (*key, paths::site(root, owner, true)?)
+        }
+    };
+    let starts = paths::starts(document, root, &site);
+    let path = match site.form {
+        paths::Form::Member => paths::member(text),
+        _ => text.to_owned(),
+    };
+    let path = JsonPath::parse(&path).ok().filter(|_| !starts.is_empty())?;
+    Some(format!("`{text}`: {}", paths::summary(&path, &site, &starts)))
 }
 
 /// The documentation of a key, or of the value that stands under it.

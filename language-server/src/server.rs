@@ -2,20 +2,22 @@
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::io::{self, BufReader, Read, Write};
+use std::path::Path;
 use std::sync::mpsc::{Receiver, sync_channel};
 
 use gen_lsp_types as lsp;
 use gen_lsp_types::{
-    DidChangeTextDocumentParams, DidCloseTextDocumentParams, DidOpenTextDocumentParams,
+    Diagnostic, DidChangeTextDocumentParams, DidCloseTextDocumentParams, DidOpenTextDocumentParams,
     DidSaveTextDocumentParams, LspNotificationMethod, LspRequestMethod, PublishDiagnosticsParams,
     Request, TextDocumentContentChangeEvent, TextDocumentPositionParams, Uri,
 };
-use longshore_validator::Options;
+use longshore_validator::{Fixture, Options};
 use serde_json::{Value, json};
 
 use crate::client::Client;
 use crate::diagnostics::diagnostic;
 use crate::document::Document;
+use crate::fixtures::{self, Findings};
 use crate::text::Text;
 use crate::wire::{self, Failure, Malformed};
 use crate::{actions, completion, hover, navigation, outline};
@@ -40,6 +42,9 @@ enum Incoming {
     End(Option<io::Error>),
 }
 
+/// Reads the recorded responses beside a manifest's file; `None` if there can be none yet.
+pub type Beside<'b> = &'b dyn Fn(&Path) -> Option<Vec<Fixture>>;
+
 /// Speaks the protocol until the client ends it or its stream ends.
 ///
 /// # Errors
@@ -48,6 +53,7 @@ pub fn serve(
     input: impl Read + Send + 'static,
     output: impl Write,
     options: Options,
+    beside: Beside<'_>,
 ) -> io::Result<Outcome> {
     let (sender, receiver) = sync_channel(MAX_WAITING);
     // The thread ends with the stream, or with the process.
@@ -69,10 +75,12 @@ pub fn serve(
     let mut server = Server {
         output,
         options,
+        beside,
         state: State::New,
         client: Client::default(),
         documents: HashMap::new(),
         stale: BTreeSet::new(),
+        in_fixtures: HashMap::new(),
     };
     server.run(&receiver)
 }
@@ -84,18 +92,21 @@ enum State {
     ShutDown,
 }
 
-struct Server<W> {
+struct Server<'b, W> {
     output: W,
     options: Options,
+    beside: Beside<'b>,
     state: State,
     client: Client,
     /// The open documents by their URI.
     documents: HashMap<String, Document>,
     /// Documents whose findings are not those of their newest version.
     stale: BTreeSet<String>,
+    /// What the client shows in the fixtures of each manifest.
+    in_fixtures: HashMap<String, Findings>,
 }
 
-impl<W: Write> Server<W> {
+impl<W: Write> Server<'_, W> {
     fn run(&mut self, receiver: &Receiver<Incoming>) -> io::Result<Outcome> {
         let mut waiting = VecDeque::new();
         loop {
@@ -159,7 +170,7 @@ impl<W: Write> Server<W> {
     fn message(&mut self, mut message: Value) -> io::Result<bool> {
         let id = message.get("id").cloned();
         let Some(method) = message["method"].as_str().map(str::to_owned) else {
-            // An answer is to a question, and none was asked.
+            // The one thing that is asked needs no answer: a client that does not watch is as before.
             if message.get("result").is_none() && message.get("error").is_none() {
                 let failure = Failure::new(Failure::INVALID, "a message without a method");
                 let id = id.unwrap_or_default();
@@ -174,7 +185,7 @@ impl<W: Write> Server<W> {
                 wire::write(&mut self.output, &wire::answer(&id, result))?;
                 Ok(false)
             }
-            None => Ok(self.notification(&method, params)),
+            None => self.notification(&method, params),
         }
     }
 
@@ -285,13 +296,13 @@ impl<W: Write> Server<W> {
 
     /// Takes a notification in; `true` ends the session. One that cannot be read is said on
     /// standard error: there is no answer to a notification.
-    fn notification(&mut self, method: &str, params: Value) -> bool {
+    fn notification(&mut self, method: &str, params: Value) -> io::Result<bool> {
         let known = LspNotificationMethod::from(method);
         if known == LspNotificationMethod::Exit {
-            return true;
+            return Ok(true);
         }
         if self.state != State::Initialized {
-            return false;
+            return Ok(false);
         }
         let taken = match known {
             LspNotificationMethod::TextDocumentDidOpen => {
@@ -301,7 +312,24 @@ impl<W: Write> Server<W> {
                 serde_json::from_value(params).map(|params| self.change(params))
             }
             LspNotificationMethod::TextDocumentDidSave => serde_json::from_value(params)
-                .map(|params: DidSaveTextDocumentParams| self.touch(&params.text_document.uri)),
+                .map(|params: DidSaveTextDocumentParams| self.read(&params.text_document.uri.0)),
+            LspNotificationMethod::WorkspaceDidChangeWatchedFiles => {
+                let open: Vec<_> = self.documents.keys().cloned().collect();
+                for uri in &open {
+                    self.read(uri);
+                }
+                Ok(())
+            }
+            LspNotificationMethod::Initialized => {
+                if let Some(params) = self.client.registration() {
+                    let method = LspRequestMethod::ClientRegisterCapability;
+                    let question = json!({
+                        "jsonrpc": "2.0", "id": "fixtures", "method": method.as_str(), "params": params
+                    });
+                    wire::write(&mut self.output, &question)?;
+                }
+                Ok(())
+            }
             LspNotificationMethod::TextDocumentDidClose => serde_json::from_value(params)
                 .map(|params: DidCloseTextDocumentParams| self.touch_closed(params)),
             _ => Ok(()),
@@ -309,19 +337,31 @@ impl<W: Write> Server<W> {
         if let Err(error) = taken {
             eprintln!("longshore lsp: `{method}` cannot be read: {error}");
         }
-        false
+        Ok(false)
     }
 
     fn open(&mut self, params: DidOpenTextDocumentParams) {
         let item = params.text_document;
         let text = Text::new(item.text, self.client.encoding);
-        self.stale.insert(item.uri.0.clone());
-        self.documents.insert(item.uri.0.clone(), Document::new(item.uri, item.version, text));
+        let uri = item.uri.0.clone();
+        self.documents.insert(uri.clone(), Document::new(item.uri, item.version, text));
+        self.touch(&uri);
+        self.read(&uri);
+    }
+
+    /// Reads what lies beside a manifest anew.
+    fn read(&mut self, uri: &str) {
+        let Some(document) = self.documents.get_mut(uri).filter(|d| d.is_manifest()) else {
+            return;
+        };
+        document.set_fixtures(fixtures::file(&document.uri).and_then(|file| (self.beside)(&file)));
+        self.touch(uri);
     }
 
     fn change(&mut self, params: DidChangeTextDocumentParams) {
         let uri = params.text_document.text_document_identifier.uri;
         let Some(document) = self.documents.get_mut(&uri.0) else { return };
+        let was_manifest = document.is_manifest();
         for change in params.content_changes {
             let (range, text) = match change {
                 TextDocumentContentChangeEvent::TextDocumentContentChangePartial(part) => {
@@ -334,11 +374,14 @@ impl<W: Write> Server<W> {
             document.text.replace(range, &text);
         }
         document.changed(params.text_document.version);
-        self.touch(&uri);
+        self.touch(&uri.0);
+        if !was_manifest {
+            self.read(&uri.0);
+        }
     }
 
-    fn touch(&mut self, uri: &Uri) {
-        self.stale.insert(uri.0.clone());
+    fn touch(&mut self, uri: &str) {
+        self.stale.insert(uri.to_owned());
     }
 
     fn touch_closed(&mut self, params: DidCloseTextDocumentParams) {
@@ -353,7 +396,9 @@ impl<W: Write> Server<W> {
     /// Publishes the findings of what has changed since.
     fn publish(&mut self) -> io::Result<()> {
         for uri in std::mem::take(&mut self.stale) {
-            let (version, diagnostics) = match self.documents.get_mut(&uri) {
+            let related = self.client.related_information;
+            let mut in_fixtures = Findings::new();
+            let (version, found) = match self.documents.get_mut(&uri) {
                 // Closed: what was shown is taken away.
                 None => (None, Vec::new()),
                 Some(document) => {
@@ -362,23 +407,49 @@ impl<W: Write> Server<W> {
                         continue;
                     }
                     document.shown = manifest;
-                    let findings = if manifest {
-                        document.findings(&self.options)
-                    } else {
-                        Default::default()
-                    };
-                    let related = self.client.related_information;
-                    let shown =
-                        findings.iter().map(|finding| diagnostic(document, finding, related));
-                    (Some(document.version), shown.collect())
+                    let mut found = Vec::new();
+                    if manifest {
+                        let report = document.report(&self.options);
+                        let shown = report.diagnostics.iter();
+                        found.extend(shown.map(|finding| diagnostic(document, finding, related)));
+                        let encoding = self.client.encoding;
+                        in_fixtures =
+                            fixtures::findings(&document.uri, &report.fixtures, encoding, related);
+                    }
+                    (Some(document.version), found)
                 }
             };
-            let params = PublishDiagnosticsParams { uri: Uri(uri), version, diagnostics };
-            let method = LspNotificationMethod::TextDocumentPublishDiagnostics;
-            let message = json!({ "jsonrpc": "2.0", "method": method.as_str(), "params": params });
-            wire::write(&mut self.output, &message)?;
+            self.show(uri.clone(), version, found)?;
+            self.show_in_fixtures(uri, in_fixtures)?;
         }
         Ok(())
+    }
+
+    /// Publishes what is new in the fixtures of a manifest, and takes away what is gone.
+    fn show_in_fixtures(&mut self, manifest: String, now: Findings) -> io::Result<()> {
+        let before = self.in_fixtures.remove(&manifest).unwrap_or_default();
+        for uri in before.keys().filter(|uri| !now.contains_key(*uri)) {
+            self.show(uri.clone(), None, Vec::new())?;
+        }
+        for (uri, found) in now.iter().filter(|(uri, found)| before.get(*uri) != Some(found)) {
+            self.show(uri.clone(), None, found.clone())?;
+        }
+        if !now.is_empty() {
+            self.in_fixtures.insert(manifest, now);
+        }
+        Ok(())
+    }
+
+    fn show(
+        &mut self,
+        uri: String,
+        version: Option<i32>,
+        diagnostics: Vec<Diagnostic>,
+    ) -> io::Result<()> {
+        let params = PublishDiagnosticsParams { uri: Uri(uri), version, diagnostics };
+        let method = LspNotificationMethod::TextDocumentPublishDiagnostics;
+        let message = json!({ "jsonrpc": "2.0", "method": method.as_str(), "params": params });
+        wire::write(&mut self.output, &message)
     }
 }
 

@@ -28,6 +28,10 @@ def keeping_findings() -> LanguageClient:
     def publish(client: LanguageClient, params: types.PublishDiagnosticsParams):
         client.published.put_nowait(params)
 
+    @client.feature(types.CLIENT_REGISTER_CAPABILITY)
+    def register(client: LanguageClient, params: types.RegistrationParams):
+        client.registered = params.registrations
+
     return client
 
 

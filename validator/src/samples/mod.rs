@@ -1,21 +1,23 @@
 //! Recorded responses, read: what an app answered, by stream and step, with the place of every
 //! value.
 //!
-//! [`Samples::read`] takes the files beside a manifest. [`Samples::records`] are the records that a
-//! stream's `records` path selects in them, [`Samples::select`] what a JSONPath finds in those, and
-//! [`types`] which JSON types that are: what an editor completes and shows.
+//! [`responses`] are those to one request, [`select`] is what a JSONPath finds in them, [`types`] are
+//! the JSON types of that, and [`is_private`] says what of it must not be shown: what an editor
+//! completes and explains.
 
 pub(crate) mod privacy;
 mod read;
 mod select;
 mod text;
 
+use longshore_schema::stream::Decode;
 use longshore_schema::yaml::Node;
 use longshore_schema::{JsonPath, Manifest, Spanned};
 
 use crate::diagnostic::Diagnostic;
-use crate::rules::fetch::{Fetch, fetches};
+use crate::rules::fetch::Fetch;
 
+pub use privacy::is_private;
 pub use select::{JsonType, select, types};
 
 /// A file beside a manifest that holds one recorded response.
@@ -40,6 +42,18 @@ pub enum Owner {
     },
     /// The question of a fact.
     Fact(String),
+}
+
+impl Owner {
+    /// The folder of its recorded responses, from the manifest's: `fixtures/sign_ins`.
+    #[must_use]
+    pub fn folder(&self) -> String {
+        match self {
+            Self::Stream { stream, step: None } => format!("fixtures/{stream}"),
+            Self::Stream { stream, step: Some(step) } => format!("fixtures/{stream}/{step}"),
+            Self::Fact(fact) => format!("fixtures/facts/{fact}"),
+        }
+    }
 }
 
 /// What is recorded in a response.
@@ -90,13 +104,6 @@ pub struct Samples {
 }
 
 impl Samples {
-    /// Reads fixtures; those that cannot be read, or belong to nothing in the manifest, are left
-    /// out.
-    #[must_use]
-    pub fn read(manifest: &Manifest, fixtures: &[Fixture]) -> Self {
-        Self::read_with_findings(manifest, fixtures, &|_| false).0
-    }
-
     /// Reads fixtures, and says what is wrong with their form, each finding with the number of its
     /// fixture. `left_out` knows the streams that had to be left out of the manifest.
     pub(crate) fn read_with_findings(
@@ -129,27 +136,26 @@ impl Samples {
             Owner::Fact(_) => false,
         })
     }
+}
 
-    /// The records that become events: those of the stream's one request, or of its last step.
-    #[must_use]
-    pub fn records<'s>(&'s self, manifest: &Manifest, stream: &str) -> Vec<&'s Node> {
-        let named = manifest.streams.value.iter().find(|(name, _)| name.as_str() == stream);
-        let all = named.map(|(_, stream)| fetches(stream)).unwrap_or_default();
-        let Some(last) = all.last() else { return Vec::new() };
-        self.responses(stream, step_of(last)).flat_map(|sample| &sample.records).collect()
-    }
-
-    /// What a path finds in the records of a stream, in order; JSON null is found too.
-    #[must_use]
-    pub fn select<'s>(
-        &'s self,
-        manifest: &Manifest,
-        stream: &str,
-        path: &JsonPath,
-    ) -> Vec<&'s Node> {
-        let records = self.records(manifest, stream);
-        records.into_iter().flat_map(|record| select(path, record)).collect()
-    }
+/// The recorded responses to the request of one owner, whatever else the manifest says: half a
+/// manifest has them too. `records` selects the records in each. Fixtures that cannot be read are
+/// left out.
+#[must_use]
+pub fn responses(
+    fixtures: &[Fixture],
+    owner: &Owner,
+    decode: Decode,
+    records: Option<&JsonPath>,
+) -> Vec<Sample> {
+    let folder = owner.folder();
+    let own = fixtures.iter().enumerate().filter(|(_, fixture)| {
+        fixture.path.rsplit_once('/').is_some_and(|(parent, _)| parent == folder)
+    });
+    own.filter_map(|(index, fixture)| {
+        read::response(index, fixture, owner.clone(), decode, records, &mut Vec::new())
+    })
+    .collect()
 }
 
 /// The name of a fetch's step.

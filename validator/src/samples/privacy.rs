@@ -104,17 +104,9 @@ fn walk(source: &str, node: &Node, key: &str, header: bool, found: &mut Vec<Diag
         Content::String(text) => {
             let mut decoded = Decoded::default();
             decoded.push(source, node.span, text);
-            let plain = plain(key);
-            if header && HEADERS.contains(&plain.as_str()) && !invented(text) && !text.is_empty() {
-                found.push(Leak::secret("a credential").at(node.span));
-                return;
-            }
-            if let Some(leak) = by_key(&plain, text) {
-                found.push(leak.at(node.span));
-                return;
-            }
-            scan(text, &plain, &mut |leak, range| {
-                found.push(leak.at(decoded.span(range.start, range.end)));
+            leaks(key, header, text, &mut |leak, range| {
+                let place = range.map_or(node.span, |range| decoded.span(range.start, range.end));
+                found.push(leak.at(place));
             });
         }
         Content::Sequence(items) => {
@@ -128,6 +120,28 @@ fn walk(source: &str, node: &Node, key: &str, header: bool, found: &mut Vec<Diag
             }
         }
         _ => {}
+    }
+}
+
+/// Whether a member's text is a secret or personal data, or holds such: it must not be shown. The
+/// members are the names that lead to it from the response's body or a record.
+#[must_use]
+pub fn is_private(members: &[&str], text: &str) -> bool {
+    let mut private = false;
+    let key = members.last().copied().unwrap_or_default();
+    leaks(key, members.contains(&"headers"), text, &mut |_, _| private = true);
+    private
+}
+
+/// Calls `hit` for every leak in a member's text, with its bytes if it is not all of it.
+fn leaks(key: &str, header: bool, text: &str, hit: &mut dyn FnMut(Leak, Option<Range<usize>>)) {
+    let plain = plain(key);
+    if header && HEADERS.contains(&plain.as_str()) && !invented(text) && !text.is_empty() {
+        hit(Leak::secret("a credential"), None);
+    } else if let Some(leak) = by_key(&plain, text) {
+        hit(leak, None);
+    } else {
+        scan(text, &plain, &mut |leak, range| hit(leak, Some(range)));
     }
 }
 
@@ -402,6 +416,26 @@ mod tests {
         assert_eq!(by_key("clientsecret", "k9Qz27LmXw04TbVr8e").map(|l| l.what), Some("a secret"));
         assert_eq!(by_key("userpassword", "tide").map(|l| l.what), Some("a password"));
         assert_eq!(by_key("mobilephone", "030 901820").map(|l| l.what), Some("a phone number"));
+    }
+
+    #[test]
+    fn what_must_not_be_shown_is_told_by_member_and_text() {
+        let email = format!("ada@{}.com", "harbor-office");
+        for (members, text) in [
+            (&["user", "email"][..], email.as_str()),
+            (&["client_secret"], "k9Qz27LmXw04TbVr8e"),
+            (&["headers", "Authorization"], "anything"),
+            (&["mobilePhone"], "030 901820"),
+        ] {
+            assert!(is_private(members, text), "{members:?}");
+        }
+        for (members, text) in [
+            (&["user", "email"][..], "ada@example.com"),
+            (&["Authorization"], "anything"),
+            (&[], ""),
+        ] {
+            assert!(!is_private(members, text), "{members:?}");
+        }
     }
 
     #[test]

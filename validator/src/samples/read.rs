@@ -2,7 +2,7 @@
 
 use longshore_schema::stream::Decode;
 use longshore_schema::yaml::{self, Content, Entry, Node, SyntaxErrorKind};
-use longshore_schema::{LineIndex, Manifest, Span, Spanned};
+use longshore_schema::{JsonPath, LineIndex, Manifest, Span, Spanned};
 
 use super::text::{Decoded, rows};
 use super::{Fixture, Owner, Sample, privacy, select, step_of};
@@ -30,6 +30,20 @@ pub(super) fn read(
             return None;
         }
     };
+    let decode = fetch.as_ref().map(|fetch| fetch.decode).unwrap_or_default();
+    let records = fetch.and_then(|fetch| fetch.records).map(|records| &records.value);
+    response(index, fixture, owner, decode, records, found)
+}
+
+/// Reads a fixture whose place is known.
+pub(super) fn response(
+    index: usize,
+    fixture: &Fixture,
+    owner: Owner,
+    decode: Decode,
+    selected: Option<&JsonPath>,
+    found: &mut Vec<Diagnostic>,
+) -> Option<Sample> {
     let root = document(&fixture.text, found)?;
     found.extend(privacy::in_fixture(&fixture.text, &root));
     if !matches!(root.content, Content::Mapping(_)) {
@@ -61,7 +75,7 @@ pub(super) fn read(
         return None;
     }
     let status = status?;
-    let csv = fetch.as_ref().is_some_and(|fetch| fetch.decode == Decode::Csv);
+    let csv = decode == Decode::Csv;
     let mut records = Vec::new();
     if status.value < 400 {
         let wrong = if csv { body } else { text };
@@ -85,7 +99,7 @@ pub(super) fn read(
     if status.value < 400 {
         if let (true, Some(decoded)) = (csv, &decoded) {
             records = rows(decoded);
-        } else if let (Some(body), Some(path)) = (body, fetch.and_then(|fetch| fetch.records)) {
+        } else if let (Some(body), Some(path)) = (body, selected) {
             records = select(path, &body.value).into_iter().cloned().collect();
         }
     }
