@@ -89,6 +89,8 @@ fn the_action_runs_what_there_is() {
     std::fs::create_dir_all(&apps).unwrap();
     std::fs::write(apps.join("manifest.yaml"), GOOD).unwrap();
     std::fs::write(apps.join("broken.yaml"), GOOD.replace("records:", "recods:")).unwrap();
+    let settings = "[validate.severity]\nno-fixtures = \"off\"\n";
+    std::fs::write(folder.path().join("longshore.toml"), settings).unwrap();
     let done = act(folder.path(), &[]);
     assert_eq!((done.status.code(), done.stdout.as_slice()), (Some(0), &b""[..]), "{done:?}");
     let paths = "my apps/manifest.yaml\nmy apps/broken.yaml\n";
@@ -96,7 +98,8 @@ fn the_action_runs_what_there_is() {
         act(folder.path(), &[("paths", paths), ("arguments", "--deny-warnings\n--no-config")]);
     assert_eq!(done.status.code(), Some(1));
     let shown = String::from_utf8(done.stdout).unwrap();
-    assert!(shown.starts_with("::error file=my apps/broken.yaml,line="), "{shown}");
+    assert!(shown.starts_with("::notice file=my apps/manifest.yaml,line="), "{shown}");
+    assert!(shown.contains("\n::error file=my apps/broken.yaml,line="), "{shown}");
     let done =
         act(folder.path(), &[("paths", paths), ("format", "sarif"), ("output", "found.sarif")]);
     assert_eq!(done.status.code(), Some(1));

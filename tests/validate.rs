@@ -13,6 +13,9 @@ use tempfile::TempDir;
 
 const GOOD: &str = include_str!("good/minimal.yaml");
 
+/// Settings that do not ask for recorded responses beside a manifest.
+const UNRECORDED: &str = "[validate.severity]\nno-fixtures = \"off\"\n";
+
 /// A folder with a manifest.
 fn folder(manifest: &str) -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
@@ -38,6 +41,7 @@ fn misspelt() -> String {
 #[test]
 fn fixes_are_made_in_the_file() {
     let (folder, path) = folder(&misspelt().replace('\n', "\r\n"));
+    std::fs::write(folder.path().join("longshore.toml"), UNRECORDED).unwrap();
     let ran = validate(folder.path(), &["--fix", "manifest.yaml"]);
     assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);
     assert_eq!(ran.stdout, "manifest.yaml: no findings\n");
@@ -45,7 +49,7 @@ fn fixes_are_made_in_the_file() {
     let fixed = format!("fixed manifest.yaml:{line}:5: LS0101: rename `recods` to `records`\n");
     assert_eq!(ran.stderr, fixed);
     assert_eq!(std::fs::read_to_string(path).unwrap(), GOOD.replace('\n', "\r\n"));
-    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
 }
 
 #[test]
@@ -127,7 +131,7 @@ fn settings_are_taken_from_the_nearest_file_above() {
     std::fs::create_dir_all(&below).unwrap();
     std::fs::rename(path, below.join("manifest.yaml")).unwrap();
     assert_eq!(code(&["."]), Some(1), "the file is two folders above");
-    write("apps/acme/longshore.toml", "[validate.severity]\nLS0203 = \"off\"\n");
+    write("apps/acme/longshore.toml", &format!("{UNRECORDED}LS0203 = \"off\"\n"));
     let ran = validate(folder.path(), &["."]);
     assert_eq!(
         (ran.code, ran.stdout.as_str()),
@@ -157,7 +161,9 @@ fn patterns_name_manifests_in_order() {
         std::fs::create_dir_all(&app).unwrap();
         std::fs::write(app.join("manifest.yaml"), GOOD).unwrap();
     }
-    let ran = validate(folder.path(), &["apps/**/manifest.yaml", "apps/b", "apps/b/manifest.yaml"]);
+    let patterns = ["apps/**/manifest.yaml", "apps/b", "apps/b/manifest.yaml"];
+    // One line for each: that it has no recorded responses.
+    let ran = validate(folder.path(), &[&["--format", "concise"], &patterns[..]].concat());
     let names: Vec<_> = ran.stdout.lines().filter_map(|line| line.split_once(':')).collect();
     let names: Vec<_> = names.into_iter().map(|(name, _)| name).collect();
     let expected = ["apps/a/manifest.yaml", "apps/b/manifest.yaml", "apps/deep/c/manifest.yaml"];
@@ -175,6 +181,7 @@ fn patterns_name_manifests_in_order() {
 fn every_format_is_one_document_of_all_manifests() {
     let (folder, _) = folder(&misspelt());
     std::fs::write(folder.path().join("warned.yaml"), warned()).unwrap();
+    std::fs::write(folder.path().join("longshore.toml"), UNRECORDED).unwrap();
     let show = |format: &str| {
         let ran = validate(folder.path(), &["--format", format, "manifest.yaml", "warned.yaml"]);
         assert_eq!((ran.code, ran.stderr.as_str()), (Some(1), ""), "{format}");
@@ -197,6 +204,24 @@ fn every_format_is_one_document_of_all_manifests() {
     let ran = validate(folder.path(), &["--format", "sarif", path.to_str().unwrap()]);
     assert_eq!(ran.code, Some(0));
     assert!(ran.stdout.contains("\"uri\": \"warned.yaml\""), "{}", ran.stdout);
+}
+
+#[test]
+fn responses_are_asked_for_where_none_is_recorded() {
+    let (folder, _) = folder(GOOD);
+    let ran = validate(folder.path(), &["--deny-warnings", "."]);
+    assert_eq!(ran.code, Some(0), "a note fails nothing");
+    assert!(ran.stdout.contains("info[LS0904]"), "{}", ran.stdout);
+    // Of standard input nothing is known but its text.
+    let ran = piped(GOOD, &["-"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), "<stdin>: no findings\n"));
+    let users = folder.path().join("fixtures/users");
+    std::fs::create_dir_all(&users).unwrap();
+    let response = r#"{ "status": 200, "body": { "users": [] } }"#;
+    std::fs::write(users.join("empty.json"), response).unwrap();
+    let ran = validate(folder.path(), &["."]);
+    assert!(!ran.stdout.contains("LS0904"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("LS0905"), "{}", ran.stdout);
 }
 
 #[test]
@@ -245,6 +270,7 @@ fn the_schema_of_reports_is_the_committed_one() {
 fn a_watch_validates_again_after_each_change() {
     use std::io::{BufRead, BufReader};
     let (folder, path) = folder(GOOD);
+    std::fs::write(folder.path().join("longshore.toml"), UNRECORDED).unwrap();
     let mut command = longshore(["validate", "--watch", "--format", "concise", "."]);
     command.current_dir(folder.path()).stdout(std::process::Stdio::piped());
     let mut child = command.stderr(std::process::Stdio::piped()).spawn().unwrap();
@@ -254,8 +280,8 @@ fn a_watch_validates_again_after_each_change() {
     std::fs::write(&path, misspelt()).unwrap();
     assert!(shown.next().unwrap().contains("error[LS0101]"));
     assert!(said.next().unwrap().starts_with("waiting"));
-    // Settings that come later count as well.
-    let settings = "[validate.severity]\nLS0101 = \"info\"\n";
+    // Settings that change later count as well.
+    let settings = format!("{UNRECORDED}LS0101 = \"info\"\n");
     std::fs::write(folder.path().join("longshore.toml"), settings).unwrap();
     // The misspelt key is only left out now, so that the one that it should be is missing.
     assert!(shown.any(|line| line.contains("info[LS0101]")));
