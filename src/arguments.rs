@@ -160,9 +160,9 @@ pub(crate) struct Init {
     /// What the connector is called in catalogs, commands and events
     #[arg(value_name = "ID")]
     pub(crate) id: String,
-    /// Where its folder is made
-    #[arg(long, value_name = "FOLDER", default_value = ".")]
-    pub(crate) directory: PathBuf,
+    /// Where its folder is made [default: here]
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) directory: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -11,6 +11,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// `patch -p1` read it; empty if they are the same.
 pub(crate) fn unified(name: &str, old: &str, new: &str) -> String {
     let diff = TextDiff::configure().timeout(PATIENCE).diff_lines(old, new);
+    let name = name.trim_start_matches('/');
     diff.unified_diff().header(&format!("a/{name}"), &format!("b/{name}")).to_string()
 }
 

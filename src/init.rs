@@ -20,7 +20,7 @@ pub(crate) fn run(command: &Init) -> Exit {
         complain(&format!("error: {}{fix}", error.message));
         return Exit::Usage;
     }
-    let folder = command.directory.join(name);
+    let folder = command.directory.clone().unwrap_or_default().join(name);
     let path = folder.join("manifest.yaml");
     let written = DirBuilder::new()
         .recursive(true)

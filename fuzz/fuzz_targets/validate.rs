@@ -2,7 +2,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use longshore_validator::{Options, Profile, Reach, Safety, Severity, mend, render_text, to_json, validate};
+use longshore_validator::{
+    Options, Profile, Reach, Safety, Severity, mend, render_text, to_json, validate,
+};
 
 fuzz_target!(|data: &[u8]| {
     let Ok(source) = std::str::from_utf8(data) else { return };
