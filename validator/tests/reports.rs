@@ -162,6 +162,7 @@ fn sarif_schema() -> Option<Value> {
 #[test]
 fn the_sarif_log_satisfies_the_schema_of_the_standard() {
     let Some(schema) = sarif_schema() else {
+        assert!(std::env::var_os("SKIP_NOTHING").is_none(), "the schema of SARIF is not here");
         eprintln!("SKIPPED: cargo info serde-sarif@0.8.0 fetches the schema");
         return;
     };
