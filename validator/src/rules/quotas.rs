@@ -193,6 +193,9 @@ pub(crate) fn declared(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
     }
 }
 
+/// The most streams whose share of the arithmetic is shown.
+const MAX_SHOWN: usize = 8;
+
 /// The schedule alone does not spend the quota.
 pub(crate) fn schedule(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
     for (name, quota) in &cx.manifest.quotas {
@@ -201,27 +204,34 @@ pub(crate) fn schedule(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
         let counted = |stream: &str| {
             quota.streams.as_ref().is_none_or(|of| of.iter().any(|one| one.value == stream))
         };
-        // Fractions of a call add up; a day has 86,400 seconds and no stream polls faster than that.
-        let per_second: f64 = streams(cx.manifest)
+        let seconds = period.0.as_secs_f64();
+        // A stepped stream may find nothing to fetch: only its listing is certain.
+        let calls: Vec<_> = streams(cx.manifest)
             .filter(|(name, _, stream)| stream.every.0 > Duration::ZERO && counted(name))
-            .map(|(_, _, stream)| {
-                // A stepped stream may find nothing to fetch: only its listing is certain.
-                fetches(stream).len().min(1) as f64 / stream.every.0.as_secs_f64()
-            })
-            .sum();
-        let needed = (per_second * period.0.as_secs_f64()).ceil();
+            .filter(|(_, _, stream)| !fetches(stream).is_empty())
+            .map(|(name, _, stream)| (name, stream, seconds / stream.every.0.as_secs_f64()))
+            .collect();
+        // Fractions of a call add up; a day has 86,400 seconds and no stream polls faster than that.
+        let needed = calls.iter().map(|(_, _, calls)| calls).sum::<f64>().ceil();
         let share = f64::from(10_000 - quota.reserve.basis_points) / 10_000.0;
         let usable = (limit.value as f64 * share).floor();
-        if usable > 0.0 && needed > usable {
-            found.push(
-                Diagnostic::new(
-                    &codes::SCHEDULE_OVER_QUOTA,
-                    limit.span,
-                    format!("the streams need at least {needed} requests in {}, the quota `{name}` leaves {usable}", period.value),
-                )
-                .label(format!("less {} in reserve", quota.reserve.value))
-                .help("poll less often (`every`), or correct the limit: pages, retries and backfill come on top"),
-            );
+        if usable <= 0.0 || needed <= usable {
+            continue;
         }
+        let mut diagnostic = Diagnostic::new(
+            &codes::SCHEDULE_OVER_QUOTA,
+            limit.span,
+            format!(
+                "the streams need at least {needed} requests in {}, the quota `{name}` leaves {usable}",
+                period.value
+            ),
+        )
+        .label(format!("{} less {} in reserve are {usable}", limit.value, quota.reserve.value))
+        .help("poll less often (`every`), or correct the limit: pages, retries and backfill come on top");
+        for (stream, at, calls) in calls.iter().take(MAX_SHOWN) {
+            let text = format!("`{stream}`: {} / {} = {calls:.1}", period.value, at.every.value);
+            diagnostic = diagnostic.also(at.every.span, text.trim_end_matches(".0"));
+        }
+        found.push(diagnostic);
     }
 }
