@@ -41,7 +41,7 @@ pub(crate) fn beside(manifest: &Path, failed: &mut dyn FnMut(Error)) -> Option<V
         };
         let below = path.strip_prefix(&folder).unwrap_or(&path);
         let parts: Vec<_> = below.iter().map(|part| part.to_string_lossy()).collect();
-        Some(Fixture { path: format!("fixtures/{}", parts.join("/")), text })
+        Some(Fixture::new(format!("fixtures/{}", parts.join("/")), text))
     };
     Some(paths.into_iter().filter_map(named).collect())
 }

@@ -233,10 +233,7 @@ mod tests {
     fn document(fixtures: &[(&str, &str)]) -> Document {
         let text = Text::new(MANIFEST.to_owned(), Encoding::Utf16);
         let mut document = Document::new("file:///manifest.yaml".into(), 1, text);
-        let fixture = |(path, text): &(&str, &str)| Fixture {
-            path: format!("fixtures/{path}"),
-            text: (*text).to_owned(),
-        };
+        let fixture = |(path, text): &(&str, &str)| Fixture::new(format!("fixtures/{path}"), *text);
         document.set_fixtures(Some(fixtures.iter().map(fixture).collect()));
         document
     }

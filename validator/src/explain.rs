@@ -95,7 +95,8 @@ pub fn explain(code: &Code) -> String {
             }
             Part::Example(example) => {
                 let _ = write!(body, "```yaml\n{}```\n\n", example.shown);
-                for Fixture { path, text } in &example.fixtures {
+                for fixture in &example.fixtures {
+                    let (path, text) = (fixture.path(), fixture.text());
                     let _ = write!(body, "`{path}`:\n\n```json\n{text}```\n\n");
                 }
                 let mut report = example.report();
@@ -153,7 +154,7 @@ impl Explanation {
                     let Some(path) = path.strip_prefix("```json ") else { break };
                     lines.next();
                     let text = block(&mut lines);
-                    fixtures.push(Fixture { path: path.to_owned(), text });
+                    fixtures.push(Fixture::new(path, text));
                 }
                 let beside = !fixtures.is_empty() || rest.contains(&"fixtures");
                 let alone = rest.contains(&"alone");
@@ -196,8 +197,8 @@ fn block<'l>(lines: &mut impl Iterator<Item = &'l str>) -> String {
 fn with_base(own: &[Fixture], alone: bool) -> Vec<Fixture> {
     let base = BASE_FIXTURES
         .iter()
-        .filter(|(path, _)| !alone && own.iter().all(|fixture| fixture.path != *path));
-    let base = base.map(|(path, text)| Fixture { path: (*path).into(), text: (*text).into() });
+        .filter(|(path, _)| !alone && own.iter().all(|fixture| fixture.path() != *path));
+    let base = base.map(|(path, text)| Fixture::new(*path, *text));
     own.iter().cloned().chain(base).collect()
 }
 

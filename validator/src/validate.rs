@@ -189,7 +189,8 @@ fn by_fixture(
     let named = |(index, mut diagnostics): (usize, Vec<Diagnostic>)| {
         options.severities.apply(&mut diagnostics);
         sort(&mut diagnostics);
-        let Fixture { path, text } = fixtures.get(index)?.clone();
+        let fixture = fixtures.get(index)?;
+        let (path, text) = (fixture.path().to_owned(), fixture.text().to_owned());
         (!diagnostics.is_empty()).then_some(FixtureReport { path, text, diagnostics })
     };
     reports.into_iter().filter_map(named).collect()

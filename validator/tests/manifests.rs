@@ -30,7 +30,7 @@ fn fixtures(folder: &Path, name: &str) -> Vec<Fixture> {
             found.extend(fixtures(&path, &name));
         } else {
             let text = std::fs::read_to_string(&path).expect("a fixture is text");
-            found.push(Fixture { path: name, text });
+            found.push(Fixture::new(name, text));
         }
     }
     found

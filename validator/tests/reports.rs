@@ -30,10 +30,10 @@ fn few() -> Vec<Validated> {
         .replacen("  links: { api: https://developer.acme.test/api }\n", "", 1);
     let retention = include_str!("data/retention.yaml");
     let renamed = GOOD.replacen("provides: users", "provide: users", 1);
-    let token = Fixture {
-        path: "fixtures/users/success.json".to_owned(),
-        text: "{ \"users\": [{ \"id\": \"1\", \"updated\": 1 }]\n".to_owned(),
-    };
+    let token = Fixture::new(
+        "fixtures/users/success.json",
+        "{ \"users\": [{ \"id\": \"1\", \"updated\": 1 }]\n",
+    );
     vec![
         validated("apps/a b, 5%/manifest.yaml", &misspelt, &[]),
         validated("retention.yaml", retention, &[]),

@@ -48,7 +48,7 @@ fn every_rule_finds_its_bad_examples_and_nothing_in_its_good_ones() {
             }
             let lines = example.shown.len() as u32;
             let within = |found: &Diagnostic| found.code == code.id && found.span().start > lines;
-            let shown_in = |path: &str| example.fixtures.iter().any(|shown| shown.path == path);
+            let shown_in = |path: &str| example.fixtures.iter().any(|shown| shown.path() == path);
             let unseen = report.diagnostics.iter().any(within)
                 || report.fixtures.iter().any(|fixture| !shown_in(&fixture.path));
             if example.bad && unseen {

@@ -10,6 +10,8 @@ mod read;
 mod select;
 mod text;
 
+use std::sync::OnceLock;
+
 use longshore_schema::stream::Decode;
 use longshore_schema::yaml::Node;
 use longshore_schema::{JsonPath, Manifest, Spanned};
@@ -17,17 +19,44 @@ use longshore_schema::{JsonPath, Manifest, Spanned};
 use crate::diagnostic::Diagnostic;
 use crate::rules::fetch::Fetch;
 
+use read::Parsed;
+
 pub use privacy::is_private;
 pub use select::{JsonType, select, types};
 
 /// A file beside a manifest that holds one recorded response.
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// What its text alone says is found out once, however often the manifest beside it changes.
+#[derive(Clone, Debug)]
 pub struct Fixture {
-    /// Its path from the manifest's folder, with `/` between the parts:
-    /// `fixtures/sign_ins/success.json`.
-    pub path: String,
+    path: String,
+    text: String,
+    parsed: OnceLock<Parsed>,
+}
+
+impl Fixture {
+    /// A fixture by its path from the manifest's folder, with `/` between the parts, such as
+    /// `fixtures/sign_ins/success.json`, and what it holds.
+    #[must_use]
+    pub fn new(path: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { path: path.into(), text: text.into(), parsed: OnceLock::new() }
+    }
+
+    /// Its path from the manifest's folder.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
     /// What it holds.
-    pub text: String,
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    fn parsed(&self) -> &Parsed {
+        self.parsed.get_or_init(|| Parsed::new(&self.text))
+    }
 }
 
 /// What a recorded response answers.

@@ -14,6 +14,25 @@ use crate::suggest::{closest, one_of};
 /// The members of a fixture.
 const MEMBERS: [&str; 4] = ["status", "headers", "body", "text"];
 
+/// What a fixture's text alone says.
+#[derive(Clone, Debug)]
+pub(super) struct Parsed {
+    /// None if it is no document.
+    root: Option<Node>,
+    found: Vec<Diagnostic>,
+}
+
+impl Parsed {
+    pub(super) fn new(text: &str) -> Self {
+        let mut found = Vec::new();
+        let root = document(text, &mut found);
+        if let Some(root) = &root {
+            found.extend(privacy::in_fixture(text, root));
+        }
+        Self { root, found }
+    }
+}
+
 /// Reads a fixture; `None` if it is not one.
 pub(super) fn read(
     manifest: &Manifest,
@@ -44,8 +63,9 @@ pub(super) fn response(
     selected: Option<&JsonPath>,
     found: &mut Vec<Diagnostic>,
 ) -> Option<Sample> {
-    let root = document(&fixture.text, found)?;
-    found.extend(privacy::in_fixture(&fixture.text, &root));
+    let Parsed { root, found: own } = fixture.parsed();
+    found.extend_from_slice(own);
+    let root = root.as_ref()?;
     if !matches!(root.content, Content::Mapping(_)) {
         let start = Span::new(root.span.start as usize, root.span.start as usize + 1);
         found.push(
@@ -57,13 +77,13 @@ pub(super) fn response(
     let before = found.len();
     for entry in root.entries() {
         if !MEMBERS.contains(&entry.key.as_str()) {
-            found.push(unknown_member(&root, entry));
+            found.push(unknown_member(root, entry));
         }
     }
     if found.len() > before {
         return None;
     }
-    let status = status(&root, found);
+    let status = status(root, found);
     let headers = root.entry("headers").map_or(Vec::new(), |entry| headers(entry, found));
     let (body, text) = (root.entry("body"), root.entry("text"));
     if let (Some(first), Some(second)) = (body, text) {

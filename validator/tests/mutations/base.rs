@@ -286,7 +286,7 @@ fn collect_fixtures(folder: &Path, name: &str, found: &mut Vec<Fixture>) {
         if path.is_dir() {
             collect_fixtures(&path, &name, found);
         } else {
-            found.push(Fixture { path: name, text: std::fs::read_to_string(&path).unwrap() });
+            found.push(Fixture::new(name, std::fs::read_to_string(&path).unwrap()));
         }
     }
 }

@@ -64,8 +64,8 @@ impl<'v> View<'v> {
     /// Where something stands in a fixture: `fixtures/sign_ins/success.json:12`.
     pub(super) fn place(&self, fixture: usize, span: Span) -> String {
         let Some(fixture) = self.fixtures.get(fixture) else { return String::new() };
-        let (line, _) = LineIndex::new(&fixture.text).position(&fixture.text, span.start);
-        format!("{}:{line}", fixture.path)
+        let (line, _) = LineIndex::new(fixture.text()).position(fixture.text(), span.start);
+        format!("{}:{line}", fixture.path())
     }
 
     /// The cases of the map with their records.
