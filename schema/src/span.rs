@@ -143,6 +143,17 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Spanned<T> {
 #[derive(Clone, Debug)]
 pub struct LineIndex {
     line_starts: Vec<u32>,
+    /// How many characters start before each block of [`BLOCK`] bytes: a line may be as long as
+    /// the text, and must not be counted again for every place on it.
+    characters: Vec<u32>,
+}
+
+/// The bytes that are counted for one look-up at most.
+const BLOCK: usize = 1024;
+
+fn characters(bytes: &[u8]) -> usize {
+    // All but the continuation bytes of UTF-8 (RFC 3629, section 3).
+    bytes.iter().filter(|byte| (**byte as i8) >= -0x40).count()
 }
 
 impl LineIndex {
@@ -151,7 +162,13 @@ impl LineIndex {
     pub fn new(source: &str) -> Self {
         let breaks = source.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
         let line_starts = std::iter::once(0).chain(breaks.map(|(at, _)| at as u32 + 1)).collect();
-        Self { line_starts }
+        let mut before = 0;
+        let mut counted = vec![0];
+        for block in source.as_bytes().chunks(BLOCK) {
+            before += characters(block) as u32;
+            counted.push(before);
+        }
+        Self { line_starts, characters: counted }
     }
 
     /// Line and column of a byte offset in the same source.
@@ -160,8 +177,14 @@ impl LineIndex {
         let line = self.line_starts.partition_point(|start| *start <= offset).max(1);
         let start = self.line_starts[line - 1] as usize;
         let end = (offset as usize).min(source.len());
-        let column = source.get(start..end).map_or(0, |text| text.chars().count());
-        (line, column + 1)
+        if end - start <= BLOCK {
+            return (line, characters(&source.as_bytes()[start..end]) + 1);
+        }
+        let before = |at: usize| {
+            let block = at / BLOCK;
+            self.characters[block] as usize + characters(&source.as_bytes()[block * BLOCK..at])
+        };
+        (line, before(end) - before(start) + 1)
     }
 
     /// The byte offset of the `column`-th byte, counted from 1, of a line; the source's end if there
@@ -190,5 +213,17 @@ mod tests {
         assert_eq!(index.offset(source, 2, 4), 9);
         assert_eq!(index.offset(source, 1, 5), 3, "the second byte of a character");
         assert_eq!(index.offset(source, 9, 9), source.len());
+    }
+
+    #[test]
+    fn columns_of_long_lines_are_exact() {
+        let source = format!("a: b\n{}\n{}", "aé€😀".repeat(700), "x".repeat(3_000));
+        let index = LineIndex::new(&source);
+        for (at, _) in source.char_indices().chain([(source.len(), ' ')]) {
+            let start = source[..at].rfind('\n').map_or(0, |line| line + 1);
+            let line = source[..at].matches('\n').count() + 1;
+            let column = source[start..at].chars().count() + 1;
+            assert_eq!(index.position(&source, at as u32), (line, column), "{at}");
+        }
     }
 }

@@ -13,9 +13,13 @@ use granit_parser::{Event, Options, Parser, ScalarStyle};
 use crate::span::Span;
 
 mod explain;
+#[cfg(test)]
+mod oracle;
 mod plain;
+mod resolve;
 
 use explain::template_value;
+use resolve::{ambiguous, plain_digits, value};
 
 /// Longest accepted manifest, in bytes (1 MiB).
 pub const MAX_SOURCE_BYTES: usize = 1 << 20;
@@ -23,6 +27,10 @@ pub const MAX_SOURCE_BYTES: usize = 1 << 20;
 pub const MAX_DEPTH: usize = 64;
 /// Most accepted scalars, sequences and mappings.
 pub const MAX_NODES: usize = 100_000;
+/// What ended lines in YAML 1.1 and no longer does.
+const OLD_BREAKS: [char; 3] = ['\u{85}', '\u{2028}', '\u{2029}'];
+/// The mistakes after which reading ends.
+pub const MAX_ERRORS: usize = 1_000;
 
 /// One node of a manifest.
 #[derive(Clone, Debug, PartialEq)]
@@ -129,7 +137,7 @@ pub struct Document {
 /// Reads one YAML document.
 ///
 /// # Errors
-/// All mistakes that could be found; never an empty list.
+/// All mistakes that could be found, up to [`MAX_ERRORS`] or few more; never an empty list.
 pub fn parse(source: &str) -> Result<Document, Vec<SyntaxError>> {
     read(source, true)
 }
@@ -138,7 +146,7 @@ pub fn parse(source: &str) -> Result<Document, Vec<SyntaxError>> {
 /// takes less time.
 ///
 /// # Errors
-/// All mistakes that could be found; never an empty list.
+/// All mistakes that could be found, up to [`MAX_ERRORS`] or few more; never an empty list.
 pub fn parse_values(source: &str) -> Result<Document, Vec<SyntaxError>> {
     match plain::tree(source) {
         Some(root) => Ok(Document { root, comments: Vec::new(), block_scalars: Vec::new() }),
@@ -212,9 +220,22 @@ struct Builder<'s> {
 
 impl Builder<'_> {
     fn run(&mut self, with_comments: bool) {
+        // YAML 1.1, section 4.2; text in YAML 1.2.2, section 5.4.
+        if let Some((at, found)) = self.source.match_indices(OLD_BREAKS).next() {
+            let span = Span::new(at, at + found.len());
+            let escape = found.escape_unicode();
+            self.error(
+                SyntaxErrorKind::AmbiguousScalar,
+                span,
+                format!("`{escape}` is a line break in YAML 1.1 and text in YAML 1.2"),
+                "remove it, or write it as an escape in double quotes",
+            );
+            return;
+        }
         let mut options = Options::default();
         options.set_emit_comments(with_comments);
         options.disallow_directives = true;
+        options.emit_unresolved_aliases = true;
         options.block_nesting_limit = MAX_DEPTH;
         options.flow_nesting_limit = MAX_DEPTH;
         let mut parser = Parser::new_from_str_with_options(self.source, options);
@@ -226,7 +247,7 @@ impl Builder<'_> {
                     return;
                 }
             };
-            if !self.event(event, span) {
+            if !self.event(event, span) || self.errors.len() >= MAX_ERRORS {
                 return;
             }
         }
@@ -262,7 +283,7 @@ impl Builder<'_> {
             Event::Comment(text, _) => {
                 self.comments.push(Comment { text: text.into_owned(), span });
             }
-            Event::Alias(_) => {
+            Event::Alias(_) | Event::UnresolvedAlias(_) => {
                 self.alias(span);
                 return self.add(Node { span, content: Content::Null });
             }
@@ -271,7 +292,14 @@ impl Builder<'_> {
                 let plain = style == ScalarStyle::Plain;
                 if let Some(Open::Mapping { key: None, template: false, .. }) = self.open.last() {
                     // Keys are text whatever they look like: `on`, `401` and `no` are fine names.
-                    self.key(text.into_owned(), span);
+                    // One that is not there is told by the parser as `~`.
+                    let absent = plain && span.start == span.end;
+                    if absent {
+                        let message = "a key is missing".to_owned();
+                        let help = "write the key, in front of its colon";
+                        self.error(SyntaxErrorKind::Unsupported, span, message, help);
+                    }
+                    self.key(if absent { String::new() } else { text.into_owned() }, span);
                     return true;
                 }
                 if matches!(style, ScalarStyle::Literal | ScalarStyle::Folded) {
@@ -451,43 +479,6 @@ impl Builder<'_> {
     }
 }
 
-/// How YAML readers read a plain scalar that they disagree about, and what may be written instead.
-fn ambiguous(text: &str) -> Option<(&'static str, &'static str)> {
-    let is = |words: &[&str]| words.iter().any(|word| text.eq_ignore_ascii_case(word));
-    if is(&["yes", "on", "y"]) {
-        Some(("true in YAML 1.1 and text in YAML 1.2", "`true`, or "))
-    } else if is(&["no", "off", "n"]) {
-        Some(("false in YAML 1.1 and text in YAML 1.2", "`false`, or "))
-    } else if is(&[".inf", "-.inf", "+.inf", ".nan"]) {
-        Some(("not a number that JSON has", ""))
-    } else {
-        odd_number(text).map(|reading| (reading, ""))
-    }
-}
-
-/// The value of a plain scalar that is not ambiguous.
-fn value(text: Cow<'_, str>) -> Content {
-    match &*text {
-        "" | "~" | "null" | "Null" | "NULL" => return Content::Null,
-        "true" | "True" | "TRUE" => return Content::Bool(true),
-        "false" | "False" | "FALSE" => return Content::Bool(false),
-        _ => {}
-    }
-    if !text.starts_with(|c: char| matches!(c, '0'..='9' | '.' | '-' | '+' | 'e' | 'E')) {
-        return Content::String(text.into_owned());
-    }
-    if let Ok(integer) = text.parse::<i64>() {
-        return Content::Integer(integer);
-    }
-    let numeric = text.bytes().any(|b| b.is_ascii_digit())
-        && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'.' | b'-' | b'+' | b'e' | b'E'))
-        && text.bytes().filter(|b| *b == b'.').count() <= 1;
-    match text.parse::<f64>() {
-        Ok(float) if numeric && float.is_finite() => Content::Float(float),
-        _ => Content::String(text.into_owned()),
-    }
-}
-
 /// The entries up to which a mapping is searched for a key: for most, that is faster than a table.
 const SEARCHED: usize = 16;
 
@@ -511,36 +502,6 @@ impl Seen {
         self.entries = entries.len();
         self.keys.get(key).copied()
     }
-}
-
-/// Whether a text is digits with underscores between, or zeros in front.
-fn plain_digits(text: &str) -> bool {
-    text.len() <= 18 && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'_')
-}
-
-/// Why a plain scalar that looks like a number is not read as one; `None` if it may be.
-fn odd_number(text: &str) -> Option<&'static str> {
-    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
-    let all = |allowed: fn(u8) -> bool| digits.bytes().all(allowed);
-    if !digits.starts_with(|c: char| c.is_ascii_digit()) {
-        return None;
-    }
-    if digits.contains('_') && all(|b| b.is_ascii_digit() || b == b'_' || b == b'.') {
-        return Some("one number in YAML 1.1 and text in YAML 1.2");
-    }
-    if digits.len() > 1 && digits.starts_with('0') && all(|b| b.is_ascii_digit()) {
-        return Some("octal in YAML 1.1 and decimal in YAML 1.2");
-    }
-    if digits.len() > 2 && (digits.starts_with("0x") || digits.starts_with("0o")) {
-        return Some("a number to some readers and text to others");
-    }
-    if text.starts_with('+') && all(|b| b.is_ascii_digit()) {
-        return Some("a number to some readers and text to others");
-    }
-    if all(|b| b.is_ascii_digit()) && text.parse::<i64>().is_err() {
-        return Some("too large for a 64-bit integer");
-    }
-    None
 }
 
 fn last_end(content: &Content) -> u32 {

@@ -7,6 +7,11 @@ use longshore_schema::Span;
 use crate::codes::Code;
 use crate::suggest::near;
 
+/// The longest text of a finding that is shown whole, in bytes.
+const MAX_SHOWN: usize = 320;
+/// What is kept of a longer one: its start, and its end, which says what is wrong.
+const KEPT: (usize, usize) = (200, 100);
+
 /// One finding.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
@@ -98,32 +103,37 @@ impl Diagnostic {
         Self {
             code: code.id,
             severity: code.severity,
-            message: message.into(),
+            message: shown(message.into()),
             labels: vec![Label { span, text: String::new(), primary: true }],
             help: None,
             fixes: Vec::new(),
         }
     }
 
+    /// Says otherwise what is wrong.
+    pub(crate) fn set_message(&mut self, text: String) {
+        self.message = shown(text);
+    }
+
     /// Says what is to be seen at the primary place.
     pub(crate) fn label(mut self, text: impl Into<String>) -> Self {
-        self.labels[0].text = text.into();
+        self.labels[0].text = shown(text.into());
         self
     }
 
     /// Adds a second place.
     pub(crate) fn also(mut self, span: Span, text: impl Into<String>) -> Self {
-        self.labels.push(Label { span, text: text.into(), primary: false });
+        self.labels.push(Label { span, text: shown(text.into()), primary: false });
         self
     }
 
     pub(crate) fn help(mut self, text: impl Into<String>) -> Self {
-        self.help = Some(text.into());
+        self.help = Some(shown(text.into()));
         self
     }
 
     pub(crate) fn maybe_help(mut self, text: Option<String>) -> Self {
-        self.help = text.or(self.help);
+        self.help = text.map(shown).or(self.help);
         self
     }
 
@@ -145,7 +155,7 @@ impl Diagnostic {
         title: impl Into<String>,
         edits: Vec<Edit>,
     ) -> Self {
-        self.fixes.push(Fix { title: title.into(), safety, edits });
+        self.fixes.push(Fix { title: shown(title.into()), safety, edits });
         self
     }
 
@@ -158,5 +168,70 @@ impl Diagnostic {
     #[must_use]
     pub fn span(&self) -> Span {
         self.labels.first().map_or(Span::default(), |label| label.span)
+    }
+}
+
+/// A text as it can be shown on one line, whatever of the manifest it quotes: what would break the
+/// line, be taken for something else or not be seen at all is written as an escape
+/// (<https://www.unicode.org/reports/tr36/#Bidirectional_Text_Spoofing>), and the middle of a very
+/// long text is left out.
+fn shown(text: String) -> String {
+    let is_odd = |c: char| !matches!(c, ' '..='~') && is_hidden(c);
+    if text.len() <= MAX_SHOWN && !text.contains(is_odd) {
+        return text;
+    }
+    let mut line = String::with_capacity(text.len());
+    for character in text.chars() {
+        if is_odd(character) {
+            line.extend(character.escape_default());
+        } else {
+            line.push(character);
+        }
+    }
+    if line.len() > MAX_SHOWN {
+        let start = line.floor_char_boundary(KEPT.0);
+        let end = line.ceil_char_boundary(line.len() - KEPT.1);
+        line.replace_range(start..end, "...");
+    }
+    line
+}
+
+/// Whether a character is none that is seen as itself: a control or format character, a separator
+/// of lines, or no character at all.
+fn is_hidden(character: char) -> bool {
+    character.is_control()
+        || matches!(
+            character,
+            '\u{ad}'
+                | '\u{61c}'
+                | '\u{180e}'
+                | '\u{200b}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{feff}'
+                | '\u{fff9}'..='\u{fffb}'
+                | '\u{fffe}'..='\u{ffff}'
+                | '\u{e0000}'..='\u{e007f}'
+        )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_shown_is_one_line_that_ends() {
+        assert_eq!(
+            shown("the key `caf\u{e9}` is \u{5d0}".to_owned()),
+            "the key `caf\u{e9}` is \u{5d0}"
+        );
+        assert_eq!(shown("a\nb\u{1b}[31m".to_owned()), "a\\nb\\u{1b}[31m");
+        assert_eq!(shown("a\u{202e}b\u{200b}".to_owned()), "a\\u{202e}b\\u{200b}");
+        let long = shown(format!("the key `{}` is set twice", "\u{e9}".repeat(100_000)));
+        assert!(
+            long.starts_with("the key `\u{e9}") && long.ends_with("\u{e9}` is set twice"),
+            "{long}"
+        );
+        assert!(long.contains("\u{e9}...\u{e9}") && long.len() <= MAX_SHOWN, "{long}");
     }
 }

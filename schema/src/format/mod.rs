@@ -14,7 +14,7 @@ use crate::yaml::{self, Content, Document, Node, SyntaxError};
 mod order;
 mod scalar;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod tree;
 mod write;
 

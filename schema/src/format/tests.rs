@@ -66,7 +66,7 @@ fn broken() -> PathBuf {
 }
 
 /// Every manifest of the repository, broken ones too.
-fn manifests() -> Vec<(PathBuf, String)> {
+pub(crate) fn manifests() -> Vec<(PathBuf, String)> {
     let mut found = Vec::new();
     let mut folders: Vec<_> =
         ["manifests", "tests/good", "tests/broken"].map(|name| repository().join(name)).into();
@@ -479,7 +479,8 @@ impl Maker<'_> {
     }
 }
 
-fn document(choices: &[u8]) -> String {
+/// A document of the kind that people write, made of choices.
+pub(crate) fn document(choices: &[u8]) -> String {
     let mut maker = Maker { choices: choices.iter(), out: String::new(), keys: 0 };
     let start = maker.pick(&[
         "",
@@ -508,7 +509,7 @@ fn document(choices: &[u8]) -> String {
 }
 
 /// A manifest whose lines were thrown about.
-fn mangled(mut lines: Vec<String>, changes: &[(usize, u8, u8)]) -> String {
+pub(crate) fn mangled(mut lines: Vec<String>, changes: &[(usize, u8, u8)]) -> String {
     for (place, kind, width) in changes {
         let place = place % lines.len();
         let width = usize::from(width % 8);
@@ -543,7 +544,7 @@ fn mangled(mut lines: Vec<String>, changes: &[(usize, u8, u8)]) -> String {
     lines.join("\n")
 }
 
-fn any_manifest() -> impl Strategy<Value = Vec<String>> {
+pub(crate) fn any_manifest() -> impl Strategy<Value = Vec<String>> {
     let texts: Vec<Vec<String>> = manifests()
         .into_iter()
         .filter(|(path, _)| !path.starts_with(broken()))

@@ -4,7 +4,8 @@
 
 use std::borrow::Cow;
 
-use super::{Content, Entry, Node, ambiguous, value};
+use super::resolve::{ambiguous, value};
+use super::{Content, Entry, Node};
 use crate::span::Span;
 
 /// The longest text that is read here, in bytes; it cannot have [`super::MAX_NODES`] values.

@@ -3,12 +3,12 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use longshore_schema::{LineIndex, Span};
 
 use super::files;
 use crate::codes;
-use crate::diagnostic::{Diagnostic, Safety, Severity};
+use crate::diagnostic::{Diagnostic, Label, Safety, Severity};
 use crate::validate::Report;
 
 /// The report for a person: each finding with the lines that it is about, those in the manifest
@@ -36,6 +36,10 @@ pub fn render_text(report: &Report, file: &str, source: &str, colour: bool) -> S
     text
 }
 
+/// The longest part of a text that is read for one finding, in bytes: the renderer takes time for
+/// all of it, and shows no more than the lines with labels.
+const MAX_EXCERPT: usize = 32 << 10;
+
 /// The most findings that are shown to a person; nobody reads more at once.
 const MAX_SHOWN: usize = 200;
 
@@ -43,6 +47,12 @@ const MAX_SHOWN: usize = 200;
 fn masked<'s>(source: &'s str, diagnostics: &[Diagnostic]) -> Cow<'s, str> {
     let hidden = diagnostics.iter().filter(|found| codes::hides(found.code));
     let mut source = Cow::Borrowed(source);
+    // Terminals may take the controls of ISO 6429 beyond ASCII for commands; the renderer shows
+    // those of ASCII as pictures, and leaves these as they are.
+    let is_control = |c: char| matches!(c, '\u{80}'..='\u{9f}');
+    if source.contains(is_control) {
+        source = source.replace(is_control, "\u{b7}").into();
+    }
     for diagnostic in hidden {
         let range = visible(diagnostic.span(), &source);
         let stars = "*".repeat(range.len());
@@ -63,24 +73,45 @@ fn groups<'d>(
         Severity::Info => Level::INFO,
     };
     // The renderer reads all of what it is given: the lines between the first label and the last.
-    let spans: Vec<_> = diagnostic.labels.iter().map(|label| visible(label.span, source)).collect();
-    let first = spans.iter().map(|span| span.start).min().unwrap_or_default();
-    let last = spans.iter().map(|span| span.end).max().unwrap_or_default();
-    let start = source[..first].rfind('\n').map_or(0, |at| at + 1);
-    let end = source[last..].find('\n').map_or(source.len(), |at| last + at);
+    let mut labels = diagnostic.labels.as_slice();
+    let mut lines_of_labels = excerpt(labels, source);
+    if lines_of_labels.len() > MAX_EXCERPT {
+        labels = &labels[..1.min(labels.len())];
+        lines_of_labels = excerpt(labels, source);
+    }
+    let std::ops::Range { start, end } = lines_of_labels;
+    let group = level.primary_title(&diagnostic.message).id(diagnostic.code);
+    if end - start > MAX_EXCERPT {
+        let (line, column) = lines.position(source, diagnostic.span().start);
+        let origin = Origin::path(file).line(line).char_column(column);
+        return vec![with_help(group.element(origin), diagnostic)];
+    }
     let (line, _) = lines.position(source, start as u32);
     let mut snippet = Snippet::source(&source[start..end]).line_start(line).path(file);
-    for (label, span) in diagnostic.labels.iter().zip(spans) {
+    for label in labels {
+        let span = visible(label.span, source);
         let kind = if label.primary { AnnotationKind::Primary } else { AnnotationKind::Context };
         let span = span.start - start..span.end - start;
         let text = (!label.text.is_empty()).then_some(label.text.as_str());
         snippet = snippet.annotation(kind.span(span).label(text));
     }
-    let mut group = level.primary_title(&diagnostic.message).id(diagnostic.code).element(snippet);
-    if let Some(help) = &diagnostic.help {
-        group = group.element(Level::HELP.message(help));
+    vec![with_help(group.element(snippet), diagnostic)]
+}
+
+fn with_help<'d>(group: Group<'d>, diagnostic: &'d Diagnostic) -> Group<'d> {
+    match &diagnostic.help {
+        Some(help) => group.element(Level::HELP.message(help)),
+        None => group,
     }
-    vec![group]
+}
+
+/// The lines from the first label to the last.
+fn excerpt(labels: &[Label], source: &str) -> std::ops::Range<usize> {
+    let spans = || labels.iter().map(|label| visible(label.span, source));
+    let first = spans().map(|span| span.start).min().unwrap_or_default();
+    let last = spans().map(|span| span.end).max().unwrap_or_default();
+    let start = source[..first].rfind('\n').map_or(0, |at| at + 1);
+    start..source[last..].find('\n').map_or(source.len(), |at| last + at)
 }
 
 /// A span within the source, at character boundaries.

@@ -334,7 +334,7 @@ impl<'s> Translation<'s> {
             format!("`{shown}` cannot be a key{}", place.within()),
         );
         if let Some(Err(error)) = format.map(|format| (format.check)(name)) {
-            diagnostic.message = format!("{}{}", error.message, place.within());
+            diagnostic.set_message(format!("{}{}", error.message, place.within()));
             diagnostic = diagnostic.maybe_help(error.help);
             diagnostic.labels[0].span = inside(self.source, entry.key_span, name, error.offset);
         }

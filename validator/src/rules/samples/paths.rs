@@ -51,7 +51,7 @@ pub(super) fn records(view: &View<'_>, found: &mut Vec<Diagnostic>) {
         if let Some(mut diagnostic) =
             absent(view.cx, &path, name.span, &nodes, "record", Need::Mapped)
         {
-            diagnostic.message = format!("no recorded record has a member `{}`", name.value);
+            diagnostic.set_message(format!("no recorded record has a member `{}`", name.value));
             diagnostic.fixes.clear();
             found.push(diagnostic);
         }
@@ -174,7 +174,7 @@ fn in_template(
         // What has a default, or is asked for, may be missing.
         let need = if root == "record" { Need::Mapped } else { Need::Always };
         if let Some(mut diagnostic) = absent(view.cx, &path, place, nodes, "record", need) {
-            diagnostic.message = diagnostic.message.replace(path.as_str(), &text);
+            diagnostic.set_message(diagnostic.message.replace(path.as_str(), &text));
             diagnostic.fixes.clear();
             found.push(diagnostic);
         }
