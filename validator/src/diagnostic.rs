@@ -8,7 +8,7 @@ use crate::codes::Code;
 use crate::suggest::near;
 
 /// The longest text of a finding that is shown whole, in bytes.
-const MAX_SHOWN: usize = 320;
+const MAX_SHOWN: usize = 640;
 /// What is kept of a longer one: its start, and its end, which says what is wrong.
 const KEPT: (usize, usize) = (200, 100);
 
@@ -176,8 +176,19 @@ impl Diagnostic {
 /// (<https://www.unicode.org/reports/tr36/#Bidirectional_Text_Spoofing>), and the middle of a very
 /// long text is left out.
 fn shown(text: String) -> String {
+    let mut line = escaped(text);
+    if line.len() > MAX_SHOWN {
+        let start = line.floor_char_boundary(KEPT.0);
+        let end = line.ceil_char_boundary(line.len() - KEPT.1);
+        line.replace_range(start..end, "...");
+    }
+    line
+}
+
+/// A text on one line, with escapes for what is not seen as itself.
+pub(crate) fn escaped(text: String) -> String {
     let is_odd = |c: char| !matches!(c, ' '..='~') && is_hidden(c);
-    if text.len() <= MAX_SHOWN && !text.contains(is_odd) {
+    if !text.contains(is_odd) {
         return text;
     }
     let mut line = String::with_capacity(text.len());
@@ -187,11 +198,6 @@ fn shown(text: String) -> String {
         } else {
             line.push(character);
         }
-    }
-    if line.len() > MAX_SHOWN {
-        let start = line.floor_char_boundary(KEPT.0);
-        let end = line.ceil_char_boundary(line.len() - KEPT.1);
-        line.replace_range(start..end, "...");
     }
     line
 }

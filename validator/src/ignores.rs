@@ -15,6 +15,10 @@ mod syntax;
 
 use syntax::{Parsed, parse};
 
+/// The ignores, and the findings about them, after which no more are read: what they would hide is
+/// shown.
+const MAX_FOUND: usize = 1_000;
+
 /// The ignores of a manifest.
 pub(crate) struct Ignores<'s> {
     source: &'s str,
@@ -57,6 +61,9 @@ impl<'s> Ignores<'s> {
         let mut ignores = Self::none(source);
         let mut long = None;
         for comment in &document.comments {
+            if ignores.all.len() + ignores.found.len() >= MAX_FOUND {
+                break;
+            }
             match parse(source, comment.span) {
                 None => {}
                 Some(Err(malformed)) => ignores.found.push(*malformed),
@@ -86,7 +93,7 @@ impl<'s> Ignores<'s> {
         let names = parsed.names.into_iter().map(|span| {
             let text = self.source.get(span.range()).unwrap_or_default();
             let code = codes::find(text);
-            if code.is_none() {
+            if code.is_none() && self.found.len() < MAX_FOUND {
                 self.found.push(unknown(text, span));
             }
             Name { code, span, used: false, refused: None }
@@ -169,6 +176,7 @@ impl<'s> Ignores<'s> {
                 self.found.extend(unused(self.source, ignore, compared));
             }
         }
+        self.found.truncate(MAX_FOUND);
         self.found
     }
 }

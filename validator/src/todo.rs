@@ -14,6 +14,10 @@ use crate::diagnostic::{Diagnostic, Severity};
 use crate::shape::{self, Repair};
 use crate::validate::Report;
 
+/// The values to be filled in after which no more are looked for: those behind are mistakes as others
+/// are.
+const MAX_FOUND: usize = 1_000;
+
 /// The values that are to be filled in.
 pub(crate) struct Todos(Vec<Todo>);
 
@@ -55,10 +59,9 @@ impl Todos {
         let mut refused = vec![false; self.0.len()];
         diagnostics.retain(|found| {
             let span = found.span();
-            let todo = self
-                .0
-                .iter()
-                .position(|todo| todo.span.start <= span.start && span.end <= todo.span.end);
+            // They stand in the order of the text, none within another.
+            let behind = self.0.partition_point(|todo| todo.span.start <= span.start);
+            let todo = behind.checked_sub(1).filter(|todo| span.end <= self.0[*todo].span.end);
             if let Some(todo) = todo {
                 let by_rule = found.code != codes::PLACEHOLDER.id;
                 refused[todo] |= by_rule && found.severity == Severity::Error;
@@ -86,7 +89,8 @@ fn collect(node: &Node, path: &mut Vec<String>, todos: &mut Vec<Todo>) {
     match &node.content {
         Content::String(text) => {
             let Some(note) = text.strip_prefix("TODO") else { return };
-            if note.starts_with(|c: char| c.is_alphanumeric() || c == '_') {
+            let is_word = note.starts_with(|c: char| c.is_alphanumeric() || c == '_');
+            if is_word || todos.len() >= MAX_FOUND {
                 return;
             }
             todos.push(Todo {

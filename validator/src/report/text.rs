@@ -8,7 +8,7 @@ use longshore_schema::{LineIndex, Span};
 
 use super::files;
 use crate::codes;
-use crate::diagnostic::{Diagnostic, Label, Safety, Severity};
+use crate::diagnostic::{Diagnostic, Label, Safety, Severity, escaped};
 use crate::validate::Report;
 
 /// The report for a person: each finding with the lines that it is about, those in the manifest
@@ -20,6 +20,7 @@ pub fn render_text(report: &Report, file: &str, source: &str, colour: bool) -> S
     let mut left = MAX_SHOWN;
     let mut count = 0;
     for (file, source, diagnostics) in files(report, file, source) {
+        let file = escaped(file.into_owned());
         let (source, lines) = (masked(source, diagnostics), LineIndex::new(source));
         for diagnostic in diagnostics.iter().take(left) {
             text.push_str(&renderer.render(&groups(diagnostic, &file, &source, &lines)));
@@ -31,7 +32,7 @@ pub fn render_text(report: &Report, file: &str, source: &str, colour: bool) -> S
     if let Some(more) = count.checked_sub(MAX_SHOWN).filter(|more| *more > 0) {
         let _ = write!(text, "{more} more findings are not shown\n\n");
     }
-    text.push_str(&totals(report, file));
+    text.push_str(&totals(report, &escaped(file.to_owned())));
     text.push('\n');
     text
 }
@@ -169,6 +170,7 @@ fn fixes(report: &Report) -> String {
 pub fn render_concise(report: &Report, file: &str, source: &str) -> String {
     let mut text = String::new();
     for (file, source, diagnostics) in files(report, file, source) {
+        let file = escaped(file.into_owned());
         let lines = LineIndex::new(source);
         for diagnostic in diagnostics {
             let Diagnostic { code, severity, message, .. } = diagnostic;

@@ -10,6 +10,7 @@ mod read;
 mod select;
 mod text;
 
+use std::collections::HashMap;
 use std::sync::OnceLock;
 
 use longshore_schema::stream::Decode;
@@ -23,6 +24,9 @@ use read::Parsed;
 
 pub use privacy::is_private;
 pub use select::{JsonType, select, types};
+
+/// The most findings of a kind in one fixture.
+pub(crate) const MAX_FOUND: usize = 1_000;
 
 /// A file beside a manifest that holds one recorded response.
 ///
@@ -145,6 +149,12 @@ impl Samples {
         for (index, fixture) in fixtures.iter().enumerate() {
             let mut own = Vec::new();
             samples.extend(read::read(manifest, index, fixture, left_out, &mut own));
+            let mut counts = HashMap::new();
+            own.retain(|diagnostic| {
+                let count = counts.entry(diagnostic.code).or_insert(0);
+                *count += 1;
+                *count <= MAX_FOUND
+            });
             found.extend(own.into_iter().map(|diagnostic| (index, diagnostic)));
         }
         (Self { samples }, found)

@@ -92,6 +92,9 @@ const INVENTED: [&str; 9] = [
     "****",
 ];
 
+/// The bytes of a key that are looked at: it is compared for every value below it.
+const MAX_KEY: usize = 128;
+
 /// All leaks in a fixture, each at its exact place.
 pub(crate) fn in_fixture(source: &str, root: &Node) -> Vec<Diagnostic> {
     let mut found = Vec::new();
@@ -145,9 +148,10 @@ fn leaks(key: &str, header: bool, text: &str, hit: &mut dyn FnMut(Leak, Option<R
     }
 }
 
-/// A key in small letters without what stands between words.
+/// A key in small letters without what stands between words; of a very long one, its end.
 fn plain(key: &str) -> String {
-    key.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
+    let end = &key[key.ceil_char_boundary(key.len().saturating_sub(MAX_KEY))..];
+    end.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
 }
 
 fn invented(text: &str) -> bool {

@@ -74,13 +74,11 @@ pub(super) fn response(
         );
         return None;
     }
-    let before = found.len();
-    for entry in root.entries() {
-        if !MEMBERS.contains(&entry.key.as_str()) {
-            found.push(unknown_member(root, entry));
-        }
-    }
-    if found.len() > before {
+    let is_unknown = |entry: &&Entry| !MEMBERS.contains(&entry.key.as_str());
+    let mut unknown = root.entries().iter().filter(is_unknown).peekable();
+    if unknown.peek().is_some() {
+        let free: Vec<_> = MEMBERS.into_iter().filter(|name| root.entry(name).is_none()).collect();
+        found.extend(unknown.map(|entry| unknown_member(&free, entry)));
         return None;
     }
     let status = status(root, found);
@@ -235,11 +233,10 @@ fn document(text: &str, found: &mut Vec<Diagnostic>) -> Option<Node> {
     }
 }
 
-fn unknown_member(root: &Node, entry: &Entry) -> Diagnostic {
+fn unknown_member(free: &[&str], entry: &Entry) -> Diagnostic {
     let message = format!("a fixture has no member `{}`", entry.key);
     let diagnostic = Diagnostic::new(&codes::FIXTURE_SHAPE, entry.key_span, message);
-    let free = MEMBERS.into_iter().filter(|member| root.entry(member).is_none());
-    match closest(&entry.key, free) {
+    match closest(&entry.key, free.iter().copied()) {
         Some(meant) => diagnostic.label(format!("did you mean `{meant}`?")).fix(
             Safety::Safe,
             format!("rename it to `{meant}`"),

@@ -1,6 +1,6 @@
 //! What a JSONPath selects among nodes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fmt;
 
 use longshore_schema::yaml::{Content, Node};
@@ -69,7 +69,8 @@ pub fn select<'n>(path: &JsonPath, node: &'n Node) -> Vec<&'n Node> {
         walk(steps, node, &mut found);
     } else {
         let document = node.to_json();
-        let selected: Vec<_> = path.select(&document).into_iter().map(std::ptr::from_ref).collect();
+        let selected: HashSet<_> =
+            path.select(&document).into_iter().map(std::ptr::from_ref).collect();
         same(&selected, &document, node, &mut found);
     }
     found
@@ -107,8 +108,13 @@ fn walk<'n>(steps: &[Step], node: &'n Node, found: &mut Vec<&'n Node>) {
 }
 
 /// The nodes of those values of the same document that were selected.
-fn same<'n>(selected: &[*const Value], value: &Value, node: &'n Node, found: &mut Vec<&'n Node>) {
-    if selected.iter().any(|selected| std::ptr::eq(*selected, value)) {
+fn same<'n>(
+    selected: &HashSet<*const Value>,
+    value: &Value,
+    node: &'n Node,
+    found: &mut Vec<&'n Node>,
+) {
+    if selected.contains(&std::ptr::from_ref(value)) {
         found.push(node);
     }
     match &node.content {

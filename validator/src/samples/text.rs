@@ -85,8 +85,11 @@ fn escape_length(text: &str) -> usize {
     }
 }
 
+/// The longest name of a CSV column, in bytes: every row repeats it.
+const MAX_NAME: usize = 128;
+
 /// The rows of a CSV text (RFC 4180) as mappings from the names in its first row to texts; an empty
-/// field is null.
+/// field is null. Columns with longer names than [`MAX_NAME`] are left out.
 pub(super) fn rows(decoded: &Decoded) -> Vec<Node> {
     let mut lines = lines(decoded).into_iter();
     let header: Vec<_> = lines.next().unwrap_or_default();
@@ -98,7 +101,7 @@ pub(super) fn rows(decoded: &Decoded) -> Vec<Node> {
             };
             let entries =
                 header.iter().zip(fields).filter_map(|(name, value)| match &name.content {
-                    Content::String(key) => {
+                    Content::String(key) if key.len() <= MAX_NAME => {
                         Some(Entry { key: key.clone(), key_span: name.span, value })
                     }
                     _ => None,

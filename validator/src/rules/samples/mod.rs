@@ -14,7 +14,7 @@ mod view;
 use super::Context;
 use crate::codes;
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::samples::{Fixture, Samples};
+use crate::samples::{Fixture, MAX_FOUND, Samples};
 
 use view::View;
 
@@ -72,6 +72,7 @@ pub(crate) fn run(
 /// once.
 fn once(mut own: Vec<Diagnostic>, found: &mut Vec<Diagnostic>) {
     own.sort_by_key(|diagnostic| diagnostic.severity);
+    own.truncate(MAX_FOUND);
     for diagnostic in own {
         let span = diagnostic.span();
         let known = found.iter().any(|known| {

@@ -1,9 +1,10 @@
 //! The records are where `records` says, and each has a key of its own.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 
 use longshore_schema::yaml::{Content, Node};
-use longshore_schema::{JsonPath, Step};
+use longshore_schema::{JsonPath, Span, Step};
 
 use super::paths::written;
 use super::view::View;
@@ -29,16 +30,19 @@ pub(super) fn elsewhere(view: &View<'_>, found: &mut Vec<Diagnostic>) {
         if records.is_singular() || bodies.iter().any(|(_, body)| objects(body)) {
             continue;
         }
-        let mut lists = Vec::new();
+        // The longest of the least deep.
+        let mut best: Option<((usize, Reverse<usize>), String, usize, Span)> = None;
         for (fixture, body) in &bodies {
             let mut way = Vec::new();
             lists_in(body, &mut way, &mut |way, node, length| {
-                lists.push((way.len(), usize::MAX - length, written(way), *fixture, node.span));
+                let rank = (way.len(), Reverse(length));
+                if best.as_ref().is_none_or(|(best, ..)| rank < *best) {
+                    best = Some((rank, written(way), *fixture, node.span));
+                }
             });
         }
-        lists.sort();
-        let Some((_, _, list, fixture, span)) = lists.first() else { continue };
-        let place = view.place(*fixture, *span);
+        let Some((_, list, fixture, span)) = best else { continue };
+        let place = view.place(fixture, span);
         let meant = format!("{list}[*]");
         found.push(
             Diagnostic::new(

@@ -2,25 +2,34 @@
 
 use std::collections::BTreeMap;
 
-use longshore_schema::Step;
 use longshore_schema::yaml::{Content, Node};
+use longshore_schema::{Span, Step};
 
 use super::paths::written;
-use super::view::View;
+use super::view::{Record, View};
 use crate::codes;
 use crate::diagnostic::Diagnostic;
-use crate::samples::JsonType;
+use crate::samples::{JsonType, MAX_FOUND};
 
 /// Members deeper than this are not compared.
 const MAX_DEPTH: usize = 6;
+
+/// What is known of a member, and of those below it.
+#[derive(Default)]
+struct Known<'v> {
+    /// The type that it has first, and where; none once another was found.
+    first: Option<(JsonType, usize, Span)>,
+    seen: bool,
+    members: BTreeMap<&'v str, Known<'v>>,
+}
 
 /// Members that are of one type in some recorded records and of another in others.
 pub(super) fn mixed(view: &View<'_>) -> Vec<(usize, Diagnostic)> {
     let mut found = Vec::new();
     for fetch in &view.fetches {
-        let mut known = BTreeMap::new();
+        let mut known = Known::default();
         for record in view.fetched(fetch) {
-            compare(view, record.fixture, record.node, &mut Vec::new(), &mut known, &mut found);
+            compare(view, record, &mut Vec::new(), &mut known, &mut found);
         }
     }
     found
@@ -34,34 +43,38 @@ fn type_of(node: &Node) -> JsonType {
     }
 }
 
-fn compare(
+fn compare<'v>(
     view: &View<'_>,
-    fixture: usize,
-    node: &Node,
-    way: &mut Vec<Step>,
-    known: &mut BTreeMap<String, Option<(JsonType, String)>>,
+    record: Record<'v>,
+    way: &mut Vec<&'v str>,
+    known: &mut Known<'v>,
     found: &mut Vec<(usize, Diagnostic)>,
 ) {
     if way.len() >= MAX_DEPTH {
         return;
     }
-    for entry in node.entries() {
-        let is = type_of(&entry.value);
+    for entry in record.node.entries() {
         if entry.value.content == Content::Null {
             continue;
         }
-        way.push(Step::Member(entry.key.clone()));
-        let path = written(way);
-        let place = view.place(fixture, entry.value.span);
-        let first = known.entry(path.clone()).or_insert_with(|| Some((is, place)));
-        if let Some((type_, place)) = first.take_if(|(type_, _)| *type_ != is) {
-            let message = format!("`{path}` is a {is} here and a {type_} elsewhere");
-            let diagnostic = Diagnostic::new(&codes::MIXED_TYPES, entry.value.span, message).help(
-                format!("compare it with {place}: if the app really writes both, map it as text"),
-            );
-            found.push((fixture, diagnostic));
+        let is = type_of(&entry.value);
+        let span = entry.value.span;
+        way.push(&entry.key);
+        let known = known.members.entry(&entry.key).or_default();
+        if !std::mem::replace(&mut known.seen, true) {
+            known.first = Some((is, record.fixture, span));
+        } else if let Some((type_, fixture, first)) =
+            known.first.take_if(|(type_, ..)| *type_ != is).filter(|_| found.len() < MAX_FOUND)
+        {
+            let steps: Vec<_> = way.iter().map(|name| Step::Member((*name).to_owned())).collect();
+            let message = format!("`{}` is a {is} here and a {type_} elsewhere", written(&steps));
+            let place = view.place(fixture, first);
+            let diagnostic = Diagnostic::new(&codes::MIXED_TYPES, span, message).help(format!(
+                "compare it with {place}: if the app really writes both, map it as text"
+            ));
+            found.push((record.fixture, diagnostic));
         }
-        compare(view, fixture, &entry.value, way, known, found);
+        compare(view, Record { node: &entry.value, ..record }, way, known, found);
         way.pop();
     }
 }

@@ -340,6 +340,10 @@ fn counted(count: usize) -> String {
     }
 }
 
+/// The longest key and the most keys and values that are compared letter by letter: each comparison
+/// costs the product of two lengths.
+const MAX_COMPARED: (usize, usize) = (64, 200);
+
 /// Keys of a table that no recorded value is, while one is written almost the same; or a table that
 /// knows no recorded value at all.
 fn misspelt(
@@ -352,10 +356,13 @@ fn misspelt(
     let unused = || keys.iter().filter(|(key, _)| !known.contains(key));
     let same = |key: &str, value: &str| {
         key.eq_ignore_ascii_case(value)
-            || (key.len() > 3 && strsim::damerau_levenshtein(key, value) == 1)
+            || ((4..=MAX_COMPARED.0).contains(&key.len())
+                && key.len().abs_diff(value.len()) <= 4
+                && strsim::damerau_levenshtein(key, value) == 1)
     };
-    let slip = unused().find_map(|(key, span)| {
-        unknown.iter().find(|value| same(key, value)).map(|value| (*key, *span, *value))
+    let slip = unused().take(MAX_COMPARED.1).find_map(|(key, span)| {
+        let near = unknown.iter().take(MAX_COMPARED.1).find(|value| same(key, value));
+        near.map(|value| (*key, *span, *value))
     });
     if let Some((key, span, value)) = slip {
         let plain =
@@ -388,6 +395,7 @@ fn misspelt(
 fn activities(view: &View<'_>, found: &mut Vec<Diagnostic>) {
     for case in view.cases() {
         let Activity::From(source) = &case.case.activity else { continue };
+        let named: BTreeSet<&str> = source.when.iter().map(|(key, _)| key.value.as_str()).collect();
         let mut known = BTreeSet::new();
         let mut unknown = BTreeSet::new();
         for record in &case.records {
@@ -397,8 +405,7 @@ fn activities(view: &View<'_>, found: &mut Vec<Diagnostic>) {
             else {
                 continue;
             };
-            let listed = source.when.iter().any(|(key, _)| key.value == text);
-            if listed {
+            if named.contains(text.as_str()) {
                 known.insert(text)
             } else {
                 unknown.insert(text)
@@ -433,8 +440,8 @@ fn cases(view: &View<'_>, found: &mut Vec<Diagnostic>) {
         keys.extend(values_of(case).zip(listed.chain(tabled)));
     }
     let keys: Vec<_> = keys.iter().map(|(key, span)| (key.as_str(), *span)).collect();
-    let (known, unknown) =
-        texts.iter().map(String::as_str).partition(|text| keys.iter().any(|(key, _)| key == text));
+    let named: BTreeSet<&str> = keys.iter().map(|(key, _)| *key).collect();
+    let (known, unknown) = texts.iter().map(String::as_str).partition(|text| named.contains(text));
     misspelt(&keys, &known, &unknown, &choice.by.to_string(), found);
 }
 

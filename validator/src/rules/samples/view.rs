@@ -1,9 +1,11 @@
 //! One stream with what was recorded of it.
 
+use std::collections::HashMap;
+
+use longshore_schema::Span;
 use longshore_schema::map::{Activity, Attributes, Case, Map};
 use longshore_schema::stream::Stream;
 use longshore_schema::yaml::{Content, Node};
-use longshore_schema::{LineIndex, Span};
 
 use crate::rules::Context;
 use crate::rules::fetch::{Fetch, fetches};
@@ -64,7 +66,8 @@ impl<'v> View<'v> {
     /// Where something stands in a fixture: `fixtures/sign_ins/success.json:12`.
     pub(super) fn place(&self, fixture: usize, span: Span) -> String {
         let Some(fixture) = self.fixtures.get(fixture) else { return String::new() };
-        let (line, _) = LineIndex::new(fixture.text()).position(fixture.text(), span.start);
+        let before = fixture.text().bytes().take(span.start as usize);
+        let line = before.filter(|byte| *byte == b'\n').count() + 1;
         format!("{}:{line}", fixture.path())
     }
 
@@ -83,11 +86,15 @@ impl<'v> View<'v> {
             .chain([&choice.otherwise.value])
             .map(|case| CaseView { case, shared: Some(&choice.shared), records: Vec::new() })
             .collect();
+        let mut by_value = HashMap::new();
+        for (index, case) in cases.iter().enumerate() {
+            for value in values_of(case) {
+                by_value.entry(value).or_insert(index);
+            }
+        }
         for record in &self.records {
             let value = select(&choice.by, record.node).first().and_then(|node| text_of(node));
-            let index = cases.iter().position(|case| {
-                value.as_deref().is_some_and(|value| values_of(case).any(|known| known == value))
-            });
+            let index = value.and_then(|value| by_value.get(&value).copied());
             if let Some(view) = views.get_mut(index.unwrap_or(cases.len())) {
                 view.records.push(*record);
             }
