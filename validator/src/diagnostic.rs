@@ -178,8 +178,9 @@ impl Diagnostic {
 fn shown(text: String) -> String {
     let mut line = escaped(text);
     if line.len() > MAX_SHOWN {
-        let start = line.floor_char_boundary(KEPT.0);
-        let end = line.ceil_char_boundary(line.len() - KEPT.1);
+        let start = (0..=KEPT.0).rev().find(|at| line.is_char_boundary(*at)).unwrap_or(0);
+        let last = line.len() - KEPT.1;
+        let end = (last..).find(|at| line.is_char_boundary(*at)).unwrap_or(last);
         line.replace_range(start..end, "...");
     }
     line

@@ -150,7 +150,8 @@ fn leaks(key: &str, header: bool, text: &str, hit: &mut dyn FnMut(Leak, Option<R
 
 /// A key in small letters without what stands between words; of a very long one, its end.
 fn plain(key: &str) -> String {
-    let end = &key[key.ceil_char_boundary(key.len().saturating_sub(MAX_KEY))..];
+    let start = key.len().saturating_sub(MAX_KEY);
+    let end = (start..=key.len()).find_map(|at| key.get(at..)).unwrap_or_default();
     end.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
 }
 

@@ -31,17 +31,22 @@ pub(super) fn elsewhere(view: &View<'_>, found: &mut Vec<Diagnostic>) {
             continue;
         }
         // The longest of the least deep.
-        let mut best: Option<((usize, Reverse<usize>), String, usize, Span)> = None;
+        let mut best = None;
+        let mut place = (String::new(), 0, Span::default());
         for (fixture, body) in &bodies {
             let mut way = Vec::new();
             lists_in(body, &mut way, &mut |way, node, length| {
                 let rank = (way.len(), Reverse(length));
-                if best.as_ref().is_none_or(|(best, ..)| rank < *best) {
-                    best = Some((rank, written(way), *fixture, node.span));
+                if best.is_none_or(|best| rank < best) {
+                    best = Some(rank);
+                    place = (written(way), *fixture, node.span);
                 }
             });
         }
-        let Some((_, list, fixture, span)) = best else { continue };
+        if best.is_none() {
+            continue;
+        }
+        let (list, fixture, span) = place;
         let place = view.place(fixture, span);
         let meant = format!("{list}[*]");
         found.push(
