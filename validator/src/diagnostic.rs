@@ -180,7 +180,7 @@ fn shown(text: String) -> String {
     if line.len() > MAX_SHOWN {
         let start = (0..=KEPT.0).rev().find(|at| line.is_char_boundary(*at)).unwrap_or(0);
         let last = line.len() - KEPT.1;
-        let end = (last..).find(|at| line.is_char_boundary(*at)).unwrap_or(last);
+        let end = (last..line.len()).find(|at| line.is_char_boundary(*at)).unwrap_or(last);
         line.replace_range(start..end, "...");
     }
     line

@@ -163,7 +163,12 @@ fn hostile_fixtures() {
 
 #[test]
 fn as_many_fixtures_as_are_read() {
-    let fixture = |n: usize| Fixture::new(format!("fixtures/users/f{n}.json"), "{\"status\": 200, \"bdy\": {}}".to_owned());
+    let fixture = |n: usize| {
+        Fixture::new(
+            format!("fixtures/users/f{n}.json"),
+            "{\"status\": 200, \"bdy\": {}}".to_owned(),
+        )
+    };
     let fixtures: Vec<_> = (0..1_000).map(fixture).collect();
     let start = Instant::now();
     let report = validate_with_fixtures(GOOD, &fixtures, &Options::default());

@@ -72,10 +72,15 @@ fn patterns_are_compiled_within_bounds() {
 fn patterns_match_in_linear_time() {
     let evil = "(a+)+$";
     let source = with("user.uid: $.id", &format!("user.uid: {{ from: $.id, match: '{evil}' }}"));
-    let fixture = |size: usize| Fixture::new("fixtures/users/success.json".to_owned(), format!(
-            "{{\"status\": 200, \"body\": {{\"users\": [{{\"id\": \"{}!\"}}]}}}}",
-            "a".repeat(size)
-        ));
+    let fixture = |size: usize| {
+        Fixture::new(
+            "fixtures/users/success.json".to_owned(),
+            format!(
+                "{{\"status\": 200, \"body\": {{\"users\": [{{\"id\": \"{}!\"}}]}}}}",
+                "a".repeat(size)
+            ),
+        )
+    };
     let start = Instant::now();
     let report = validate_with_fixtures(&source, &[fixture(500_000)], &Options::default());
     assert!(start.elapsed() < BOUND, "{:?}", start.elapsed());
