@@ -1,5 +1,6 @@
 //! Inputs made to break a reader: each is answered, by every report and by the formatter, with
 //! findings that can be shown, in a time that grows no faster than the input.
+#![allow(clippy::format_collect, reason = "inputs are built once, and read more easily so")]
 
 mod characters;
 mod fixtures;
