@@ -90,7 +90,7 @@ fn junit() {
 
 #[test]
 fn sarif() {
-    let text = render_sarif(&few(), Path::new("/work"));
+    let text = render_sarif(&few(), Path::new("/folder"));
     let mut log: Value = serde_json::from_str(&text).unwrap();
     // The pages of the rules have tests of their own.
     for rule in log["runs"][0]["tool"]["driver"]["rules"].as_array_mut().unwrap() {

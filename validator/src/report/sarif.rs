@@ -212,8 +212,8 @@ mod tests {
 
     #[test]
     fn files_are_named_relative_to_the_working_directory() {
-        let here = Path::new("/work");
-        assert_eq!(uri("/work/my app/a.yaml", here), "my%20app/a.yaml");
+        let here = Path::new("/folder");
+        assert_eq!(uri("/folder/my app/a.yaml", here), "my%20app/a.yaml");
         assert_eq!(uri("./apps/a%b.yaml", here), "apps/a%25b.yaml");
         assert_eq!(uri("../a.yaml", here), "../a.yaml");
         assert_eq!(uri("/else/a.yaml", here), "file:///else/a.yaml");
