@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use longshore_schema::convert::{integer, is_ip};
+use longshore_schema::convert::{boolean, integer, is_ip};
 use longshore_schema::scalar::TimeFormat;
 use longshore_schema::time;
 use longshore_validator::ocsf::{Attribute, Enum, EnumId, Object, Primitive, Type, table};
@@ -49,13 +49,7 @@ impl Conversion {
             },
             Self::Boolean => match value {
                 Datum::Boolean(_) => value,
-                _ => match value.text(buffer).map(str::trim) {
-                    Some("1") => Datum::Boolean(true),
-                    Some("0") => Datum::Boolean(false),
-                    Some(text) if text.eq_ignore_ascii_case("true") => Datum::Boolean(true),
-                    Some(text) if text.eq_ignore_ascii_case("false") => Datum::Boolean(false),
-                    _ => Datum::Missing,
-                },
+                _ => value.text(buffer).and_then(boolean).map_or(Datum::Missing, Datum::Boolean),
             },
             Self::Timestamp(format) => value
                 .text(buffer)

@@ -1,6 +1,6 @@
 //! What the engine makes of a recorded value: `match`, `when`, `as`, and what the attribute holds.
 
-use longshore_schema::convert::{integer, is_ip};
+use longshore_schema::convert::{boolean, integer, is_ip};
 use longshore_schema::map::{Conversion, Source, Value};
 use longshore_schema::scalar::TimeFormat;
 use longshore_schema::stream::Window;
@@ -178,12 +178,7 @@ fn reads(conversion: Conversion, text: &str, truth: bool, format: &TimeFormat) -
             let number = serde_json::from_str::<serde_json::Number>(trimmed).ok();
             !truth && number.and_then(|number| number.as_f64()).is_some_and(f64::is_finite)
         }
-        Conversion::Boolean => {
-            truth
-                || matches!(trimmed, "0" | "1")
-                || trimmed.eq_ignore_ascii_case("true")
-                || trimmed.eq_ignore_ascii_case("false")
-        }
+        Conversion::Boolean => truth || boolean(text).is_some(),
         Conversion::Timestamp => time::parse(text, format).is_some(),
         Conversion::Ip => is_ip(trimmed),
     }
