@@ -3,12 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use longshore_engine::error::{Code, Error};
+use longshore_schema::yaml::MAX_SOURCE_BYTES;
 use longshore_validator::Fixture;
 
 use crate::manifests::not_read;
 
 /// The longest fixture that is read, as long as the validator takes.
-const MAX_BYTES: u64 = 1 << 20;
+const MAX_BYTES: u64 = MAX_SOURCE_BYTES as u64;
 /// The most fixtures that are read beside one manifest.
 const MAX_FIXTURES: usize = 1000;
 /// How deep fixtures lie below their folder: stream, step, file.

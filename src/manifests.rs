@@ -85,11 +85,11 @@ fn manifests(path: &Path) -> std::io::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// Why a manifest could not be read.
+/// Why a file or folder could not be read: a manifest, or what belongs to it.
 pub(crate) fn not_read(path: &Path, error: &std::io::Error) -> Error {
     let (cause, fix) = match error.kind() {
         std::io::ErrorKind::InvalidData => {
-            ("it is not text in UTF-8".to_owned(), "give a manifest, saved as UTF-8")
+            ("it is not text in UTF-8".to_owned(), "save it as UTF-8")
         }
         _ => (error.to_string(), "check the path, and that this user may read it"),
     };
