@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::Exit;
 use crate::arguments::{Explain, Format};
-use crate::terminal::{colour, complain, print};
+use crate::terminal::{colour, misused, print};
 
 pub(crate) fn run(command: &Explain) -> Exit {
     let Some(name) = &command.rule else {
@@ -23,16 +23,11 @@ pub(crate) fn run(command: &Explain) -> Exit {
     };
     let Some(code) = codes::find(name) else {
         let shown: String = name.chars().take(40).collect();
-        complain(&match codes::nearest(name) {
-            Some(meant) => format!(
-                "error: there is no rule `{shown}`\n  fix:   longshore explain {} ({})",
-                meant.id, meant.name
-            ),
-            None => {
-                format!("error: there is no rule `{shown}`\n  fix:   longshore explain lists all")
-            }
-        });
-        return Exit::Usage;
+        let fix = match codes::nearest(name) {
+            Some(meant) => format!("longshore explain {} ({})", meant.id, meant.name),
+            None => "longshore explain lists all".to_owned(),
+        };
+        return misused(&format!("there is no rule `{shown}`"), &fix);
     };
     match command.format {
         Format::Text if colour() => print(&with_headings(&explain(code))),

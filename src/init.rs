@@ -8,7 +8,7 @@ use longshore_schema::scalar::{Name, Scalar};
 
 use crate::Exit;
 use crate::arguments::Init;
-use crate::terminal::{complain, fail, print};
+use crate::terminal::{complain, fail, misused, print};
 
 /// A manifest with what every app needs, and `TODO` where the app's own facts belong.
 const SCAFFOLD: &str = include_str!("scaffold.yaml");
@@ -16,9 +16,7 @@ const SCAFFOLD: &str = include_str!("scaffold.yaml");
 pub(crate) fn run(command: &Init) -> Exit {
     let name = command.id.as_str();
     if let Err(error) = Name::parse(name) {
-        let fix = error.help.map(|help| format!("\n  fix:   {help}")).unwrap_or_default();
-        complain(&format!("error: {}{fix}", error.message));
-        return Exit::Usage;
+        return misused(&error.message, error.help.as_deref().unwrap_or("choose another id"));
     }
     let folder = command.directory.clone().unwrap_or_default().join(name);
     let path = folder.join("manifest.yaml");

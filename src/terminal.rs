@@ -27,6 +27,12 @@ pub(crate) fn fail(error: &Error) -> Exit {
     Exit::Failed
 }
 
+/// Says what is wrong with how the command was called, and how to call it.
+pub(crate) fn misused(what: &str, fix: &str) -> Exit {
+    complain(&format!("error: {what}\n  fix:   {fix}"));
+    Exit::Usage
+}
+
 /// The error of a command that ends with it: nothing is tried again unless it is started again.
 pub(crate) fn once(mut error: Error) -> Error {
     if !matches!(error.retry, Retry::Later(Some(_))) {

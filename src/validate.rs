@@ -15,7 +15,7 @@ use crate::diff::unified;
 use crate::manifests::{collect, not_read, not_written, read};
 use crate::settings::{Finder, Settings};
 use crate::summary::plural;
-use crate::terminal::{colour, complain, fail, print};
+use crate::terminal::{colour, complain, fail, misused, print};
 use crate::write::replace;
 use crate::{Exit, fixtures, settings};
 
@@ -32,13 +32,11 @@ pub(crate) fn run(command: &Validate) -> Exit {
     let mut pass = Pass { command, finder, kept: Vec::new(), counts: Counts::default() };
     let paths = collect(&command.paths, &mut |error| pass.counts.unreadable(&error));
     if let Some(base) = command.base.as_ref().filter(|base| paths.len() > 1 && base.is_file()) {
-        complain(&format!(
-            "error: {} is one manifest, and {} are to be compared with it\n  fix:   name one \
-             manifest, or a folder that holds the earlier ones under the same paths",
-            base.display(),
-            paths.len()
-        ));
-        return Exit::Usage;
+        let (base, count) = (base.display(), paths.len());
+        return misused(
+            &format!("{base} is one manifest, and {count} are to be compared with it"),
+            "name one manifest, or a folder that holds the earlier ones under the same paths",
+        );
     }
     for path in paths {
         pass.look_at(&path);

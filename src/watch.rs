@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use crate::arguments::Validate;
 use crate::manifests::collect;
 use crate::settings::NAME;
-use crate::terminal::{complain, print, stopped};
+use crate::terminal::{complain, misused, print, stopped};
 use crate::{Exit, base, fixtures, validate};
 
 /// How often files are looked at; asking for their times costs next to nothing.
@@ -17,8 +17,7 @@ const PAUSE: Duration = Duration::from_millis(300);
 /// Validates, and again after each change, until the person has seen enough.
 pub(crate) async fn run(command: &Validate) -> Exit {
     if command.paths.iter().any(|path| path.as_os_str() == "-") {
-        complain("error: standard input cannot be watched\n  fix:   name files or folders");
-        return Exit::Usage;
+        return misused("standard input cannot be watched", "name files or folders");
     }
     let stopped = stopped();
     tokio::pin!(stopped);
