@@ -55,12 +55,27 @@ fn related<'c>(name: &str, candidates: Vec<&'c str>) -> Option<&'c str> {
 
 /// `a`, `a or b`, `a, b or c`, each in backquotes.
 pub(crate) fn one_of<'n>(names: impl IntoIterator<Item = &'n str>) -> String {
-    let quoted: Vec<_> = names.into_iter().map(|name| format!("`{name}`")).collect();
-    match quoted.split_last() {
-        Some((last, [])) => last.clone(),
-        Some((last, rest)) => format!("{} or {last}", rest.join(", ")),
-        None => "nothing".to_owned(),
+    joined(&quoted(names), "or").unwrap_or_else(|| "nothing".to_owned())
+}
+
+/// `a`, `a and b`, `a, b and c`, each in backquotes.
+pub(crate) fn all_of<'n>(names: impl IntoIterator<Item = &'n str>) -> String {
+    joined(&quoted(names), "and").unwrap_or_else(|| "nothing".to_owned())
+}
+
+fn quoted<'n>(names: impl IntoIterator<Item = &'n str>) -> Vec<String> {
+    names.into_iter().map(|name| format!("`{name}`")).collect()
+}
+
+/// Words with commas between them, and a conjunction before the last; `None` without words.
+pub(crate) fn joined(words: &[impl AsRef<str>], conjunction: &str) -> Option<String> {
+    let (last, rest) = words.split_last()?;
+    let last = last.as_ref();
+    if rest.is_empty() {
+        return Some(last.to_owned());
     }
+    let rest: Vec<_> = rest.iter().map(AsRef::as_ref).collect();
+    Some(format!("{} {conjunction} {last}", rest.join(", ")))
 }
 
 #[cfg(test)]
@@ -84,5 +99,7 @@ mod tests {
     fn alternatives_read_as_a_sentence() {
         assert_eq!(one_of(["a"]), "`a`");
         assert_eq!(one_of(["a", "b", "c"]), "`a`, `b` or `c`");
+        assert_eq!(all_of(["a or b", "c"]), "`a or b` and `c`");
+        assert_eq!(joined(&[] as &[&str], "or"), None);
     }
 }

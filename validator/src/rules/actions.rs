@@ -8,7 +8,7 @@ use longshore_schema::template::{Expression, Part as Piece};
 use longshore_schema::{Span, Spanned, Table, Template};
 
 use super::Context;
-use super::asked::key_of;
+use super::asked::{is_needed_by, key_of};
 use super::expectations::within;
 use super::fetch::{Part, action_templates, templates};
 use super::requirements::undeclared;
@@ -275,11 +275,7 @@ pub(crate) fn reverts(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
 
 /// Where permissions are declared, an action names those that it takes.
 pub(crate) fn permissions(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
-    let shared =
-        cx.manifest.permissions.iter().any(|(_, permission)| {
-            permission.needed_by.iter().any(|name| name.as_str() == "actions")
-        });
-    if cx.manifest.permissions.is_empty() || shared {
+    if cx.manifest.permissions.is_empty() || is_needed_by(cx.manifest, "actions") {
         return;
     }
     for (name, _) in cx.manifest.actions.iter().filter(|(_, action)| action.permissions.is_empty())

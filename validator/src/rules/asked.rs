@@ -1,6 +1,8 @@
 //! What is asked of the app outside of streams: settings, probes, and what actions look up.
 
+use longshore_schema::posture::Check;
 use longshore_schema::probe::Probe;
+use longshore_schema::scalar::Name;
 use longshore_schema::stream::{Decode, Request};
 use longshore_schema::{Manifest, Span, Spanned};
 
@@ -12,6 +14,17 @@ use super::sites::streams;
 pub(crate) struct Asked<'m> {
     pub(crate) keys: Vec<&'m str>,
     pub(crate) probe: &'m Spanned<Probe>,
+}
+
+/// All checks of the posture in order.
+pub(crate) fn checks(manifest: &Manifest) -> impl Iterator<Item = &(Spanned<Name>, Check)> {
+    manifest.posture.iter().flat_map(|posture| &posture.checks.value)
+}
+
+/// Whether a permission says that this is what needs it.
+pub(crate) fn is_needed_by(manifest: &Manifest, part: &str) -> bool {
+    let mut named = manifest.permissions.iter().flat_map(|(_, permission)| &permission.needed_by);
+    named.any(|name| name.as_str() == part)
 }
 
 /// All probes in order.
@@ -34,12 +47,12 @@ pub(crate) fn probes(manifest: &Manifest) -> Vec<Asked<'_>> {
             add(&["prerequisites", "probe"], name.as_str(), probe);
         }
     }
-    for (name, check) in manifest.posture.iter().flat_map(|posture| &posture.checks.value) {
-        let checks = ["posture", "checks", name.as_str()];
+    for (name, check) in checks(manifest) {
+        let keys = ["posture", "checks", name.as_str()];
         if let Some(probe) = &check.applies_when {
-            all.push(Asked { keys: [&checks[..], &["applies_when"]].concat(), probe });
+            all.push(Asked { keys: [&keys[..], &["applies_when"]].concat(), probe });
         }
-        all.push(Asked { keys: [&checks[..], &["probe"]].concat(), probe: &check.probe });
+        all.push(Asked { keys: [&keys[..], &["probe"]].concat(), probe: &check.probe });
     }
     all
 }

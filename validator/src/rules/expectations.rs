@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use longshore_schema::probe::Test;
 use longshore_schema::{Literal, Span, Spanned};
 
-use super::asked::probes;
+use super::asked::{checks, probes};
 use super::errors::for_people;
 use super::{Context, is_written};
 use crate::codes;
@@ -118,7 +118,7 @@ fn tests<'m>(
         let path = probe.select.as_ref().or(value);
         all.push((&probe.expect, path));
     }
-    for (_, check) in manifest.posture.iter().flat_map(|posture| &posture.checks.value) {
+    for (_, check) in checks(manifest) {
         all.extend(check.partial.iter().chain(&check.fail).map(|test| (test, None)));
     }
     for (_, action) in &manifest.actions {

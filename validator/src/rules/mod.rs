@@ -219,7 +219,7 @@ impl<'m> Context<'m> {
     /// The entry that these keys lead to.
     pub(crate) fn entry(&self, keys: &[&str]) -> Option<&'m Entry> {
         let (last, owner) = keys.split_last()?;
-        owner.iter().try_fold(self.root, |node, key| Some(&node.entry(key)?.value))?.entry(last)
+        at(self.root, owner)?.entry(last)
     }
 
     /// Whether what these keys lead to was loaded as it was written.
@@ -229,11 +229,10 @@ impl<'m> Context<'m> {
 
     /// Whether the mapping that these keys lead to has all the keys that were written.
     pub(crate) fn has_all_keys(&self, keys: &[&str]) -> bool {
-        let at = |root: &'m Node| {
-            let node = keys.iter().try_fold(root, |node, key| Some(&node.entry(key)?.value))?;
-            Some(node.entries())
+        let (Some(kept), Some(written)) = (at(self.root, keys), at(self.written, keys)) else {
+            return false;
         };
-        let (Some(kept), Some(written)) = (at(self.root), at(self.written)) else { return false };
+        let (kept, written) = (kept.entries(), written.entries());
         kept.len() == written.len() && kept.iter().zip(written).all(|(a, b)| a.key == b.key)
     }
 

@@ -9,16 +9,12 @@ use longshore_schema::requirement::Prerequisite;
 use longshore_schema::scalar::Name;
 use longshore_schema::{Span, Spanned};
 
-use super::asked::key_of;
+use super::asked::{checks, is_needed_by, key_of};
 use super::expectations::{cover_everything, disjoint, mixed, place, within};
 use super::requirements::undeclared;
 use super::{Context, is_written};
 use crate::codes;
 use crate::diagnostic::{Diagnostic, Safety};
-
-fn checks<'m>(cx: &Context<'m>) -> impl Iterator<Item = &'m (Spanned<Name>, Check)> {
-    cx.manifest.posture.iter().flat_map(|posture| &posture.checks.value)
-}
 
 /// A check earns points, unless it only informs.
 pub(crate) fn weights(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
@@ -27,7 +23,7 @@ pub(crate) fn weights(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
     };
     let mut all = 0;
     let mut informational = 0;
-    for (name, check) in checks(cx) {
+    for (name, check) in checks(cx.manifest) {
         all += 1;
         if !is_written(check.severity.span) {
             continue;
@@ -76,7 +72,7 @@ pub(crate) fn unknown(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
         .map(|(name, _)| name.as_str())
         .collect();
     let read: HashSet<_> = cx.manifest.settings.iter().map(|(name, _)| name.as_str()).collect();
-    for (name, check) in checks(cx) {
+    for (name, check) in checks(cx.manifest) {
         let settings = check.probe.settings.as_ref().map(|name| name.as_str());
         // Settings that are not there, or cannot be read, are reported as such.
         let shared = settings.is_some_and(|name| explained.contains(name) || !read.contains(name));
@@ -98,7 +94,7 @@ pub(crate) fn unknown(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
 
 /// What passes, what passes in part and what fails are three things.
 pub(crate) fn tiers(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
-    for (name, check) in checks(cx) {
+    for (name, check) in checks(cx.manifest) {
         let pass = &check.probe.expect;
         let mut report =
             |test: &Spanned<Test>, other: &Spanned<Test>, message: String, help: &str| {
@@ -192,7 +188,7 @@ fn looks_at(probe: &Probe) -> Option<String> {
 /// Checks of one setting agree with each other.
 pub(crate) fn contradictions(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
     let mut seen: HashMap<String, (&str, &Check)> = HashMap::new();
-    for (name, check) in checks(cx).filter(|(_, check)| check.applies_when.is_none()) {
+    for (name, check) in checks(cx.manifest).filter(|(_, check)| check.applies_when.is_none()) {
         let Some(key) = looks_at(&check.probe) else { continue };
         let Some((first_name, first)) = seen.get(&key) else {
             seen.insert(key, (name.as_str(), check));
@@ -223,7 +219,7 @@ pub(crate) fn conflicts(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
             needed.entry(key).or_default().push((name, prerequisite));
         }
     }
-    for (name, check) in checks(cx) {
+    for (name, check) in checks(cx.manifest) {
         let unknown = check.conflicts_with.iter().filter(|name| !known.contains(name.as_str()));
         for unknown in unknown.filter(|_| !unread) {
             let message = format!("there is no prerequisite `{unknown}`");
@@ -270,11 +266,8 @@ pub(crate) fn conflicts(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
 
 /// That nothing is found is good news only to an account that sees everything.
 pub(crate) fn absence(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
-    let shared =
-        cx.manifest.permissions.iter().any(|(_, permission)| {
-            permission.needed_by.iter().any(|name| name.as_str() == "posture")
-        });
-    for (name, check) in checks(cx) {
+    let shared = is_needed_by(cx.manifest, "posture");
+    for (name, check) in checks(cx.manifest) {
         let test = &check.probe.expect;
         let Test::Count(count) = &test.value else { continue };
         let none =

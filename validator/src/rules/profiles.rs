@@ -5,6 +5,7 @@ use longshore_schema::stream::Capability;
 use longshore_schema::yaml::{Content, Node};
 
 use super::Context;
+use super::asked::checks;
 use super::sites::streams;
 use crate::codes;
 use crate::diagnostic::Diagnostic;
@@ -58,10 +59,8 @@ pub(crate) fn prerequisites(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
                 }
             }
             Profile::Posture => {
-                let mut checks =
-                    cx.manifest.posture.iter().flat_map(|posture| &posture.checks.value);
                 // A fact is about what can be read, not a setting.
-                let judged = checks.any(|(_, check)| {
+                let judged = checks(cx.manifest).any(|(_, check)| {
                     check.probe.settings.is_some() || check.probe.request.is_some()
                 });
                 if !judged {

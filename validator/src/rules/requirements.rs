@@ -8,7 +8,7 @@ use longshore_schema::stream::{Capability, Pages};
 use longshore_schema::{Span, Spanned};
 
 use super::Context;
-use super::asked::{Asked, key_of, probes};
+use super::asked::{Asked, checks, key_of, probes};
 use super::sites::streams;
 use crate::codes;
 use crate::diagnostic::{Diagnostic, Safety};
@@ -366,7 +366,7 @@ pub(crate) fn permission_names(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
 fn named_permissions<'m>(cx: &Context<'m>) -> impl Iterator<Item = &'m Spanned<Name>> {
     let manifest = cx.manifest;
     let others = manifest.permissions.iter().flat_map(|(_, permission)| &permission.or);
-    let checks = manifest.posture.iter().flat_map(|posture| &posture.checks.value);
+    let checks = checks(manifest);
     let checks = checks.flat_map(|(_, check)| &check.permissions);
     let actions = manifest.actions.iter().flat_map(|(_, action)| &action.permissions);
     others.chain(checks).chain(actions)
@@ -400,7 +400,7 @@ pub(crate) fn traced(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
     let names: HashSet<_> = known.iter().copied().collect();
     known.extend(Capability::ALL.iter().map(|(name, _)| *name));
     let needed = meant(needed.map(|name| name.as_str()), &known);
-    let checks = needed.contains("posture");
+    let all_checks = needed.contains("posture");
     // A stream of the name goes before the capability, as in `Manifest::part`.
     let covered = |name: &str, provides: Capability| {
         let provides = provides.to_string();
@@ -420,8 +420,8 @@ pub(crate) fn traced(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
             )),
         );
     }
-    let all = cx.manifest.posture.iter().flat_map(|posture| &posture.checks.value);
-    for (name, check) in all.filter(|(_, check)| !checks && check.permissions.is_empty()) {
+    let all = checks(cx.manifest);
+    for (name, check) in all.filter(|(_, check)| !all_checks && check.permissions.is_empty()) {
         found.push(
             Diagnostic::new(
                 &codes::UNTRACED,

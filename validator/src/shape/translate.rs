@@ -14,7 +14,7 @@ use super::walk::{Kind, Mismatch};
 use super::{Found, schema};
 use crate::codes;
 use crate::diagnostic::{Diagnostic, Safety};
-use crate::suggest::{closest, near, one_of};
+use crate::suggest::{all_of, closest, joined, near};
 
 /// The tables whose entries stand for themselves: one that cannot be read is left out.
 const TABLES: [&str; 9] = [
@@ -158,7 +158,7 @@ impl<'s> Translation<'s> {
             } else if !free.is_empty() {
                 diagnostic = diagnostic.help(format!(
                     "remove it; the keys that may still be added here: {}",
-                    list(&free)
+                    all_of(free.iter().copied())
                 ));
             } else if !allowed.is_empty() {
                 diagnostic =
@@ -193,7 +193,8 @@ impl<'s> Translation<'s> {
             diagnostic = match schema::summary(owner, key) {
                 Some(summary) => {
                     let choices = schema::choices(owner, key);
-                    let choices = choices.map(|all| format!("; the choices are {}", list(&all)));
+                    let choices = choices
+                        .map(|all| format!("; the choices are {}", all_of(all.iter().copied())));
                     diagnostic.help(format!(
                         "add `{example}`: {}{}",
                         lower_first(&summary),
@@ -218,6 +219,7 @@ impl<'s> Translation<'s> {
         };
         let wants = |name: &str| types.contains(&name);
         let names: Vec<_> = types.iter().map(|name| type_name(name)).collect();
+        let wanted = joined(&names, "or").unwrap_or_else(|| "something else".to_owned());
         let span = if matches!(place.node.content, Content::Null) {
             place.key_span.unwrap_or(place.node.span)
         } else {
@@ -228,7 +230,7 @@ impl<'s> Translation<'s> {
         let mut diagnostic = Diagnostic::new(
             &codes::WRONG_TYPE,
             span,
-            format!("{} must be {}, not {what}", place.name(), join_or(&names)),
+            format!("{} must be {wanted}, not {what}", place.name()),
         );
         let choices: Vec<_> = expected.into_iter().flat_map(schema::properties).collect();
         diagnostic = match &place.node.content {
@@ -265,10 +267,14 @@ impl<'s> Translation<'s> {
                 let lead = if choose { "write one of the keys" } else { "the keys are" };
                 // A choice that must be made is made by who knows what hangs on it.
                 let made = expected.and_then(schema::required_choice).map(|(key, summary, all)| {
-                    format!("; `{key}` is one of {}: {}", list(&all), lower_first(&summary))
+                    format!(
+                        "; `{key}` is one of {}: {}",
+                        all_of(all.iter().copied()),
+                        lower_first(&summary)
+                    )
                 });
                 let made = made.filter(|_| !choose).unwrap_or_default();
-                diagnostic.help(format!("{lead} {}{made}", list(&choices)))
+                diagnostic.help(format!("{lead} {}{made}", all_of(choices.iter().copied())))
             }
             Content::Sequence(_) if wants("object") => {
                 diagnostic.help("write `name:` and its settings below, without the dash")
@@ -293,7 +299,7 @@ impl<'s> Translation<'s> {
             place.node.span,
             format!("`{shown}` is not a choice{}", place.at()),
         )
-        .help(format!("the choices are {}", list(options)));
+        .help(format!("the choices are {}", all_of(options.iter().copied())));
         if let Some(meant) = closest(text, options.iter().copied()) {
             let safety = Safety::of_suggestion(text, meant);
             diagnostic = diagnostic.label(format!("did you mean `{meant}`?")).fix(
@@ -368,7 +374,7 @@ impl<'s> Translation<'s> {
         diagnostic = if choices.is_empty() {
             diagnostic.help("add an entry, or remove the key")
         } else {
-            diagnostic.help(format!("choose one of {}", list(&choices)))
+            diagnostic.help(format!("choose one of {}", all_of(choices.iter().copied())))
         };
         for entry in known {
             diagnostic = diagnostic.also(entry.key_span, "a choice");
@@ -424,18 +430,6 @@ impl<'s> Translation<'s> {
                 return;
             }
         }
-    }
-}
-
-fn list(names: &[&str]) -> String {
-    one_of(names.iter().copied()).replace(" or ", " and ")
-}
-
-fn join_or(names: &[&str]) -> String {
-    match names.split_last() {
-        Some((last, [])) => (*last).to_owned(),
-        Some((last, rest)) => format!("{} or {last}", rest.join(", ")),
-        None => "something else".to_owned(),
     }
 }
 
