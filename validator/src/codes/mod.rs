@@ -120,7 +120,7 @@ pub(crate) fn compares(code: &Code) -> bool {
     [VERSION_NOT_RAISED.id, VERSION_TOO_SMALL.id, ID_CHANGED.id].contains(&code.id)
 }
 
-/// The code with this id, in capitals or not.
+/// The code with this id, in capitals or not, or with this name.
 #[must_use]
 pub fn find(id: &str) -> Option<&'static Code> {
     ALL.iter().copied().find(|code| code.id.eq_ignore_ascii_case(id) || code.name == id)

@@ -288,7 +288,7 @@ fn elsewhere(node: &Node, name: &str, way: &mut Vec<Step>) -> Option<String> {
     None
 }
 
-/// A path as it is written.
+/// A path as it is written (RFC 9535, 2.3.1: what a name in quotes has to escape).
 pub(super) fn written(steps: &[Step]) -> String {
     let mut text = "$".to_owned();
     for step in steps {
@@ -302,7 +302,13 @@ pub(super) fn written(steps: &[Step]) -> String {
                     text.push_str(name);
                 } else {
                     text.push_str("['");
-                    text.push_str(name);
+                    for c in name.chars() {
+                        match c {
+                            '\'' | '\\' => text.extend(['\\', c]),
+                            '\0'..='\u{1f}' => text.push_str(&format!("\\u{:04x}", u32::from(c))),
+                            c => text.push(c),
+                        }
+                    }
                     text.push_str("']");
                 }
             }
@@ -328,4 +334,18 @@ fn alike(nodes: &[&Node]) -> bool {
 
 pub(super) fn nodes<'v>(records: &[Record<'v>]) -> Vec<&'v Node> {
     records.iter().map(|record| record.node).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_a_path() {
+        for name in ["id", "first name", "it's", "a\\b", "a\nb", "9"] {
+            let text = written(&[Step::Member(name.to_owned()), Step::Every]);
+            assert!(JsonPath::parse(&text).is_ok(), "{text}");
+        }
+        assert_eq!(written(&[Step::Member("it's".to_owned())]), r"$['it\'s']");
+    }
 }

@@ -56,7 +56,7 @@ fn with_format(
         return diagnostic
             .help(format!("write the `format` of the time at {place}, with strptime conversions"));
     };
-    let quoted = if first.contains('%') { format!("\"{first}\"") } else { (*first).to_owned() };
+    let quoted = quoted(first);
     let diagnostic = diagnostic.help(match formats.as_slice() {
         [_] => format!("write `format: {quoted}`, which reads the time at {place}"),
         several => format!(
@@ -68,6 +68,11 @@ fn with_format(
     let safety = if formats.len() == 1 { Safety::Safe } else { Safety::Unsafe };
     let text = if replaces { quoted.clone() } else { format!(", format: {quoted}") };
     diagnostic.fix(safety, format!("write `format: {quoted}`"), edit, text)
+}
+
+/// A format as YAML takes it: a text cannot start with `%` there.
+fn quoted(format: &str) -> String {
+    if format.contains('%') { format!("\"{format}\"") } else { format.to_owned() }
 }
 
 /// A recorded time as it is shown; times are no secrets.
@@ -140,18 +145,15 @@ impl Checker<'_, '_> {
         if !outcomes.iter().all(unmatched) {
             return;
         }
-        let counted = counted(outcomes.len());
-        let place = self.view.place(outcomes[0].0.fixture, node_of(&outcomes[0].1).span);
-        found.push(
-            Diagnostic::new(
-                &codes::MATCH_NEVER,
-                capture.span,
-                format!("the pattern matches {counted}"),
-            )
-            .help(format!(
-                "compare it with the value at {place}, or record a value that it matches"
-            )),
-        );
+        let Some((record, Outcome::Unmatched(node))) = outcomes.first() else { return };
+        let message = match outcomes.len() {
+            1 => "the pattern does not match the recorded value".to_owned(),
+            many => format!("the pattern matches none of {many} recorded values"),
+        };
+        let place = self.view.place(record.fixture, node.span);
+        found.push(Diagnostic::new(&codes::MATCH_NEVER, capture.span, message).help(format!(
+            "compare it with the value at {place}, or record a value that it matches"
+        )));
     }
 
     fn table(
@@ -260,16 +262,12 @@ impl Checker<'_, '_> {
             }
             (None, None) => {
                 let mut diagnostic = with_format(view, diagnostic, &texts, record, None, false);
-                if let Some(first) = formats(&texts).first() {
-                    let quoted = if first.contains('%') {
-                        format!("\"{first}\"")
-                    } else {
-                        (*first).to_owned()
-                    };
+                let formats = formats(&texts);
+                if let Some(first) = formats.first() {
+                    let format = quoted(first);
                     let written = view.cx.source.get(self.value.span.range()).unwrap_or_default();
-                    let text = format!("{{ from: {written}, as: timestamp, format: {quoted} }}");
-                    let one = formats(&texts).len() == 1;
-                    let safety = if one { Safety::Safe } else { Safety::Unsafe };
+                    let text = format!("{{ from: {written}, as: timestamp, format: {format} }}");
+                    let safety = if formats.len() == 1 { Safety::Safe } else { Safety::Unsafe };
                     diagnostic = diagnostic.help(format!("write `{text}`")).fix(
                         safety,
                         format!("write `{text}`"),
@@ -282,14 +280,8 @@ impl Checker<'_, '_> {
         }
     }
 
-    /// The place of the value's path.
     fn span(&self) -> Span {
-        match &self.value.value {
-            Value::Source(source) => {
-                source.from.0.first().map_or(self.value.span, |from| from.span)
-            }
-            _ => self.value.span,
-        }
+        path_span(self.value)
     }
 
     fn holds(&self) -> &'static str {
@@ -301,6 +293,14 @@ impl Checker<'_, '_> {
             Type::Primitive(primitive) => name(primitive),
             Type::Object(_) => "an object",
         }
+    }
+}
+
+/// The place of a value's first path.
+fn path_span(value: &Spanned<Value>) -> Span {
+    match &value.value {
+        Value::Source(source) => source.from.0.first().map_or(value.span, |from| from.span),
+        _ => value.span,
     }
 }
 
@@ -319,25 +319,6 @@ fn name(primitive: Primitive) -> &'static str {
 
 fn list(types: &BTreeSet<JsonType>) -> String {
     types.iter().map(JsonType::to_string).collect::<Vec<_>>().join(" or ")
-}
-
-fn node_of<'v>(outcome: &Outcome<'v>) -> &'v Node {
-    static NOTHING: Node =
-        Node { span: Span { start: 0, end: 0 }, content: longshore_schema::yaml::Content::Null };
-    match outcome {
-        Outcome::Unmatched(node)
-        | Outcome::Unknown(node, _)
-        | Outcome::Held(node, _)
-        | Outcome::Refused(node, _) => node,
-        Outcome::Missing | Outcome::Replaced(_) => &NOTHING,
-    }
-}
-
-fn counted(count: usize) -> String {
-    match count {
-        1 => "not the recorded value".to_owned(),
-        many => format!("none of {many} recorded values"),
-    }
 }
 
 /// The longest key and the most keys and values that are compared letter by letter: each comparison
@@ -482,10 +463,6 @@ fn required(
             })
         };
         let Some(record) = case.records.iter().find(|record| !gives(record)) else { continue };
-        let span = match &value.value {
-            Value::Source(source) => source.from.0.first().map_or(value.span, |from| from.span),
-            _ => value.span,
-        };
         let place = view.place(record.fixture, record.node.span);
         let help = if path.as_str() == "time" {
             "select a member that every record has: without a time there is no event".to_owned()
@@ -495,7 +472,7 @@ fn required(
         found.push(
             Diagnostic::new(
                 &codes::REQUIRED_MISSING,
-                span,
+                path_span(value),
                 format!(
                     "a recorded record has no value for `{}`, which `{}` requires",
                     path.value, class.name
