@@ -22,11 +22,11 @@ pub(super) enum Outcome<'v> {
     /// The pattern of `match` matches no part of it.
     Unmatched(&'v Node),
     /// `when` does not know it, and `else` takes its place.
-    Unknown(&'v Node, String),
+    Unknown(String),
     /// `when` replaces it.
     Replaced(String),
     /// The attribute holds it. The text is what `when` did not know.
-    Held(&'v Node, Option<String>),
+    Held(Option<String>),
     /// It is not what is asked for.
     Refused(&'v Node, String),
 }
@@ -97,7 +97,7 @@ impl<'m> Flow<'m> {
                 return Outcome::Replaced(known.clone());
             }
             if self.source.is_some_and(|source| source.otherwise.is_some()) {
-                return Outcome::Unknown(node, text.unwrap_or_default());
+                return Outcome::Unknown(text.unwrap_or_default());
             }
             unknown.clone_from(&text);
         }
@@ -108,7 +108,7 @@ impl<'m> Flow<'m> {
             _ => self.holds(node, text.clone(), resolved),
         };
         if holds {
-            Outcome::Held(node, unknown)
+            Outcome::Held(unknown)
         } else {
             Outcome::Refused(node, text.unwrap_or_default())
         }

@@ -173,9 +173,9 @@ impl Checker<'_, '_> {
         let unknown: BTreeSet<&str> = outcomes
             .iter()
             .filter_map(|(_, outcome)| match outcome {
-                Outcome::Unknown(_, text)
-                | Outcome::Held(_, Some(text))
-                | Outcome::Refused(_, text) => Some(text.as_str()),
+                Outcome::Unknown(text) | Outcome::Held(Some(text)) | Outcome::Refused(_, text) => {
+                    Some(text.as_str())
+                }
                 _ => None,
             })
             .collect();
