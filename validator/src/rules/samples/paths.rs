@@ -305,7 +305,9 @@ pub(super) fn written(steps: &[Step]) -> String {
                     for c in name.chars() {
                         match c {
                             '\'' | '\\' => text.extend(['\\', c]),
-                            '\0'..='\u{1f}' => text.push_str(&format!("\\u{:04x}", u32::from(c))),
+                            '\0'..='\u{1f}' => {
+                                text.extend(["\\u", &format!("{:04x}", u32::from(c))]);
+                            }
                             c => text.push(c),
                         }
                     }
