@@ -44,12 +44,10 @@ fn help_and_version() {
     let mut shown = String::new();
     let commands = [
         "",
-        "init",
         "validate",
         "fmt",
         "explain",
         "schema",
-        "lsp",
         "run",
         "check",
         "connect",

@@ -201,7 +201,6 @@ fn every_option_of_the_command_line_is_described() {
         "fmt",
         "explain",
         "schema",
-        "lsp",
         "run",
         "check",
         "connect",
