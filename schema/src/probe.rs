@@ -67,7 +67,9 @@ pub struct Probe {
 /// Values are compared as they are written, so that the text `true` equals true; numbers are
 /// compared as numbers, also those written as text. Of several selected values every one must
 /// pass. JSON `null` is no value.
-#[derive(Clone, Debug, PartialEq)]
+// The derived reader is of the mapping; the trait's own also reads a value alone.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(remote = "Self", rename_all = "snake_case")]
 pub enum Test {
     /// It is this.
     Equals(Spanned<Literal>),
@@ -108,24 +110,10 @@ pub struct Count {
     pub at_most: Option<Spanned<u64>>,
 }
 
-/// The test as a mapping: one of these keys.
-#[derive(Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Form {
-    Equals(Spanned<Literal>),
-    Not(Spanned<Literal>),
-    In(Spanned<Vec<Spanned<Literal>>>),
-    AtLeast(Spanned<f64>),
-    AtMost(Spanned<f64>),
-    Between(Spanned<Between>),
-    Matches(Spanned<Pattern>),
-    Count(Spanned<Count>),
-}
-
 /// What stands where a test is expected.
 enum Written {
     Alone(Literal),
-    Form(Form),
+    Mapping(Test),
 }
 
 impl<'de> Deserialize<'de> for Written {
@@ -156,7 +144,7 @@ impl<'de> Deserialize<'de> for Written {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Written, A::Error> {
-                Form::deserialize(de::value::MapAccessDeserializer::new(map)).map(Written::Form)
+                Test::deserialize(de::value::MapAccessDeserializer::new(map)).map(Written::Mapping)
             }
         }
 
@@ -169,14 +157,7 @@ impl<'de> Deserialize<'de> for Test {
         let Spanned { value, span } = Spanned::<Written>::deserialize(deserializer)?;
         Ok(match value {
             Written::Alone(literal) => Self::Equals(Spanned::new(literal, span)),
-            Written::Form(Form::Equals(value)) => Self::Equals(value),
-            Written::Form(Form::Not(value)) => Self::Not(value),
-            Written::Form(Form::In(values)) => Self::In(values),
-            Written::Form(Form::AtLeast(number)) => Self::AtLeast(number),
-            Written::Form(Form::AtMost(number)) => Self::AtMost(number),
-            Written::Form(Form::Between(range)) => Self::Between(range),
-            Written::Form(Form::Matches(pattern)) => Self::Matches(pattern),
-            Written::Form(Form::Count(count)) => Self::Count(count),
+            Written::Mapping(test) => test,
         })
     }
 }

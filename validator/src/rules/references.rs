@@ -19,8 +19,8 @@ pub(crate) const ROOTS: [&str; 8] =
 /// Where members of the token response get names.
 const TOKEN: [&str; 3] = ["auth", "oauth2", "token"];
 
-/// The most unknown references that are told: each is compared with what there is.
-const MAX_FOUND: usize = 1_000;
+/// The most unknown names that are told: each is compared with what there is.
+pub(super) const MAX_FOUND: usize = 1_000;
 
 /// Every reference means something where it stands.
 pub(crate) fn resolve(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {

@@ -9,13 +9,11 @@ use longshore_schema::{Span, Spanned};
 
 use super::Context;
 use super::asked::{Asked, checks, key_of, probes};
+use super::references::MAX_FOUND;
 use super::sites::streams;
 use crate::codes;
 use crate::diagnostic::{Diagnostic, Safety};
 use crate::suggest::{closest, one_of};
-
-/// The most unknown names that are told: each is compared with what there is.
-const MAX_FOUND: usize = 1_000;
 
 /// A requirement can be found out, or it is said why not.
 pub(crate) fn answers(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
