@@ -4,10 +4,14 @@
 //! demo can start in the past and a test can let a day pass at once.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
+use tokio::sync::watch;
+
+/// What the monotonic time of clocks that run by themselves is counted from.
+static STARTED: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 /// A source of time; cheap to clone, and clones show the same time.
 #[derive(Clone)]
@@ -19,7 +23,15 @@ enum Kind {
     /// A chosen start; from there on, time passes as it does for everybody.
     Shifted { start: Timestamp, started: Instant },
     /// Time passes only by waiting.
-    Manual(Mutex<Timestamp>),
+    Manual(watch::Sender<Shown>),
+}
+
+/// What a manual clock shows.
+#[derive(Clone, Copy)]
+struct Shown {
+    now: Timestamp,
+    /// How much of the time that passed was silence of the other side.
+    silence: Duration,
 }
 
 impl Clock {
@@ -38,7 +50,10 @@ impl Clock {
     /// A clock that stands still at `start`, and jumps when somebody waits. For tests.
     #[must_use]
     pub fn manual(start: Timestamp) -> Self {
-        Self(Arc::new(Kind::Manual(Mutex::new(start))))
+        Self(Arc::new(Kind::Manual(watch::Sender::new(Shown {
+            now: start,
+            silence: Duration::ZERO,
+        }))))
     }
 
     /// The current time.
@@ -47,17 +62,51 @@ impl Clock {
         match &*self.0 {
             Kind::System => Timestamp::now(),
             Kind::Shifted { start, started } => later(*start, started.elapsed()),
-            Kind::Manual(now) => *now.lock().unwrap_or_else(PoisonError::into_inner),
+            Kind::Manual(shown) => shown.borrow().now,
+        }
+    }
+
+    /// How long this clock runs: for measuring how long the other side takes, whatever is done to
+    /// the date meanwhile. Of a manual clock, how long it was [stalled](Self::stall).
+    #[must_use]
+    pub fn monotonic(&self) -> Duration {
+        match &*self.0 {
+            Kind::System | Kind::Shifted { .. } => STARTED.elapsed(),
+            Kind::Manual(shown) => shown.borrow().silence,
+        }
+    }
+
+    /// Does `work`, and gives up after `limit`: `None`. A manual clock does not move by this; there,
+    /// it gives up when the clock was [stalled](Self::stall) for so long.
+    pub async fn timeout<T>(&self, limit: Duration, work: impl Future<Output = T>) -> Option<T> {
+        let Kind::Manual(shown) = &*self.0 else {
+            return tokio::time::timeout(limit, work).await.ok();
+        };
+        let mut watched = shown.subscribe();
+        let end = shown.borrow().silence.saturating_add(limit);
+        tokio::select! {
+            biased;
+            done = work => Some(done),
+            // The clock is borrowed here, so it cannot be closed meanwhile.
+            _ = watched.wait_for(|shown| shown.silence >= end) => None,
+        }
+    }
+
+    /// Lets time pass on a manual clock in which the other side is silent, for whoever waits for it
+    /// with a [`timeout`](Self::timeout). Other clocks pass by themselves.
+    pub fn stall(&self, duration: Duration) {
+        if let Kind::Manual(shown) = &*self.0 {
+            shown.send_modify(|shown| {
+                shown.now = later(shown.now, duration);
+                shown.silence = shown.silence.saturating_add(duration);
+            });
         }
     }
 
     /// Waits for `duration`; a manual clock advances by it at once.
     pub async fn sleep(&self, duration: Duration) {
-        if let Kind::Manual(now) = &*self.0 {
-            {
-                let mut now = now.lock().unwrap_or_else(PoisonError::into_inner);
-                *now = later(*now, duration);
-            }
+        if let Kind::Manual(shown) = &*self.0 {
+            shown.send_modify(|shown| shown.now = later(shown.now, duration));
             // A loop that only sleeps must still let the other tasks of the test run.
             tokio::task::yield_now().await;
         } else {
@@ -112,6 +161,27 @@ mod tests {
         assert_eq!(same.now().to_string(), "2026-03-05T00:00:00Z");
         clock.sleep(Duration::MAX).await;
         assert_eq!(same.now(), Timestamp::MAX);
+    }
+
+    #[tokio::test]
+    async fn a_manual_clock_gives_up_when_it_was_stalled() {
+        let clock = Clock::manual(noon());
+        let limit = Duration::from_secs(10);
+        let waited = async {
+            clock.timeout(limit, std::future::pending::<()>()).await;
+            clock.now()
+        };
+        let passes = async {
+            // Others who wait do not make the app silent.
+            clock.sleep(Duration::from_secs(60)).await;
+            clock.stall(Duration::from_secs(9));
+            tokio::task::yield_now().await;
+            clock.stall(Duration::from_secs(1));
+        };
+        let (gave_up, ()) = tokio::join!(waited, passes);
+        assert_eq!(gave_up.to_string(), "2026-03-01T12:01:10Z");
+        assert_eq!(clock.monotonic(), limit);
+        assert_eq!(clock.timeout(limit, async { 1 }).await, Some(1));
     }
 
     #[tokio::test]

@@ -58,7 +58,7 @@ impl Runner {
         let named = |error: Error| error.in_connection(&name);
         let store = Arc::new(Store::open(&folders.state).map_err(named)?);
         let delivery = Delivery::open(Arc::clone(&store), &folders.output).map_err(named)?;
-        let transport = Transport::new().map_err(named)?;
+        let transport = Transport::new().map_err(named)?.with_clock(clock.clone());
         let client = Client::new(&transport, plan.hosts.clone(), plan.connection.connect_to)
             .map_err(named)?;
         let authenticator = match &plan.auth {

@@ -14,6 +14,7 @@ use reqwest::header::{
 use reqwest::{Method, StatusCode, redirect};
 use url::{Position, Url};
 
+use crate::clock::Clock;
 use crate::error::{Code, Error, Result, Retry, printable};
 use crate::http::failure::{self, Failure, Resolver};
 use crate::http::hosts::{Hosts, place_of};
@@ -32,6 +33,7 @@ const USER_AGENT: &str = concat!("Longshore/", env!("CARGO_PKG_VERSION"));
 #[derive(Clone)]
 pub struct Transport {
     http: reqwest::Client,
+    clock: Clock,
 }
 
 impl Transport {
@@ -40,13 +42,19 @@ impl Transport {
     /// # Errors
     /// [`Code::NetTls`] if the system has no usable certificates.
     pub fn new() -> Result<Self> {
-        build(base()).map(|http| Self { http })
+        build(base()).map(|http| Self { http, clock: Clock::system() })
+    }
+
+    /// The same, with another clock to tell how long the app takes.
+    #[must_use]
+    pub fn with_clock(self, clock: Clock) -> Self {
+        Self { clock, ..self }
     }
 
     /// Without the system's proxy, which must not decide the result of a test.
     #[cfg(test)]
     pub(crate) fn without_proxy() -> Self {
-        Self { http: build(base().no_proxy()).unwrap() }
+        Self { http: build(base().no_proxy()).unwrap(), clock: Clock::system() }
     }
 }
 
@@ -60,6 +68,7 @@ impl fmt::Debug for Transport {
 #[derive(Clone)]
 pub struct Client {
     http: reqwest::Client,
+    clock: Clock,
     hosts: Hosts,
     connect_to: Option<SocketAddr>,
 }
@@ -91,7 +100,7 @@ impl Client {
                 .fix("use an address of this machine, such as 127.0.0.1:8080 or [::1]:8080"));
             }
         };
-        Ok(Self { http, hosts, connect_to })
+        Ok(Self { http, clock: transport.clock.clone(), hosts, connect_to })
     }
 
     /// The declared hosts.
@@ -122,14 +131,14 @@ impl Client {
             }
             let attempt = self.attempt(&hop, headers).map_err(|error| failed(error, sent))?;
             tracing::debug!(request = %place, "send");
-            let answer = match tokio::time::timeout(timeout, attempt).await {
-                Ok(Ok(answer)) => answer,
-                Ok(Err(error)) => {
+            let answer = match self.clock.timeout(timeout, attempt).await {
+                Some(Ok(answer)) => answer,
+                Some(Err(error)) => {
                     let sent = sent || !error.is_connect();
                     let error = failure::head(&error, &hop.url, CONNECT_TIMEOUT);
                     return Err(failed(self.at_stand_in(error), sent));
                 }
-                Err(_) => {
+                None => {
                     return Err(failed(failure::timeout(&hop.url, "answering", timeout), true));
                 }
             };
@@ -144,7 +153,8 @@ impl Client {
                 }
                 _ => {
                     let origin = (hop.url, place, request_id);
-                    return Ok(Response::new(answer, origin, request.max_body, timeout));
+                    let clock = self.clock.clone();
+                    return Ok(Response::new(answer, origin, request.max_body, timeout, clock));
                 }
             }
         }

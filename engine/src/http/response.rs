@@ -1,13 +1,14 @@
 //! What the app answers: the head at once, the body as it is pulled.
 
 use std::fmt;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use reqwest::StatusCode;
 use reqwest::header::HeaderMap;
 use url::Url;
 
+use crate::clock::Clock;
 use crate::error::{Code, Error, Result};
 use crate::http::failure;
 use crate::http::hosts::place_of;
@@ -34,6 +35,7 @@ pub struct Response {
     max_body: u64,
     timeout: Duration,
     waited: Duration,
+    clock: Clock,
 }
 
 impl Response {
@@ -42,6 +44,7 @@ impl Response {
         (url, place, request_id): (Url, String, String),
         max_body: u64,
         timeout: Duration,
+        clock: Clock,
     ) -> Self {
         Self {
             status: body.status(),
@@ -54,6 +57,7 @@ impl Response {
             max_body,
             timeout,
             waited: Duration::ZERO,
+            clock,
         }
     }
 
@@ -73,18 +77,18 @@ impl Response {
         if self.body.content_length().is_some_and(|length| length > self.max_body) {
             return Err(self.too_large());
         }
-        let started = Instant::now();
-        let answer = tokio::time::timeout(self.timeout, self.body.chunk()).await;
-        self.waited += started.elapsed();
+        let started = self.clock.monotonic();
+        let answer = self.clock.timeout(self.timeout, self.body.chunk()).await;
+        self.waited += self.clock.monotonic().saturating_sub(started);
         let chunk = match answer {
-            Err(_) => return Err(self.too_slow(self.timeout)),
-            Ok(Err(error)) => {
+            None => return Err(self.too_slow(self.timeout)),
+            Some(Err(error)) => {
                 return Err(
                     failure::body(&error, &self.url, self.received).in_request(self.place.clone())
                 );
             }
-            Ok(Ok(None)) => return Ok(None),
-            Ok(Ok(Some(chunk))) => chunk,
+            Some(Ok(None)) => return Ok(None),
+            Some(Ok(Some(chunk))) => chunk,
         };
         self.received += chunk.len() as u64;
         if self.received > self.max_body {

@@ -1,12 +1,13 @@
 //! What a poll has in hand between two commits: events, records that could not be mapped, items
 //! that are done.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use crate::clock::Clock;
 use crate::error::Result;
 use crate::map::{Mapped, Record, Scratch};
 use crate::plan::StreamPlan;
@@ -32,7 +33,9 @@ pub(super) struct Outbox<'p> {
     batch: Batch,
     rejected: Batch,
     finished: Vec<(String, Timestamp)>,
-    last_commit: Instant,
+    clock: Clock,
+    /// On the clock's monotonic time.
+    last_commit: Duration,
 }
 
 /// What can be forgotten with a commit.
@@ -48,6 +51,7 @@ impl<'p> Outbox<'p> {
         delivery: &'p Delivery,
         stream: StreamId,
         started: Timestamp,
+        clock: Clock,
     ) -> Self {
         Self {
             plan,
@@ -59,7 +63,8 @@ impl<'p> Outbox<'p> {
             batch: Batch::new(),
             rejected: Batch::new(),
             finished: Vec::new(),
-            last_commit: Instant::now(),
+            last_commit: clock.monotonic(),
+            clock,
         }
     }
 
@@ -121,10 +126,14 @@ impl<'p> Outbox<'p> {
         self.set_aside(item.to_string().as_bytes(), reason);
     }
 
-    /// When what is in hand has to be committed for its age; `None` if there is nothing.
-    pub(super) fn due_at(&self) -> Option<Instant> {
+    /// How long until what is in hand has to be committed for its age; `None` if there is nothing.
+    pub(super) fn due_in(&self) -> Option<Duration> {
         let empty = self.batch.is_empty() && self.rejected.is_empty() && self.finished.is_empty();
-        (!empty).then(|| self.last_commit + BATCH_AGE)
+        (!empty).then(|| BATCH_AGE.saturating_sub(self.age()))
+    }
+
+    fn age(&self) -> Duration {
+        self.clock.monotonic().saturating_sub(self.last_commit)
     }
 
     /// A listed item is read to its end.
@@ -151,8 +160,7 @@ impl<'p> Outbox<'p> {
 
     /// Whether it is time to commit, for its size or its age.
     pub(super) fn is_due(&self) -> bool {
-        self.batch.size() + self.rejected.size() >= BATCH_BYTES
-            || self.last_commit.elapsed() >= BATCH_AGE
+        self.batch.size() + self.rejected.size() >= BATCH_BYTES || self.age() >= BATCH_AGE
     }
 
     /// Makes everything in hand durable, together with the cursor.
@@ -183,7 +191,7 @@ impl<'p> Outbox<'p> {
             self.delivery.commit(events)
         })?;
         self.clear();
-        self.last_commit = Instant::now();
+        self.last_commit = self.clock.monotonic();
         Ok(committed)
     }
 }

@@ -98,7 +98,7 @@ impl<'p> Poll<'p> {
         let mut poll = Self {
             session,
             plan,
-            outbox: Outbox::new(plan, delivery, stream, started),
+            outbox: Outbox::new(plan, delivery, stream, started, session.clock.clone()),
             cursor,
             settings: None,
             facts: Arc::default(),
@@ -452,11 +452,10 @@ impl<'p> Poll<'p> {
     /// Waits for something, and commits what is in hand if that takes long.
     async fn meanwhile<T>(&mut self, work: impl Future<Output = T>) -> Result<T> {
         let mut work = std::pin::pin!(work);
-        while let Some(due) = self.outbox.due_at() {
-            tokio::select! {
-                biased;
-                done = &mut work => return Ok(done),
-                () = tokio::time::sleep_until(due.into()) => self.commit(None, false)?,
+        while let Some(due) = self.outbox.due_in() {
+            match self.session.clock.timeout(due, &mut work).await {
+                Some(done) => return Ok(done),
+                None => self.commit(None, false)?,
             }
         }
         Ok(work.await)
