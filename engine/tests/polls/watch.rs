@@ -1,5 +1,7 @@
 //! Watching: what is read is delivered soon, and nothing ends in silence.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use longshore_engine::poll::{Limits, Progress};
@@ -52,13 +54,17 @@ async fn no_wait_is_longer_than_a_day() {
 /// What was read is on disk while the next page is on its way, however long that takes.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_read_does_not_wait_for_the_next_page() {
-    let app = App::start(|asked| {
-        let more = asked.number("page").unwrap() == 1;
-        if !more {
-            tokio::task::block_in_place(|| std::thread::sleep(Duration::from_secs(6)));
+    let answered = Arc::new(AtomicBool::new(false));
+    let app = App::start({
+        let answered = Arc::clone(&answered);
+        move |asked| {
+            let more = asked.number("page").unwrap() == 1;
+            while !more && !answered.load(Ordering::SeqCst) {
+                tokio::task::block_in_place(|| std::thread::sleep(Duration::from_millis(5)));
+            }
+            let first = asked.number("page").unwrap() as i64;
+            json(&json!({ "records": [record(NOON + first)], "next": more.then_some("2") }))
         }
-        let first = asked.number("page").unwrap() as i64;
-        json(&json!({ "records": [record(NOON + first)], "next": more.then_some("2") }))
     })
     .await;
     let query = r#"page: "{{default page.cursor 1}}""#;
@@ -66,8 +72,18 @@ async fn what_was_read_does_not_wait_for_the_next_page() {
     let runner = tenant.open();
     let streams = runner.select(&["events".to_owned()]).unwrap();
     let polled = tokio::spawn(async move { runner.once(&streams, Limits::default()).await });
-    tokio::time::sleep(Duration::from_secs(4)).await;
-    assert_eq!(tenant.delivered().len(), 1);
+    let until = async |done: &dyn Fn() -> bool| {
+        while !done() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let both = async {
+        until(&|| app.requests().len() == 2).await;
+        tenant.clock.stall(Duration::from_secs(3));
+        until(&|| tenant.delivered().len() == 1).await;
+    };
+    tokio::time::timeout(Duration::from_secs(20), both).await.unwrap();
+    answered.store(true, Ordering::SeqCst);
     assert!(polled.await.unwrap()[0].error.is_none());
     assert_eq!(tenant.delivered().len(), 2);
 }
