@@ -202,7 +202,7 @@ impl ConnectionFile {
     pub fn connection(&self, source: &Source, manifest: &Manifest) -> Result<Connection> {
         let offered = match &manifest.auth.value {
             longshore_schema::auth::Auth::OAuth2(oauth) => oauth.grants.offered(),
-            longshore_schema::auth::Auth::ApiKey(_) => Vec::new(),
+            _ => Vec::new(),
         };
         let grant = match (&self.grant, offered.first()) {
             (Some(grant), _) if offered.contains(grant) => Some(grant.value),
@@ -239,10 +239,10 @@ impl ConnectionFile {
                 (None, Some(default)) => Some((Span::default(), default.to_string())),
                 (None, None) if !needed(input, grant) => None,
                 (None, None) => {
-                    let kind = if input.kind.value == InputType::Secret {
-                        "{ env: NAME } or { file: PATH }"
-                    } else {
-                        "VALUE"
+                    let kind = match input.kind.value {
+                        InputType::Secret => "{ env: NAME } or { file: PATH }",
+                        InputType::SecretJson => "{ file: PATH }",
+                        _ => "VALUE",
                     };
                     return Err(Error::new(
                         Code::InputMissing,
@@ -415,9 +415,19 @@ fn normal(input: &Input, text: &str) -> Result<String, (String, String)> {
     let example = input.examples.first().map(|example| format!(", such as {example}"));
     let example = example.unwrap_or_default();
     match input.kind.value {
-        InputType::String | InputType::Secret if text.is_empty() => {
+        InputType::String | InputType::Secret | InputType::SecretJson if text.is_empty() => {
             Err(("it is empty".into(), format!("give a value{example}")))
         }
+        InputType::SecretJson => match serde_json::from_str(text) {
+            Ok(serde_json::Value::Object(members)) => {
+                Ok(serde_json::Value::Object(members).to_string())
+            }
+            // Where it goes wrong says enough; what stands there may be a part of a secret.
+            _ => Err((
+                "it is not a JSON object".into(),
+                "give the file as the app handed it out: `{ file: PATH }`".into(),
+            )),
+        },
         InputType::String | InputType::Secret => Ok(text.to_owned()),
         InputType::Host => match HostPattern::parse(text) {
             Ok(host) if !host.as_str().starts_with('*') => Ok(host.as_str().to_owned()),

@@ -204,7 +204,15 @@ fn look_up<'a>(reference: &Reference, scope: &Scope<'a>) -> Option<Resolved<'a>>
     let number = |value: Option<u64>| value.map(|value| Resolved::Json(Cow::Owned(value.into())));
     match (first.as_str(), name) {
         ("inputs", Some(name)) => {
-            scope.inputs?.get(name).map(|text| Resolved::Text(Cow::Borrowed(text)))
+            let text = scope.inputs?.get(name)?;
+            let [_, below @ ..] = rest else { return None };
+            if below.is_empty() {
+                return Some(Resolved::Text(Cow::Borrowed(text)));
+            }
+            // A document, which was read once to see that it is one.
+            let document: Value = serde_json::from_str(text).ok()?;
+            let found = below.iter().try_fold(&document, |value, member| value.get(member))?;
+            (!found.is_null()).then(|| Resolved::Json(Cow::Owned(found.clone())))
         }
         ("auth", Some(name)) => {
             scope.auth?.get(name).map(|text| Resolved::Text(Cow::Borrowed(text)))

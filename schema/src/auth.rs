@@ -1,167 +1,145 @@
 //! How a connector signs in.
 
+mod oauth2;
+mod signing;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::manifest::GrantKind;
 use crate::scalar::{Duration, Name};
-use crate::{JsonPath, Spanned, Table, Template};
+use crate::stream::Request;
+use crate::{JsonPath, OneOrMany, Spanned, Table, Template};
+
+pub use oauth2::{
+    AuthorizationCode, ClientAuth, ClientCredentials, ClientKey, DeviceCode, Grants, JwtAlgorithm,
+    JwtBearer, OAuth2, Password, Pkce, Refresh, SendToken, TokenEncoding, TokenRequest,
+    TokenResponse,
+};
+pub use signing::{AwsSigV4, HashEncoding, Hmac, HmacAlgorithm, KeyEncoding};
 
 /// How the connector signs in: one of these.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Auth {
-    /// OAuth 2.0 (RFC 6749). The access token is sent as a bearer token (RFC 6750).
+    /// OAuth 2.0 (RFC 6749). The access token is sent as a bearer token (RFC 6750) unless `send`
+    /// says otherwise.
     #[serde(rename = "oauth2")]
     OAuth2(Box<OAuth2>),
-    /// A fixed key in a request header. The strict profile refuses it: every app in it must offer
-    /// OAuth.
-    ApiKey(ApiKey),
+    /// A fixed key, or several that are sent together. The strict profile refuses it: every app in
+    /// it must offer OAuth.
+    ApiKey(OneOrMany<Spanned<ApiKey>>),
+    /// A name and a password with every request (RFC 7617). The strict profile refuses it.
+    Basic(Basic),
+    /// A login call whose answer has the token or cookie for all others. The strict profile refuses
+    /// it.
+    Session(Box<Session>),
+    /// A keyed hash over each request. The strict profile refuses it.
+    Hmac(Box<Hmac>),
+    /// AWS Signature Version 4 over each request. The strict profile refuses it.
+    #[serde(rename = "aws_sigv4")]
+    AwsSigV4(Box<AwsSigV4>),
+    /// One of several ways, which the admin chooses.
+    OneOf(Box<OneOf>),
 }
 
-/// OAuth 2.0 as the app offers it.
-#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct OAuth2 {
-    /// Where tokens are asked for.
-    pub token_url: Spanned<Template>,
-    /// Where tokens are given back (RFC 7009).
-    pub revoke_url: Option<Spanned<Template>>,
-    /// The client identifier.
-    pub client_id: Spanned<Template>,
-    /// The client secret, if the client has one.
-    pub client_secret: Option<Spanned<Template>>,
-    /// Where the client's credentials are put in a token request (RFC 6749, section 2.3.1).
-    #[serde(default)]
-    pub client_auth: ClientAuth,
-    /// The grants that the app offers. The connection chooses one of them.
-    pub grants: Spanned<Grants>,
-    /// Members of the token response that later templates need, as `auth.NAME`.
-    #[serde(default)]
-    pub token: Table<Name, Spanned<JsonPath>>,
-    /// How long an access token is good for if the response does not say (`expires_in`).
-    pub expires_in: Option<Spanned<Duration>>,
-    /// How tokens are refreshed.
-    #[serde(default)]
-    pub refresh: Refresh,
-}
-
-/// Where the client's credentials go.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum ClientAuth {
-    /// In the form, as `client_id` and `client_secret`.
-    #[default]
-    Body,
-    /// In the `Authorization` header (RFC 7617).
-    Basic,
-}
-
-/// The grants that an app offers; at least one.
-#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Grants {
-    /// The admin signs in with a browser and consents (RFC 6749, section 4.1).
-    pub authorization_code: Option<AuthorizationCode>,
-    /// The client signs in for itself (RFC 6749, section 4.4).
-    pub client_credentials: Option<ClientCredentials>,
-    /// The client presents an assertion that it signed (RFC 7523).
-    pub jwt_bearer: Option<JwtBearer>,
-}
-
-impl Grants {
-    /// The grants on offer, the interactive one first.
+impl Auth {
+    /// The ways to sign in that there are to choose from: itself, or those of `one_of`, each with
+    /// the choices that lead to it.
     #[must_use]
-    pub fn offered(&self) -> Vec<GrantKind> {
-        [
-            (self.authorization_code.is_some(), GrantKind::AuthorizationCode),
-            (self.client_credentials.is_some(), GrantKind::ClientCredentials),
-            (self.jwt_bearer.is_some(), GrantKind::JwtBearer),
-        ]
-        .into_iter()
-        .filter_map(|(offered, kind)| offered.then_some(kind))
-        .collect()
+    pub fn ways(&self) -> Vec<(Vec<&str>, &Self)> {
+        match self {
+            Self::OneOf(one_of) => one_of
+                .kinds
+                .iter()
+                .flat_map(|(choice, auth)| {
+                    auth.ways().into_iter().map(|(mut choices, way)| {
+                        choices.insert(0, choice.value.as_str());
+                        (choices, way)
+                    })
+                })
+                .collect(),
+            way => vec![(Vec::new(), way)],
+        }
     }
 }
 
-/// The authorization code grant.
+/// A fixed key; one of `header`, `query` and `body`.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct AuthorizationCode {
-    /// The page where the admin signs in.
-    pub authorize_url: Spanned<Template>,
-    /// Proof Key for Code Exchange (RFC 7636). Turn it off only for apps that refuse it.
-    #[serde(default)]
-    pub pkce: Spanned<Pkce>,
-    /// The scopes to ask for, each with what it is needed for, in words for the admin.
-    #[serde(default)]
-    pub scopes: Table<String, Spanned<String>>,
-}
-
-/// The PKCE methods.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-pub enum Pkce {
-    /// The SHA-256 challenge.
-    #[default]
-    S256,
-    /// No PKCE.
-    #[serde(rename = "off")]
-    Off,
-}
-
-/// The client credentials grant.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ClientCredentials {
-    /// The scopes to ask for, each with what it is needed for.
-    #[serde(default)]
-    pub scopes: Table<String, Spanned<String>>,
-}
-
-/// The JWT bearer grant.
-#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct JwtBearer {
-    /// The `iss` claim.
-    pub issuer: Spanned<Template>,
-    /// The `sub` claim: the account to act as.
-    pub subject: Spanned<Template>,
-    /// The `aud` claim.
-    pub audience: Spanned<Template>,
-    /// The private key, in PEM.
-    pub key: Spanned<Template>,
-    /// The signature algorithm (RFC 7518, section 3.1).
-    #[serde(default)]
-    pub algorithm: JwtAlgorithm,
-    /// How long an assertion is good for.
-    pub lifetime: Option<Spanned<Duration>>,
-}
-
-/// The signature algorithms for assertions.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-pub enum JwtAlgorithm {
-    /// RSA with SHA-256.
-    #[default]
-    RS256,
-    /// ECDSA on P-256 with SHA-256.
-    ES256,
-}
-
-/// How tokens are refreshed.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Refresh {
-    /// Whether a refresh may return a new refresh token that replaces the old one.
-    #[serde(default)]
-    pub rotates: bool,
-}
-
-/// A fixed key.
-#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[schemars(inline)]
 pub struct ApiKey {
-    /// The header's name.
-    pub header: Spanned<String>,
-    /// The header's value, such as `Token {{inputs.key}}`.
+    /// In the header of this name.
+    pub header: Option<Spanned<String>>,
+    /// In the query parameter of this name.
+    pub query: Option<Spanned<String>>,
+    /// In the member of this name of the form or JSON object that a request sends.
+    pub body: Option<Spanned<String>>,
+    /// What is sent, such as `Token {{inputs.key}}`.
     pub value: Spanned<Template>,
+}
+
+/// A name and a password.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Basic {
+    /// The name.
+    pub username: Spanned<Template>,
+    /// The password.
+    pub password: Spanned<Template>,
+}
+
+/// A session: opened by a login call, kept until the app ends it.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Session {
+    /// The login call.
+    pub login: Spanned<Request>,
+    /// Members of the JSON answer to it that are kept, as `auth.NAME`.
+    #[serde(default)]
+    pub token: Table<Name, Spanned<JsonPath>>,
+    /// Headers of the answer to it that are kept, as `auth.NAME`.
+    #[serde(default)]
+    pub headers: Table<Name, Spanned<String>>,
+    /// Cookies of the answer to it that are kept, as `auth.NAME`.
+    #[serde(default)]
+    pub cookies: Table<Name, Spanned<String>>,
+    /// What is sent with every other request.
+    pub send: Spanned<OneOrMany<Spanned<SendValue>>>,
+    /// How long a session lasts. Without it only a refused request tells.
+    pub expires_in: Option<Spanned<Duration>>,
+    /// The call that ends a session.
+    pub logout: Option<Spanned<Request>>,
+}
+
+/// What is sent with every request; one of `header`, `cookie` and `query`.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+pub struct SendValue {
+    /// In the header of this name.
+    pub header: Option<Spanned<String>>,
+    /// In the cookie of this name.
+    pub cookie: Option<Spanned<String>>,
+    /// In the query parameter of this name.
+    pub query: Option<Spanned<String>>,
+    /// What is sent, such as `{{auth.token}}`.
+    pub value: Spanned<Template>,
+}
+
+/// One of several ways to sign in.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OneOf {
+    /// The input, of the type `choice`, with which the admin chooses.
+    pub input: Spanned<Name>,
+    /// How to sign in with each of its choices.
+    pub kinds: Spanned<Table<String, Spanned<Auth>>>,
+}
+
+/// Whether a request is sent with credentials.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RequestAuth {
+    /// Without any: the URL was signed beforehand.
+    None,
 }

@@ -22,6 +22,21 @@ pub struct Http {
     /// What is tried again by itself.
     #[serde(default)]
     pub retry: Retry,
+    /// Certificates other than the system's.
+    pub tls: Option<Spanned<Tls>>,
+}
+
+/// Certificates for the app's hosts; at least one of `client_certificate` and `ca`.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    /// The certificate that the connector shows to the app (mutual TLS, RFC 8446, section 4.4.2),
+    /// with those that lead to its root, in PEM.
+    pub client_certificate: Option<Spanned<Template>>,
+    /// The private key of that certificate, in PEM.
+    pub client_key: Option<Spanned<Template>>,
+    /// Root certificates that are trusted beside those of the system, in PEM.
+    pub ca: Option<Spanned<Template>>,
 }
 
 /// What is tried again.

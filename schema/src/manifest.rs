@@ -144,6 +144,9 @@ pub enum InputType {
     String,
     /// Text that is never shown, logged or stored unencrypted.
     Secret,
+    /// A JSON object that is kept like a secret, such as the key file of a service account.
+    /// Templates use its members as `inputs.NAME.member`.
+    SecretJson,
     /// A host name. It must be covered by `http.hosts`.
     Host,
     /// A whole number.
@@ -166,6 +169,10 @@ pub enum GrantKind {
     ClientCredentials,
     /// The connector signs an assertion with its own key (RFC 7523, section 2.1).
     JwtBearer,
+    /// The admin enters a code at the app (RFC 8628).
+    DeviceCode,
+    /// The connector sends an account's name and password (RFC 6749, section 4.3).
+    Password,
 }
 
 impl fmt::Display for GrantKind {
@@ -174,6 +181,8 @@ impl fmt::Display for GrantKind {
             Self::AuthorizationCode => "authorization_code",
             Self::ClientCredentials => "client_credentials",
             Self::JwtBearer => "jwt_bearer",
+            Self::DeviceCode => "device_code",
+            Self::Password => "password",
         })
     }
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
+use crate::auth::RequestAuth;
 use crate::map::Map;
 use crate::scalar::{Duration, Name, Scalar, TimeFormat};
 use crate::{JsonPath, Literal, OneOrMany, Spanned, Table, Template};
@@ -141,6 +142,8 @@ pub struct Request {
     /// Form fields of a POST body (`application/x-www-form-urlencoded`).
     #[serde(default)]
     pub form: Table<String, Spanned<Parameter>>,
+    /// `none` for a request that needs no credentials, such as a URL that the app signed.
+    pub auth: Option<Spanned<RequestAuth>>,
 }
 
 /// A template, or a number or truth value written as such.

@@ -1,7 +1,11 @@
 //! What templates can refer to at a place, told from the tree alone: editors ask while the manifest
 //! is not complete. `rules::references` decides what is right; a test holds the two together.
 
+use std::collections::HashSet;
+
 use longshore_schema::yaml::{Content, Entry, Node};
+
+use crate::rules::SIGNED;
 
 /// The first part of references that mean something at a place.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,12 +22,20 @@ pub struct Variable {
 pub fn variables(root: &Node, path: &[&str]) -> Vec<Variable> {
     let inputs = || keys("inputs", root.entry("inputs"));
     let auth = || {
-        let oauth = root.entry("auth")?.value.entry("oauth2")?;
-        Some(keys("auth", oauth.value.entry("token")))
+        let tables = kept(root);
+        let names = tables.iter().flat_map(|table| table.value.entries());
+        let mut names: Vec<_> = names.map(|entry| entry.key.clone()).collect();
+        let mut seen = HashSet::new();
+        names.retain(|name| seen.insert(name.clone()));
+        signs_in(&root.entry("auth")?.value)
+            .then_some(Variable { root: "auth".to_owned(), names: Some(names) })
     };
     let facts = || keys("facts", root.entry("facts"));
     match path {
-        ["auth", ..] => vec![inputs()],
+        ["auth", "one_of", "kinds", _, below @ ..] | ["auth", below @ ..] => {
+            std::iter::once(inputs()).chain(signing(root, path, below)).collect()
+        }
+        ["http", "tls", ..] => vec![inputs()],
         ["http", ..] => std::iter::once(inputs()).chain(auth()).collect(),
         ["facts", name, ..] => {
             let mut earlier = facts();
@@ -62,6 +74,61 @@ pub fn variables(root: &Node, path: &[&str]) -> Vec<Variable> {
         }
         _ => Vec::new(),
     }
+}
+
+/// What is in scope in a setting of a way to sign in beyond inputs: `below` leads to it from there.
+fn signing(root: &Node, path: &[&str], below: &[&str]) -> Vec<Variable> {
+    let fixed = |root: &str, names: &[&str]| {
+        let names = names.iter().map(|name| (*name).to_owned()).collect();
+        Variable { root: root.to_owned(), names: Some(names) }
+    };
+    match below {
+        ["one_of", "kinds", _, below @ ..] => signing(root, path, below),
+        ["session", "send" | "logout", ..] => {
+            let way = &path[..path.len() - below.len()];
+            let way = way.iter().try_fold(root, |node, key| Some(&node.entry(key)?.value));
+            let mut names = Vec::new();
+            for table in way.map(tables).unwrap_or_default() {
+                names.extend(table.value.entries().iter().map(|entry| entry.key.clone()));
+            }
+            vec![Variable { root: "auth".to_owned(), names: Some(names) }]
+        }
+        ["hmac", "string", ..] => vec![fixed("request", &SIGNED)],
+        ["hmac", "headers", ..] => vec![fixed("request", &SIGNED), fixed("auth", &["signature"])],
+        _ => Vec::new(),
+    }
+}
+
+/// The tables in which the ways to sign in say what they keep of the answer, as `auth.NAME`.
+pub(crate) fn kept(root: &Node) -> Vec<&Entry> {
+    root.entry("auth").map(|auth| tables(&auth.value)).unwrap_or_default()
+}
+
+fn tables(auth: &Node) -> Vec<&Entry> {
+    let mut tables = Vec::new();
+    if let Some(oauth) = auth.entry("oauth2") {
+        tables.extend(oauth.value.entry("token"));
+    }
+    if let Some(session) = auth.entry("session") {
+        let kinds = ["token", "headers", "cookies"];
+        tables.extend(kinds.iter().filter_map(|kind| session.value.entry(kind)));
+    }
+    for kind in choices(auth) {
+        tables.extend(self::tables(&kind.value));
+    }
+    tables
+}
+
+/// Whether one of the ways to sign in has an answer from which something can be kept.
+fn signs_in(auth: &Node) -> bool {
+    auth.entry("oauth2").is_some()
+        || auth.entry("session").is_some()
+        || choices(auth).iter().any(|kind| signs_in(&kind.value))
+}
+
+fn choices(auth: &Node) -> &[Entry] {
+    let kinds = auth.entry("one_of").and_then(|one_of| one_of.value.entry("kinds"));
+    kinds.map(|kinds| kinds.value.entries()).unwrap_or_default()
 }
 
 /// What is in scope in one request of a stream beyond what all have.

@@ -1,64 +1,76 @@
 //! Signing in: by OAuth, with PKCE, and with credentials that are not in the file.
 
 use longshore_schema::auth::{Auth, Pkce};
-use longshore_schema::manifest::InputType;
-use longshore_schema::{Span, Template};
+use longshore_schema::{Manifest, Spanned, Template};
 
 use super::Context;
-use super::inputs::GRANTS;
+use super::inputs::{grant_names, is_secret};
 use super::sites::{Place, sites};
+use super::ways::{Way, ways};
 use crate::codes;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::options::Profile;
 
 /// The app is signed in to as its class of connectors demands.
 pub(crate) fn sign_in(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
-    let oauth = match &cx.manifest.auth.value {
-        Auth::OAuth2(oauth) => oauth,
-        Auth::ApiKey(_) => {
-            let place = cx.entry(&["auth", "api_key"]);
-            let span = place.map_or(cx.manifest.auth.span, |entry| entry.key_span);
-            let (severity, help) = match cx.options.profile {
-                Profile::Strict => (
-                    Severity::Error,
-                    "use `auth.oauth2`; for an app that offers no OAuth, validate with the extended profile",
-                ),
-                Profile::Extended => (
-                    Severity::Warning,
-                    "prefer `auth.oauth2` where the app offers it: a key has no scopes and never expires",
-                ),
-            };
+    let ways = ways(cx.manifest);
+    if let Some(way) = ways.first()
+        && ways.iter().all(|way| way.oauth().is_none())
+    {
+        found.push(without_oauth(cx, way));
+    }
+    for way in &ways {
+        let Some(oauth) = way.oauth() else { continue };
+        if grant_names(cx, way).is_empty() {
             found.push(
-                Diagnostic::new(
-                    &codes::OAUTH_REQUIRED,
-                    span,
-                    "the app is signed in to with a fixed key",
-                )
-                .help(help)
-                .severity(severity),
+                Diagnostic::new(&codes::NO_GRANT, oauth.grants.span, "no grant is offered")
+                    .help("add one of `authorization_code`, `client_credentials`, `jwt_bearer` and `device_code`"),
             );
-            return;
+        }
+        if let Some(grant) = &oauth.grants.authorization_code
+            && grant.pkce.value == Pkce::Off
+        {
+            found.push(
+                Diagnostic::new(&codes::PKCE_OFF, grant.pkce.span, "PKCE is turned off")
+                    .help("remove `pkce: \"off\"` unless the app refuses PKCE: it keeps stolen codes worthless (RFC 7636)"),
+            );
+        }
+    }
+}
+
+fn without_oauth(cx: &Context<'_>, way: &Way<'_>) -> Diagnostic {
+    let (key, what, why) = match way.auth {
+        Auth::OAuth2(_) | Auth::ApiKey(_) | Auth::OneOf(_) => {
+            ("api_key", "a fixed key", "a key has no scopes and never expires")
+        }
+        Auth::Basic(_) => ("basic", "a password", "a password opens all that its account may do"),
+        Auth::Session(_) => {
+            ("session", "a login call", "a login opens all that its account may do")
+        }
+        Auth::Hmac(_) => ("hmac", "a signing key", "a key has no scopes and never expires"),
+        Auth::AwsSigV4(_) => {
+            ("aws_sigv4", "a signing key", "a key has no scopes and never expires")
         }
     };
-    if cx.names(&GRANTS).is_empty() {
-        found.push(
-            Diagnostic::new(&codes::NO_GRANT, oauth.grants.span, "no grant is offered")
-                .help("add one of `authorization_code`, `client_credentials` and `jwt_bearer`"),
-        );
-    }
-    if let Some(grant) = &oauth.grants.authorization_code
-        && grant.pkce.value == Pkce::Off
-    {
-        found.push(
-            Diagnostic::new(&codes::PKCE_OFF, grant.pkce.span, "PKCE is turned off")
-                .help("remove `pkce: \"off\"` unless the app refuses PKCE: it keeps stolen codes worthless (RFC 7636)"),
-        );
-    }
+    let place = cx.entry(&way.below(&[key]));
+    let span = place.map_or(cx.manifest.auth.span, |entry| entry.key_span);
+    let (severity, help) = match cx.options.profile {
+        Profile::Strict => (
+            Severity::Error,
+            "use `auth.oauth2`; for an app that offers no OAuth, validate with the extended profile"
+                .to_owned(),
+        ),
+        Profile::Extended => {
+            (Severity::Warning, format!("prefer `auth.oauth2` where the app offers it: {why}"))
+        }
+    };
+    let message = format!("the app is signed in to with {what}");
+    Diagnostic::new(&codes::OAUTH_REQUIRED, span, message).help(help).severity(severity)
 }
 
 /// Credentials are asked of the admin, never written in the manifest.
 pub(crate) fn credentials(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
-    let mut secret = |template: &Template, span: Span, what: &str| {
+    for (template, what) in secrets(cx.manifest) {
         let references = template.references();
         let inputs: Vec<_> = references
             .iter()
@@ -67,12 +79,14 @@ pub(crate) fn credentials(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
             .collect();
         if references.is_empty() {
             found.push(
-                Diagnostic::new(&codes::LITERAL_CREDENTIAL, span, format!("{what} is written in the manifest"))
-                    .help("ask the admin for it: `\"{{inputs.NAME}}\"` with an input of `type: secret`; and revoke this one, it has been seen"),
+                Diagnostic::new(
+                    &codes::LITERAL_CREDENTIAL,
+                    template.span,
+                    format!("{what} is written in the manifest"),
+                )
+                .help("ask the admin for it: `\"{{inputs.NAME}}\"` with an input of `type: secret`; and revoke this one, it has been seen"),
             );
-        } else if !inputs.is_empty()
-            && inputs.iter().all(|input| input.kind.value != InputType::Secret)
-        {
+        } else if !inputs.is_empty() && !inputs.iter().any(|input| is_secret(input)) {
             let input = inputs[0];
             found.push(
                 Diagnostic::new(
@@ -80,21 +94,10 @@ pub(crate) fn credentials(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
                     input.kind.span,
                     format!("the input for {what} is not a secret"),
                 )
-                .also(span, "used here")
+                .also(template.span, "used here")
                 .help("write `type: secret`: it is then encrypted, and never shown"),
             );
         }
-    };
-    match &cx.manifest.auth.value {
-        Auth::OAuth2(oauth) => {
-            if let Some(template) = &oauth.client_secret {
-                secret(&template.value, template.span, "the client secret");
-            }
-            if let Some(grant) = &oauth.grants.jwt_bearer {
-                secret(&grant.key.value, grant.key.span, "the private key");
-            }
-        }
-        Auth::ApiKey(key) => secret(&key.value.value, key.value.span, "the key"),
     }
     for site in sites(cx.manifest) {
         let Place::Http = site.place else { continue };
@@ -106,6 +109,40 @@ pub(crate) fn credentials(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
             );
         }
     }
+}
+
+/// The templates of what nobody may see, with what it is.
+fn secrets(manifest: &Manifest) -> Vec<(&Spanned<Template>, &'static str)> {
+    let mut secrets = Vec::new();
+    for (_, way) in manifest.auth.ways() {
+        match way {
+            Auth::OAuth2(oauth) => {
+                let grants = &oauth.grants;
+                secrets.extend(oauth.client_secret.iter().map(|one| (one, "the client secret")));
+                let client = oauth.client_key.iter().map(|client| &client.key);
+                let jwt = grants.jwt_bearer.iter().map(|grant| &grant.key);
+                secrets.extend(client.chain(jwt).map(|one| (one, "the private key")));
+                let password = grants.password.iter().map(|grant| &grant.password);
+                secrets.extend(password.map(|one| (one, "the password")));
+            }
+            Auth::ApiKey(keys) => {
+                // Of several, one may well be a name that goes with the key.
+                let open = |template: &Template| template.references().is_empty();
+                let several = keys.0.len() > 1;
+                let keys = keys.0.iter().map(|key| &key.value.value);
+                secrets.extend(
+                    keys.filter(|key| !(several && open(&key.value))).map(|one| (one, "the key")),
+                );
+            }
+            Auth::Basic(basic) => secrets.push((&basic.password, "the password")),
+            Auth::Hmac(hmac) => secrets.push((&hmac.key, "the key")),
+            Auth::AwsSigV4(keys) => secrets.push((&keys.secret_access_key, "the secret key")),
+            Auth::Session(_) | Auth::OneOf(_) => {}
+        }
+    }
+    let tls = manifest.http.tls.iter().filter_map(|tls| tls.client_key.as_ref());
+    secrets.extend(tls.map(|one| (one, "the private key")));
+    secrets
 }
 
 /// Words in a scope that stand for more than reading.
@@ -125,10 +162,18 @@ const BROAD: [&str; 11] = [
 
 /// Scopes are as narrow as reading needs, and each is explained to the admin.
 pub(crate) fn scopes(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
-    let Auth::OAuth2(oauth) = &cx.manifest.auth.value else { return };
-    let code = oauth.grants.authorization_code.iter().flat_map(|grant| grant.scopes.iter());
-    let client = oauth.grants.client_credentials.iter().flat_map(|grant| grant.scopes.iter());
-    for (scope, reason) in code.chain(client) {
+    let ways = ways(cx.manifest);
+    let grants = ways.iter().filter_map(Way::oauth).map(|oauth| &oauth.grants);
+    let scopes = grants.flat_map(|grants| {
+        [
+            grants.authorization_code.as_ref().map(|grant| &grant.scopes),
+            grants.client_credentials.as_ref().map(|grant| &grant.scopes),
+            grants.jwt_bearer.as_ref().map(|grant| &grant.scopes),
+            grants.device_code.as_ref().map(|grant| &grant.scopes),
+            grants.password.as_ref().map(|grant| &grant.scopes),
+        ]
+    });
+    for (scope, reason) in scopes.flatten().flat_map(|scopes| scopes.iter()) {
         if is_broad(&scope.value) {
             found.push(
                 Diagnostic::new(
@@ -176,21 +221,30 @@ const REFRESH_SCOPES: [&str; 4] = ["offline_access", "refresh_token", "offline",
 
 /// Who signs in once is not asked again when the access token expires.
 pub(crate) fn refresh_token(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
-    let Auth::OAuth2(oauth) = &cx.manifest.auth.value else { return };
-    let Some(grant) = &oauth.grants.authorization_code else { return };
-    let asked =
-        grant.scopes.iter().any(|(scope, _)| REFRESH_SCOPES.contains(&scope.value.as_str()));
-    if asked || cx.stands(&["auth", "oauth2", "refresh"]) {
-        return;
+    for way in ways(cx.manifest) {
+        let Some(oauth) = way.oauth() else { continue };
+        let grants = [
+            ("authorization_code", oauth.grants.authorization_code.as_ref().map(|g| &g.scopes)),
+            ("device_code", oauth.grants.device_code.as_ref().map(|g| &g.scopes)),
+        ];
+        if cx.stands(&way.below(&["oauth2", "refresh"])) {
+            continue;
+        }
+        for (name, scopes) in grants {
+            let Some(scopes) = scopes else { continue };
+            if scopes.iter().any(|(scope, _)| REFRESH_SCOPES.contains(&scope.value.as_str())) {
+                continue;
+            }
+            let place = cx.entry(&way.below(&["oauth2", "grants", name]));
+            found.push(
+                Diagnostic::new(
+                    &codes::NO_REFRESH_TOKEN,
+                    place.map_or(oauth.grants.span, |entry| entry.key_span),
+                    "nothing says that the app gives a refresh token",
+                )
+                .label("the admin would have to sign in again whenever the access token expires")
+                .help("ask for it with the app's scope, such as `offline_access`; if the app gives one unasked, say `refresh: { rotates: false }`, or `true` if each refresh gives a new one"),
+            );
+        }
     }
-    let place = cx.entry(&["auth", "oauth2", "grants", "authorization_code"]);
-    found.push(
-        Diagnostic::new(
-            &codes::NO_REFRESH_TOKEN,
-            place.map_or(oauth.grants.span, |entry| entry.key_span),
-            "nothing says that the app gives a refresh token",
-        )
-        .label("the admin would have to sign in again whenever the access token expires")
-        .help("ask for it with the app's scope, such as `offline_access`; if the app gives one unasked, say `refresh: { rotates: false }`, or `true` if each refresh gives a new one"),
-    );
 }

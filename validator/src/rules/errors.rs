@@ -1,6 +1,5 @@
 //! Rules about the app's answers: each can apply, and each can be reported.
 
-use longshore_schema::auth::Auth;
 use longshore_schema::http::{Condition, Reaction};
 use longshore_schema::map::{Map, Value};
 use longshore_schema::scalar::{Pattern, StatusPattern};
@@ -9,6 +8,7 @@ use longshore_schema::{JsonPath, Literal, Span, Spanned, Step};
 
 use super::Context;
 use super::sites::{all_attributes, streams};
+use super::ways::ways;
 use crate::codes;
 use crate::diagnostic::Diagnostic;
 
@@ -122,7 +122,11 @@ fn covers(outer: &Condition, inner: &Condition) -> bool {
 
 /// An access token that the app no longer takes is refreshed.
 pub(crate) fn expired_token(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
-    let Auth::OAuth2(oauth) = &cx.manifest.auth.value else { return };
+    let ends = ways(cx.manifest).into_iter().find_map(|way| {
+        let oauth = way.oauth().map(|oauth| oauth.token_url.span);
+        oauth.or(way.session().map(|session| session.login.span))
+    });
+    let Some(span) = ends else { return };
     let explained = cx.manifest.errors.iter().any(|rule| {
         let statuses = rule.when.status.iter().flat_map(|statuses| &statuses.0);
         statuses.into_iter().any(|status| status.matches(401))
@@ -132,7 +136,7 @@ pub(crate) fn expired_token(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
         found.push(
             Diagnostic::new(
                 &codes::EXPIRED_TOKEN,
-                oauth.token_url.span,
+                span,
                 "no rule says what a 401 means: a revoked token would stop every stream without a reason",
             )
             .help("add `- { when: { status: 401 }, then: refresh }` to `errors`"),

@@ -85,9 +85,12 @@ fn survey(cx: &Context<'_>) -> Survey {
     for site in sites(cx.manifest) {
         let (full, name) = match site.place {
             Place::Auth { setting: setting @ ("token_url" | "revoke_url"), .. } => (true, setting),
-            Place::Grant { credential: false, .. } => (true, "authorize_url"),
+            Place::Grant { setting: setting @ ("authorize_url" | "device_url"), .. } => {
+                (true, setting)
+            }
             Place::Http if site.span == cx.manifest.http.base_url.span => (true, "base_url"),
             Place::Fact { part: Part::Url, .. }
+            | Place::Session { part: Some(Part::Url), .. }
             | Place::Stream { part: Part::Url, .. }
             | Place::Asked { part: Part::Url, .. }
             | Place::Action { part: Part::Url, .. } => (false, "the request"),

@@ -3,13 +3,13 @@
 use std::collections::HashSet;
 
 use longshore_schema::Literal;
-use longshore_schema::auth::Auth;
 use longshore_schema::manifest::{Input, InputType};
 use longshore_schema::scalar::{Duration, HostPattern, Name, Scalar};
 
 use super::Context;
 use super::asked::probes;
 use super::sites::{Place, Site, sites};
+use super::ways::{Way, ways};
 use crate::codes;
 use crate::diagnostic::Diagnostic;
 use crate::suggest::closest;
@@ -38,7 +38,7 @@ pub(crate) fn settings(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
             report(max.span, message, "write `type: duration`, or remove `max`");
         }
         if let Some(default) = &input.default {
-            if kind == InputType::Secret {
+            if is_secret(input) {
                 let message = format!("the secret input `{name}` has a default");
                 report(
                     default.span,
@@ -62,7 +62,7 @@ pub(crate) fn settings(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
 fn mismatch(input: &Input, value: &Literal) -> Option<&'static str> {
     let text = value.as_text();
     let (fits, wanted) = match input.kind.value {
-        InputType::String | InputType::Secret => (text.is_some(), "text"),
+        InputType::String | InputType::Secret | InputType::SecretJson => (text.is_some(), "text"),
         InputType::Host => (
             text.is_some_and(|text| !text.contains('*') && HostPattern::parse(text).is_ok()),
             "a host name",
@@ -80,14 +80,15 @@ fn mismatch(input: &Input, value: &Literal) -> Option<&'static str> {
     (!fits).then_some(wanted)
 }
 
+/// Whether an input is never shown.
+pub(super) fn is_secret(input: &Input) -> bool {
+    matches!(input.kind.value, InputType::Secret | InputType::SecretJson)
+}
+
 /// Secrets stay in the settings of `auth` that are sent in no URL.
 pub(crate) fn secrets(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
     for (site, name, input) in uses(cx) {
-        let credential = matches!(
-            site.place,
-            Place::Auth { credential: true, .. } | Place::Grant { credential: true, .. }
-        );
-        if input.kind.value != InputType::Secret || credential {
+        if !is_secret(input) || site.place.takes_secrets() {
             continue;
         }
         let span = cx.find(site.span, &format!("inputs.{name}"), 0);
@@ -104,14 +105,19 @@ pub(crate) fn secrets(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
     }
 }
 
-/// Where the app's grants stand.
-pub(super) const GRANTS: [&str; 3] = ["auth", "oauth2", "grants"];
+/// The names of the grants that a way to sign in offers, those that could not be read among them.
+pub(super) fn grant_names<'m>(cx: &Context<'m>, way: &Way<'m>) -> Vec<&'m str> {
+    cx.names(&way.below(&["oauth2", "grants"]))
+}
 
 /// Inputs that only some grants ask for are used only with these.
 pub(crate) fn grants(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
-    let Auth::OAuth2(oauth) = &cx.manifest.auth.value else { return };
-    let offered = oauth.grants.offered();
-    let written = cx.names(&GRANTS);
+    let ways = ways(cx.manifest);
+    let offered: Vec<_> = ways
+        .iter()
+        .map(|way| way.oauth().map(|o| o.grants.offered()).unwrap_or_default())
+        .collect();
+    let written: Vec<_> = ways.iter().flat_map(|way| grant_names(cx, way)).collect();
     // That there is none at all is reported there.
     let restricted = cx.manifest.inputs.iter().filter(|_| !written.is_empty());
     for (name, input) in restricted {
@@ -139,9 +145,14 @@ pub(crate) fn grants(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
         let Some(only) = &input.grants else { continue };
         let needed: Vec<_> = match site.place {
             // Without a value it is left out, as the grants that have no secret want it.
-            Place::Auth { setting: "client_secret", .. } => continue,
+            Place::Auth { setting: "client_secret" | "client_key" | "token_request", .. } => {
+                continue;
+            }
             Place::Grant { kind, .. } => vec![kind],
-            _ => offered.clone(),
+            Place::Auth { way, .. } | Place::Session { way, .. } | Place::Signed { way, .. } => {
+                offered[way].clone()
+            }
+            _ => offered.concat(),
         };
         if let Some(without) = needed.iter().find(|kind| !only.0.contains(kind)) {
             let span = cx.find(site.span, &format!("inputs.{name}"), 0);
@@ -165,7 +176,7 @@ fn uses<'m>(cx: &Context<'m>) -> Vec<(Site<'m>, &'m str, &'m Input)> {
             .template
             .references()
             .into_iter()
-            .filter(|reference| reference.path.len() == 2 && reference.path[0] == "inputs")
+            .filter(|reference| reference.path.len() >= 2 && reference.path[0] == "inputs")
             .map(|reference| reference.path[1].as_str())
             .collect();
         for name in names {

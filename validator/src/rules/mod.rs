@@ -33,6 +33,7 @@ mod sites;
 mod streams;
 mod values;
 pub(crate) mod versions;
+mod ways;
 mod windows;
 
 use std::collections::{HashMap, HashSet};
@@ -44,6 +45,8 @@ use longshore_schema::{Manifest, Span};
 use crate::diagnostic::Diagnostic;
 use crate::options::Options;
 use crate::shape;
+
+pub(crate) use references::SIGNED;
 
 /// What a rule sees.
 pub(crate) struct Context<'m> {

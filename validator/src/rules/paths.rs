@@ -1,6 +1,5 @@
 //! Paths into JSON: those that must lead to one value do, those that must lead to many can.
 
-use longshore_schema::auth::Auth;
 use longshore_schema::map::{Activity, Case, Map, Value};
 use longshore_schema::stream::{Decode, Pages, Stream};
 use longshore_schema::{JsonPath, Span, Spanned};
@@ -9,6 +8,7 @@ use super::Context;
 use super::asked::{every_fetch, probes};
 use super::fetch::{Fetch, fetches};
 use super::sites::{all_attributes, streams};
+use super::ways::ways;
 use crate::codes;
 use crate::diagnostic::Diagnostic;
 
@@ -70,20 +70,19 @@ pub(crate) fn singular(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
             one(&path.value, path.span, "a condition on the body");
         }
     }
-    let Auth::OAuth2(oauth) = &cx.manifest.auth.value else { return };
-    for (name, path) in &oauth.token {
-        if path.members().is_none_or(|members| members.len() != 1) {
-            found.push(
-                Diagnostic::new(
-                    &codes::PATH_NOT_SINGULAR,
-                    path.span,
-                    format!(
-                        "`auth.{name}` is a member of the token response, and `{}` is none",
-                        path.value
-                    ),
-                )
-                .help("write the member's name, such as `$.instance_url`"),
-            );
+    for way in ways(cx.manifest) {
+        let oauth = way.oauth();
+        let named = oauth.map(|oauth| &oauth.token).or(way.session().map(|session| &session.token));
+        for (name, path) in named.into_iter().flatten() {
+            one(&path.value, path.span, &format!("`auth.{name}`"));
+        }
+        let response = oauth.map(|oauth| &oauth.response);
+        for path in response.into_iter().flat_map(|response| {
+            [&response.access_token, &response.refresh_token, &response.expires_in, &response.error]
+        }) {
+            if let Some(path) = path {
+                one(&path.value, path.span, "a part of the token response");
+            }
         }
     }
 }

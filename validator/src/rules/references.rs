@@ -1,23 +1,39 @@
 //! References in templates: each resolves in the scope of its place.
 
+use std::collections::HashSet;
+
 use longshore_schema::Span;
-use longshore_schema::auth::Auth;
+use longshore_schema::manifest::InputType;
 use longshore_schema::stream::{Pages, Request};
 use longshore_schema::template::Reference;
+use longshore_schema::yaml::Content;
 
 use super::Context;
 use super::fetch::{fetches, templates};
 use super::sites::{Place, Site, sites};
+use super::ways::ways;
 use crate::codes;
 use crate::diagnostic::{Diagnostic, Safety};
+use crate::scope::kept;
 use crate::suggest::{closest, one_of};
 
 /// The first parts of references that the language itself gives a meaning.
-pub(crate) const ROOTS: [&str; 8] =
-    ["inputs", "auth", "facts", "window", "page", "record", "action", "found"];
+pub(crate) const ROOTS: [&str; 9] =
+    ["inputs", "auth", "facts", "window", "page", "record", "action", "found", "request"];
 
-/// Where members of the token response get names.
-const TOKEN: [&str; 3] = ["auth", "oauth2", "token"];
+/// What a request that is signed has: `request.NAME`.
+pub(crate) const SIGNED: [&str; 10] = [
+    "method",
+    "url",
+    "host",
+    "path",
+    "query",
+    "sorted_query",
+    "body",
+    "body_hash",
+    "time",
+    "nonce",
+];
 
 /// The most unknown names that are told: each is compared with what there is.
 pub(super) const MAX_FOUND: usize = 1_000;
@@ -85,6 +101,7 @@ fn check(
     let name = match reference.path.as_slice() {
         [_, name] => name.as_str(),
         [_, _, ..] if open => return None,
+        [_, name, _, ..] if root == "inputs" && may_have_members(cx, name) => return None,
         [_, name, ..] => {
             return Some(
                 Diagnostic::new(
@@ -112,9 +129,13 @@ fn check(
     if root == "inputs" && cx.declares(root, name) {
         return None;
     }
-    let unread: &[&str] = if root == "auth" { &TOKEN } else { &[root] };
+    let unread = if root == "auth" {
+        kept(cx.written).iter().any(|table| !matches!(table.value.content, Content::Mapping(_)))
+    } else {
+        cx.unread(&[root])
+    };
     let names = names(cx, site, root);
-    if names.contains(&name) || cx.unread(unread) {
+    if names.contains(&name) || unread {
         return None;
     }
     if root == "facts" && cx.declares(root, name) {
@@ -142,6 +163,14 @@ fn check(
     Some(diagnostic.help(declared(root, name, &names)))
 }
 
+/// Whether an input is a JSON document, as far as one can tell.
+fn may_have_members(cx: &Context<'_>, name: &str) -> bool {
+    match cx.inputs.get(name) {
+        Some(input) => input.kind.value == InputType::SecretJson,
+        None => cx.declares("inputs", name),
+    }
+}
+
 /// First parts of references with the names behind them.
 #[cfg(test)]
 pub(crate) type Scope = Vec<(String, Vec<String>)>;
@@ -164,7 +193,7 @@ fn declared(root: &str, name: &str, names: &[&str]) -> String {
     match root {
         "inputs" => format!("declare it: `{name}: {{ type: string, title: ... }}` under `inputs`"),
         "auth" => format!(
-            "`auth.NAME` stands for a member of the token response: declare `{name}: $.{name}` in `auth.oauth2.token`"
+            "`auth.NAME` stands for a member of the answer to the sign-in: declare `{name}: $.{name}` in its `token`"
         ),
         "facts" => format!("declare `{name}` under `facts`"),
         "action" => format!(
@@ -181,7 +210,15 @@ fn declared(root: &str, name: &str, names: &[&str]) -> String {
 fn roots<'m>(cx: &Context<'m>, site: &Site<'m>) -> Vec<&'m str> {
     let mut roots = vec!["inputs"];
     match site.place {
-        Place::Auth { .. } | Place::Grant { .. } => {}
+        Place::Auth { .. } | Place::Grant { .. } | Place::Tls => {}
+        Place::Session { opened, .. } => roots.extend(opened.then_some("auth")),
+        Place::Signed { signature, .. } => {
+            roots.push("request");
+            if signature {
+                roots.push("auth");
+            }
+            return roots;
+        }
         Place::Http => roots.push("auth"),
         Place::Fact { .. } => roots.extend(["auth", "facts"]),
         Place::Backfill => roots.push("facts"),
@@ -208,7 +245,7 @@ fn roots<'m>(cx: &Context<'m>, site: &Site<'m>) -> Vec<&'m str> {
             roots.extend(earlier.filter_map(|fetch| Some(fetch.step?.as_str())));
         }
     }
-    if !matches!(cx.manifest.auth.value, Auth::OAuth2(_)) {
+    if !ways(cx.manifest).iter().any(|way| way.oauth().is_some() || way.session().is_some()) {
         roots.retain(|root| *root != "auth");
     }
     roots
@@ -227,7 +264,26 @@ fn page_names(pages: Option<&Pages>) -> &'static [&'static str] {
 fn names<'m>(cx: &Context<'m>, site: &Site<'m>, root: &str) -> Vec<&'m str> {
     match root {
         "inputs" => cx.names(&["inputs"]),
-        "auth" => cx.names(&TOKEN),
+        "auth" => match site.place {
+            Place::Signed { .. } => vec!["signature"],
+            Place::Session { way, .. } => {
+                let way = ways(cx.manifest).swap_remove(way);
+                let tables = ["token", "headers", "cookies"];
+                tables.iter().flat_map(|t| cx.names(&way.below(&["session", t]))).collect()
+            }
+            _ => {
+                let mut names: Vec<_> = kept(cx.written)
+                    .into_iter()
+                    .chain(kept(cx.root))
+                    .flat_map(|table| table.value.entries())
+                    .map(|entry| entry.key.as_str())
+                    .collect();
+                let mut seen = HashSet::new();
+                names.retain(|name| seen.insert(*name));
+                names
+            }
+        },
+        "request" => SIGNED.to_vec(),
         "facts" => {
             let mut names = cx.names(&["facts"]);
             if let Place::Fact { index, .. } = site.place
@@ -274,11 +330,17 @@ fn out_of_scope(
             ),
             None => Some("say how the next page is found: add `pages`"),
         },
-        ("auth", Place::Auth { .. } | Place::Grant { .. }) => {
-            Some("`auth.NAME` comes from the token response, which is not there yet")
+        ("auth", Place::Auth { .. } | Place::Grant { .. } | Place::Session { .. } | Place::Tls) => {
+            Some("`auth.NAME` comes from the answer to the sign-in, which is not there yet")
+        }
+        ("auth", Place::Signed { .. }) => {
+            Some("`auth.signature` is made of this text, and goes into `headers`")
         }
         ("auth", _) if roots.contains(&"inputs") => {
-            Some("`auth.NAME` comes from an OAuth token response; a fixed key has none")
+            Some("`auth.NAME` comes from the answer to a sign-in; a fixed key has none")
+        }
+        ("request", _) if roots.contains(&"inputs") => {
+            Some("only what is signed sees the request: `auth.hmac.string` and its `headers`")
         }
         ("facts", _) if roots.contains(&"inputs") => {
             Some("facts are asked after signing in; only streams and later facts can use them")

@@ -1,7 +1,6 @@
 //! Every template of a manifest with where it stands.
 
 use longshore_schema::action::Action;
-use longshore_schema::auth::Auth;
 use longshore_schema::manifest::GrantKind;
 use longshore_schema::map::{Attributes, Map, Value};
 use longshore_schema::scalar::Name;
@@ -10,6 +9,7 @@ use longshore_schema::{Manifest, Span, Template};
 
 use super::asked::probes;
 use super::fetch::{Fetch, Part, action_templates, fetches, templates};
+use super::ways::sign_in_sites;
 
 /// One template.
 pub(crate) struct Site<'m> {
@@ -21,11 +21,18 @@ pub(crate) struct Site<'m> {
 /// Where a template stands, which says what is in scope there.
 #[derive(Clone, Copy)]
 pub(crate) enum Place<'m> {
-    /// A setting of `auth` that all grants share. `credential` holds for those that are sent in no
-    /// URL: identifier, secret, key.
-    Auth { setting: &'static str, credential: bool },
+    /// A setting of a way to sign in. `credential` holds for those that are sent in no URL:
+    /// identifier, secret, key.
+    Auth { way: usize, setting: &'static str, credential: bool },
     /// A setting of one grant.
-    Grant { kind: GrantKind, credential: bool },
+    Grant { kind: GrantKind, setting: &'static str, credential: bool },
+    /// A part of the login or logout call of a session, or what is sent in a session: `opened` says
+    /// whether the answer to the login is known.
+    Session { way: usize, opened: bool, part: Option<Part> },
+    /// The text that is signed, or a header with the signature.
+    Signed { way: usize, signature: bool },
+    /// A setting of `http.tls`.
+    Tls,
     /// `http.base_url` or a header in `http.headers`.
     Http,
     /// The request of the fact with this index.
@@ -42,38 +49,22 @@ pub(crate) enum Place<'m> {
     Action { action: &'m Action, found: bool, pages: Option<&'m Pages>, part: Part },
 }
 
-/// All templates, in the order in which things happen.
-pub(crate) fn sites(manifest: &Manifest) -> Vec<Site<'_>> {
-    let mut sites = Vec::new();
-    let mut add = |template, span, place| sites.push(Site { template, span, place });
-    match &manifest.auth.value {
-        Auth::OAuth2(oauth) => {
-            let shared = |setting, credential| Place::Auth { setting, credential };
-            add(&oauth.token_url.value, oauth.token_url.span, shared("token_url", false));
-            if let Some(url) = &oauth.revoke_url {
-                add(&url.value, url.span, shared("revoke_url", false));
-            }
-            add(&oauth.client_id.value, oauth.client_id.span, shared("client_id", true));
-            if let Some(secret) = &oauth.client_secret {
-                add(&secret.value, secret.span, shared("client_secret", true));
-            }
-            if let Some(grant) = &oauth.grants.authorization_code {
-                let kind = GrantKind::AuthorizationCode;
-                let place = Place::Grant { kind, credential: false };
-                add(&grant.authorize_url.value, grant.authorize_url.span, place);
-            }
-            if let Some(grant) = &oauth.grants.jwt_bearer {
-                let place = Place::Grant { kind: GrantKind::JwtBearer, credential: true };
-                for template in [&grant.issuer, &grant.subject, &grant.audience, &grant.key] {
-                    add(&template.value, template.span, place);
-                }
-            }
-        }
-        Auth::ApiKey(key) => {
-            let place = Place::Auth { setting: "value", credential: true };
-            add(&key.value.value, key.value.span, place);
+impl Place<'_> {
+    /// Whether what is written there is shown nowhere: secrets may stand in no other place.
+    pub(crate) fn takes_secrets(&self) -> bool {
+        match self {
+            Self::Auth { credential, .. } | Self::Grant { credential, .. } => *credential,
+            Self::Session { part, .. } => !matches!(part, Some(Part::Url | Part::Query)),
+            Self::Signed { .. } | Self::Tls => true,
+            _ => false,
         }
     }
+}
+
+/// All templates, in the order in which things happen.
+pub(crate) fn sites(manifest: &Manifest) -> Vec<Site<'_>> {
+    let mut sites = sign_in_sites(manifest);
+    let mut add = |template, span, place| sites.push(Site { template, span, place });
     add(&manifest.http.base_url.value, manifest.http.base_url.span, Place::Http);
     for (_, header) in &manifest.http.headers {
         add(&header.value, header.span, Place::Http);
