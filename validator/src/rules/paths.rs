@@ -77,12 +77,11 @@ pub(crate) fn singular(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
             one(&path.value, path.span, &format!("`auth.{name}`"));
         }
         let response = oauth.map(|oauth| &oauth.response);
-        for path in response.into_iter().flat_map(|response| {
+        let members = response.into_iter().flat_map(|response| {
             [&response.access_token, &response.refresh_token, &response.expires_in, &response.error]
-        }) {
-            if let Some(path) = path {
-                one(&path.value, path.span, "a part of the token response");
-            }
+        });
+        for path in members.flatten() {
+            one(&path.value, path.span, "a part of the token response");
         }
     }
 }
