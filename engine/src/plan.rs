@@ -8,9 +8,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use longshore_schema::auth::{Auth, ClientAuth, JwtAlgorithm, OAuth2, Pkce};
+use longshore_schema::decode::Decode;
 use longshore_schema::http::{Counted, ErrorRule, Period, Quota};
 use longshore_schema::manifest::{GrantKind, Manifest};
-use longshore_schema::stream::{Decode, Fact, Pages, Promise, Request, Stream, Window};
+use longshore_schema::stream::{Fact, Pages, Promise, Request, Stream, Window};
 use longshore_schema::{JsonPath, Spanned, Template};
 use longshore_validator::Checked;
 use url::Url;
@@ -211,12 +212,12 @@ fn stream_plan(
         tenant: None,
     };
     let step = |request: &Spanned<Request>,
-                decode,
+                decode: &Decode,
                 records: &Option<Spanned<JsonPath>>,
                 pages: &Option<Spanned<Pages>>,
                 promise: &Option<Spanned<Promise>>| StepPlan {
         request: request.value.clone(),
-        decode,
+        decode: decode.clone(),
         records: records.as_ref().map(|path| path.value.clone()),
         pages: pages.as_ref().map(|pages| pages.value.clone()),
         promise: promise.as_ref().map(|promise| promise.value.clone()),
@@ -228,19 +229,19 @@ fn stream_plan(
     };
     let (listing, records) = match (&stream.request, stream.steps.0.as_slice()) {
         (Some(request), _) => {
-            (None, step(request, stream.decode, &stream.records, &stream.pages, &stream.promise))
+            (None, step(request, &stream.decode, &stream.records, &stream.pages, &stream.promise))
         }
         (None, [(list_name, list), (_, fetch)]) => (
             Some(Listing {
                 name: list_name.as_str().to_owned(),
-                step: step(&list.request, list.decode, &list.records, &list.pages, &list.promise),
+                step: step(&list.request, &list.decode, &list.records, &list.pages, &list.promise),
                 key: list
                     .key
                     .iter()
                     .flat_map(|key| key.value.0.iter().map(|path| path.value.clone()))
                     .collect(),
             }),
-            step(&fetch.request, fetch.decode, &fetch.records, &fetch.pages, &fetch.promise),
+            step(&fetch.request, &fetch.decode, &fetch.records, &fetch.pages, &fetch.promise),
         ),
         _ => return Err(unchecked()),
     };

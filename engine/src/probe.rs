@@ -56,7 +56,7 @@ async fn read(session: &Session, stream: &StreamPlan) -> Result<Seen> {
         session.fetch(&stream.name, &target, &scope).await.map_err(Refused::into_error)?;
     let place = response.place().to_owned();
     let failed = |error: Error| error.in_request(&*place);
-    let mut body = Body::new(&response, step.decode, step.records.as_ref()).map_err(failed)?;
+    let mut body = Body::new(&response, &step.decode, step.records.as_ref()).map_err(failed)?;
     while let Some(chunk) = response.chunk().await? {
         body.feed(&chunk, |_| Ok(())).map_err(failed)?;
     }

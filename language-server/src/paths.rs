@@ -1,7 +1,7 @@
 //! Where a `JSONPath` stands in a manifest, and what it finds in the recorded responses beside it.
 
+use longshore_schema::decode::Decode;
 use longshore_schema::scalar::Scalar;
-use longshore_schema::stream::Decode;
 use longshore_schema::yaml::{Content, Node};
 use longshore_schema::{JsonPath, Step};
 use longshore_validator::samples::{self, JsonType, Owner};
@@ -89,9 +89,12 @@ pub(crate) fn starts(document: &Document, root: &Node, site: &Site) -> Vec<Node>
         Content::String(text) => Some(text.as_str()),
         _ => None,
     };
-    let decode = if text("decode") == Some("csv") { Decode::Csv } else { Decode::Json };
+    let decode = request.and_then(|request| request.entry("decode"));
+    let decode =
+        decode.and_then(|entry| longshore_schema::deserialize::from_node(&entry.value).ok());
+    let decode: Decode = decode.unwrap_or_default();
     let records = text("records").and_then(|path| JsonPath::parse(path).ok());
-    let found = samples::responses(document.fixtures(), &site.owner, decode, records.as_ref());
+    let found = samples::responses(document.fixtures(), &site.owner, &decode, records.as_ref());
     let answered = found.into_iter().filter(|sample| sample.status.value < 400);
     match site.start {
         Start::Record => answered.flat_map(|sample| sample.records).collect(),

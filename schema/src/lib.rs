@@ -9,6 +9,7 @@
 pub mod action;
 pub mod auth;
 pub mod convert;
+pub mod decode;
 pub mod deserialize;
 pub mod format;
 pub mod http;

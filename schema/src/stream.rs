@@ -6,6 +6,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
 use crate::auth::RequestAuth;
+use crate::decode::{Decode, Unpacking};
 use crate::map::Map;
 use crate::scalar::{Duration, Name, Scalar, TimeFormat};
 use crate::{JsonPath, Literal, OneOrMany, Spanned, Table, Template};
@@ -30,9 +31,13 @@ pub struct Stream {
     pub window: Option<Spanned<Window>>,
     /// How the response is written.
     #[serde(default)]
-    pub decode: Decode,
+    pub decode: Spanned<Decode>,
     /// Where the records are in the response.
     pub records: Option<Spanned<JsonPath>>,
+    /// Members of a record that hold a document in a text, with how it is opened. Everything else
+    /// sees what was inside.
+    #[serde(default)]
+    pub unpack: Table<JsonPath, Spanned<Vec<Spanned<Unpacking>>>>,
     /// How the next page is found. Without it there is one page.
     pub pages: Option<Spanned<Pages>>,
     /// What the response says of its own completeness. A promise not kept is an error.
@@ -46,11 +51,18 @@ pub struct Stream {
     /// Members of a record that are of no use: neither mapped nor kept as `unmapped`.
     #[serde(default)]
     pub ignore: Vec<Spanned<String>>,
+    /// Whether members of a record that the mapping does not use are kept under `unmapped`.
+    #[serde(default = "kept")]
+    pub unmapped: bool,
     /// Whether each event carries the untouched source record in `raw_data`.
     #[serde(default)]
     pub raw: bool,
     /// How a record becomes an event.
     pub map: Spanned<Map>,
+}
+
+fn kept() -> bool {
+    true
 }
 
 /// One step of a stream that lists first and fetches then.
@@ -61,7 +73,7 @@ pub struct Step {
     pub request: Spanned<Request>,
     /// How the response is written.
     #[serde(default)]
-    pub decode: Decode,
+    pub decode: Spanned<Decode>,
     /// Where the records are in a JSON response.
     pub records: Option<Spanned<JsonPath>>,
     /// How the next page is found.
@@ -169,18 +181,6 @@ impl JsonSchema for Parameter {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "type": ["string", "number", "boolean"], "format": Template::FORMAT })
     }
-}
-
-/// How a response body is written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Decode {
-    /// One JSON document (RFC 8259).
-    #[default]
-    Json,
-    /// Comma-separated values with a header row (RFC 4180). Each row is a record whose members
-    /// are named by the header.
-    Csv,
 }
 
 /// How the next page is found: one of these.

@@ -37,7 +37,7 @@ pub(super) struct Choice {
 }
 
 pub(super) fn compile(stream: &Stream, context: &EventContext) -> Result<Plan, Error> {
-    let mut paths = Paths::new();
+    let mut paths = Paths::new(!stream.unmapped);
     for name in &stream.ignore {
         paths.ignore(name);
     }

@@ -28,6 +28,8 @@ pub(super) struct Paths {
     general: Vec<(Slot, JsonPath)>,
     /// The paths as written, by slot.
     texts: Vec<String>,
+    /// Whether what no path reads is of no use.
+    reads_only: bool,
 }
 
 #[derive(Debug, Default)]
@@ -105,8 +107,9 @@ impl Slots<'_> {
 }
 
 impl Paths {
-    pub(super) fn new() -> Self {
-        Self { nodes: vec![Node::default()], ..Self::default() }
+    /// No paths yet. With `reads_only` the members of records are not noted.
+    pub(super) fn new(reads_only: bool) -> Self {
+        Self { nodes: vec![Node::default()], reads_only, ..Self::default() }
     }
 
     /// How many slots there are.
@@ -215,16 +218,21 @@ impl Paths {
                 let (name, escaped) = scanner.name(expected)?;
                 let child = self.child(index, name, escaped, shape);
                 index += 1;
-                self.read_member(scanner, child, name, slots)
+                if !self.reads_only {
+                    return self.read_member(scanner, child, name, slots);
+                }
+                match child {
+                    Some(child) => self.read_quietly(scanner, child, slots),
+                    None => scanner.value().map(drop),
+                }
             })?;
             Datum::Object(scanner.since(start))
         } else {
             let value = self.read_node(&mut scanner, 0, slots, None)?;
-            slots.members.push(Member::Value {
-                name: Name::Column("_record"),
-                value,
-                slot: root.slot,
-            });
+            if !self.reads_only {
+                let name = Name::Column("_record");
+                slots.members.push(Member::Value { name, value, slot: root.slot });
+            }
             value
         };
         if let Some(slot) = root.slot {
@@ -370,7 +378,7 @@ impl Paths {
         for (column, text) in row.fields().enumerate() {
             let value = Datum::field(text);
             let Some(name) = names.get(column) else {
-                if !value.is_missing() {
+                if !value.is_missing() && !self.reads_only {
                     let name = Name::Extra(column + 1 - names.len());
                     slots.members.push(Member::Value { name, value, slot: None });
                 }
@@ -382,7 +390,8 @@ impl Paths {
             if let Some(slot) = slot {
                 slots.values[slot] = value;
             }
-            if !value.is_missing() && !node.is_some_and(|node| node.is_ignored) {
+            let kept = !self.reads_only && !node.is_some_and(|node| node.is_ignored);
+            if !value.is_missing() && kept {
                 slots.members.push(Member::Value { name: Name::Column(name), value, slot });
             }
         }
@@ -468,7 +477,7 @@ mod tests {
         /// The pass over the bytes finds what a query of the parsed document finds.
         #[test]
         fn both_ways_agree(documents in prop::collection::vec(document(), 1..4), is_pretty: bool) {
-            let mut paths = Paths::new();
+            let mut paths = Paths::new(false);
             let queries: Vec<_> = PATHS.iter().map(|text| JsonPath::parse(text).unwrap()).collect();
             let slots: Vec<_> = queries.iter().map(|path| paths.add(path)).collect();
             prop_assert!(!paths.needs_document());

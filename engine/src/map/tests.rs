@@ -74,6 +74,16 @@ fn an_event_has_everything() {
     insta::assert_snapshot!(line, @r#"{"activity_id":1,"activity_name":"Logon","category_uid":3,"category_name":"Identity & Access Management","class_uid":3002,"class_name":"Authentication","type_uid":300201,"type_name":"Authentication: Logon","severity_id":1,"severity":"Informational","time":1790848800000,"metadata":{"version":"1.8.0","uid":"b3fcbaaaaad8a2c5b62b58cd2d59ee55","log_name":"sign_ins","tenant_uid":"00D0","product":{"name":"Salesforce","vendor_name":"Salesforce, Inc."}},"user":{"uid":"005\u00e9"},"src_endpoint":{"ip":"203.0.113.9","location":{"city":"Oslo"}},"status_id":1,"status":"Success","status_detail":"Success","service":{"name":"Salesforce"},"auth_protocol_id":5,"auth_protocol":"SAML","unmapped":{"Id":"0Ya1","LoginGeo":{"Latitude":59.9},"Browser":"Chrome 129","ApiVersion":67.0}}"#);
 }
 
+#[test]
+fn what_is_not_mapped_is_left_out_on_request() {
+    let mapper = mapper(&format!("unmapped: false\n{SIGN_INS}"));
+    let event = map(&mapper, RECORD);
+    assert_eq!(event["unmapped"], Value::Null);
+    assert_eq!(event["src_endpoint"]["location"]["city"], "Oslo");
+    let line = map_line(&mapper, &RECORD.replace("203.0.113.9", "none")).unwrap().1;
+    assert!(!line.contains("unmapped") && !line.contains("none"), "{line}");
+}
+
 /// The event of `record`, with `attributes` mapped besides what an event must have.
 fn map_with(attributes: &str, record: &Value) -> Value {
     let source = format!(

@@ -2,7 +2,7 @@
 
 use longshore_schema::JsonPath;
 use longshore_schema::Step;
-use longshore_schema::stream::Decode;
+use longshore_schema::decode::{Decode, Format};
 use serde_json::Value;
 
 use crate::decode::{
@@ -37,24 +37,30 @@ impl Body {
     ///
     /// # Errors
     /// [`Code::DataParse`] if the response is compressed in an unknown way.
-    pub fn new(response: &Response, decode: Decode, records: Option<&JsonPath>) -> Result<Self> {
+    pub fn new(response: &Response, decode: &Decode, records: Option<&JsonPath>) -> Result<Self> {
         let header = response.headers.get(CONTENT_ENCODING);
         let encoding = Encoding::from_header(header.and_then(|value| value.to_str().ok()))?;
         // A log file may itself be a gzip file, whatever its headers say.
-        let encoding = match (encoding, decode) {
-            (Encoding::Identity, Decode::Csv) => Encoding::Detect,
+        let encoding = match (encoding, decode.format()) {
+            (Encoding::Identity, Format::Csv) => Encoding::Detect,
             (encoding, _) => encoding,
         };
-        let decoder = match (decode, records) {
-            (Decode::Csv, _) => Decoder::Csv(Box::new(CsvRows::new(CsvLimits::default()))),
-            (Decode::Json, Some(path)) => match array_at(path) {
+        let decoder = match (decode.format(), records) {
+            (Format::Csv, _) => Decoder::Csv(Box::new(CsvRows::new(CsvLimits::default()))),
+            (Format::Json, Some(path)) => match array_at(path) {
                 Some(members) => {
                     Decoder::Json(Box::new(JsonRecords::new(members, JsonLimits::default())))
                 }
                 None => Decoder::Whole(Buffered::new(MAX_BUFFERED), path.clone()),
             },
-            (Decode::Json, None) => {
+            (Format::Json, None) => {
                 return Err(Error::new(Code::Internal, "a JSON response without a record path"));
+            }
+            (format, _) => {
+                return Err(Error::new(
+                    Code::Internal,
+                    format!("{} cannot be read yet", format.title()),
+                ));
             }
         };
         Ok(Self { inflate: Inflate::new(encoding, MAX_UNPACKED), decoder, records: 0 })

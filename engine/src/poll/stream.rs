@@ -330,7 +330,7 @@ impl<'p> Poll<'p> {
         let mut response = self.meanwhile(session.fetch(&plan.name, &target, &scope)).await??;
         let place = response.place().to_owned();
         let failed = |error: Error| Refused::Failed(error.in_request(&*place));
-        let mut body = Body::new(&response, step.decode, step.records.as_ref()).map_err(failed)?;
+        let mut body = Body::new(&response, &step.decode, step.records.as_ref()).map_err(failed)?;
         let mut hasher = pager.compares_pages().then(DefaultHasher::new);
         self.outbox.start_response(self.session.clock.now());
         while let Some(chunk) = self.meanwhile(response.chunk()).await?? {

@@ -38,6 +38,8 @@ impl Completion<'_> {
             self.choices(schema_at(["streams", "*", "provides"]).unwrap_or(schema));
         }
         self.choices(schema);
+        // Those of the short form, where there is a long one too.
+        self.choices(&schema["then"]);
         if schema["type"] == "boolean" {
             for text in ["true", "false"] {
                 self.items.push(CompletionItem {

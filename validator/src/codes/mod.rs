@@ -33,6 +33,7 @@ macro_rules! codes {
     };
 }
 pub(crate) mod actions;
+pub(crate) mod decoding;
 pub(crate) mod errors;
 pub(crate) mod fixtures;
 pub(crate) mod metadata;
@@ -47,6 +48,7 @@ pub(crate) mod types;
 pub(crate) mod windows;
 
 pub(crate) use self::actions::*;
+pub(crate) use self::decoding::*;
 pub(crate) use self::errors::*;
 pub(crate) use self::fixtures::*;
 pub(crate) use self::metadata::*;
@@ -104,6 +106,7 @@ pub static FAMILIES: &[Family] = &[
     Family { prefix: "LS10", title: "Permissions and prerequisites", codes: requirements::CODES },
     Family { prefix: "LS11", title: "Posture checks", codes: posture::CODES },
     Family { prefix: "LS12", title: "Actions", codes: actions::CODES },
+    Family { prefix: "LS13", title: "Decoding", codes: decoding::CODES },
 ];
 
 /// All codes in order.

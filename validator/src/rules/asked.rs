@@ -1,9 +1,10 @@
 //! What is asked of the app outside of streams: settings, probes, and what actions look up.
 
+use longshore_schema::decode::Decode;
 use longshore_schema::posture::Check;
 use longshore_schema::probe::Probe;
 use longshore_schema::scalar::Name;
-use longshore_schema::stream::{Decode, Request};
+use longshore_schema::stream::Request;
 use longshore_schema::{Manifest, Span, Spanned};
 
 use super::Context;
@@ -70,7 +71,7 @@ pub(crate) fn every_fetch<'m>(cx: &Context<'m>) -> Vec<(Span, Fetch<'m>)> {
         let fetch = Fetch {
             step: None,
             request: &settings.request,
-            decode: Decode::Json,
+            decode: &Decode::JSON,
             records: settings.records.as_ref(),
             pages: settings.pages.as_ref(),
             promise: settings.promise.as_ref(),
@@ -83,7 +84,7 @@ pub(crate) fn every_fetch<'m>(cx: &Context<'m>) -> Vec<(Span, Fetch<'m>)> {
         let fetch = Fetch {
             step: None,
             request: &find.request,
-            decode: Decode::Json,
+            decode: &Decode::JSON,
             records: Some(&find.records),
             pages: find.pages.as_ref(),
             promise: find.promise.as_ref(),

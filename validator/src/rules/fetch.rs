@@ -1,8 +1,9 @@
 //! The requests of a stream, whether it has one or two steps.
 
 use longshore_schema::action::{ActionRequest, Json};
+use longshore_schema::decode::Decode;
 use longshore_schema::scalar::Name;
-use longshore_schema::stream::{Decode, Pages, Promise, Request, Stream};
+use longshore_schema::stream::{Pages, Promise, Request, Stream};
 use longshore_schema::{JsonPath, OneOrMany, Span, Spanned, Template};
 
 /// One request with how its answer is read.
@@ -11,7 +12,7 @@ pub(crate) struct Fetch<'m> {
     /// The step's name; none for a stream of one request.
     pub(crate) step: Option<&'m Spanned<Name>>,
     pub(crate) request: &'m Spanned<Request>,
-    pub(crate) decode: Decode,
+    pub(crate) decode: &'m Decode,
     pub(crate) records: Option<&'m Spanned<JsonPath>>,
     pub(crate) pages: Option<&'m Spanned<Pages>>,
     pub(crate) promise: Option<&'m Spanned<Promise>>,
@@ -33,7 +34,7 @@ pub(crate) fn fetches(stream: &Stream) -> Vec<Fetch<'_>> {
     let own = stream.request.as_ref().map(|request| Fetch {
         step: None,
         request,
-        decode: stream.decode,
+        decode: &stream.decode,
         records: stream.records.as_ref(),
         pages: stream.pages.as_ref(),
         promise: stream.promise.as_ref(),
@@ -42,7 +43,7 @@ pub(crate) fn fetches(stream: &Stream) -> Vec<Fetch<'_>> {
     let steps = stream.steps.iter().map(|(name, step)| Fetch {
         step: Some(name),
         request: &step.request,
-        decode: step.decode,
+        decode: &step.decode,
         records: step.records.as_ref(),
         pages: step.pages.as_ref(),
         promise: step.promise.as_ref(),

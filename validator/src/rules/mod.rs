@@ -13,6 +13,7 @@
 mod actions;
 mod asked;
 mod auth;
+mod decoding;
 mod errors;
 mod expectations;
 pub(crate) mod fetch;
@@ -81,6 +82,9 @@ const RULES: &[Rule] = &[
     paths::records,
     paths::csv_members,
     paths::ignored,
+    decoding::settings,
+    decoding::columns,
+    decoding::unpacked,
     streams::requests,
     streams::steps,
     streams::records,

@@ -1,8 +1,8 @@
 //! Paths into JSON: those that must lead to one value do, those that must lead to many can.
 
 use longshore_schema::map::{Activity, Case, Map, Value};
-use longshore_schema::stream::{Decode, Pages, Stream};
-use longshore_schema::{JsonPath, Span, Spanned};
+use longshore_schema::stream::{Pages, Stream};
+use longshore_schema::{JsonPath, Span, Spanned, Step};
 
 use super::Context;
 use super::asked::{every_fetch, probes};
@@ -110,14 +110,22 @@ pub(crate) fn records(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
     }
 }
 
-/// A row of CSV has members and nothing below them.
+/// A row of a table has members and nothing below them, but for what is unpacked.
 pub(crate) fn csv_members(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
     for (_, _, stream) in streams(cx.manifest) {
-        if fetches(stream).last().is_none_or(|fetch| fetch.decode != Decode::Csv) {
+        if fetches(stream).last().is_none_or(|fetch| !fetch.decode.format().is_table()) {
             continue;
         }
         for path in record_paths(stream) {
-            if path.members().is_none_or(|members| members.len() > 1) {
+            let unpacked = |name: &str| {
+                let mut opened = stream.unpack.iter().filter_map(|(path, _)| path.members());
+                opened.any(|members| members == [name])
+            };
+            let inside = path
+                .steps()
+                .and_then(|steps| steps.first())
+                .is_some_and(|first| matches!(first, Step::Member(name) if unpacked(name)));
+            if !inside && path.members().is_none_or(|members| members.len() > 1) {
                 found.push(
                     Diagnostic::new(
                         &codes::CSV_PATH,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use longshore_schema::Span;
-use longshore_schema::stream::{Decode, Pages, Request};
+use longshore_schema::stream::{Pages, Request};
 
 use super::Context;
 use super::asked::{every_fetch, single_requests};
@@ -149,14 +149,15 @@ pub(crate) fn steps(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
     }
 }
 
-/// JSON responses say where their records are; CSV responses are their records.
+/// Documents say where their records are; rows and lines are records themselves.
 pub(crate) fn records(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
     for (_, name_span, stream) in streams(cx.manifest) {
         for fetch in fetches(stream) {
-            csv_pages(&fetch, found);
+            pages_of_lines(&fetch, found);
             let span = fetch.step.map_or(name_span, |name| name.span);
-            match (fetch.decode, fetch.records) {
-                (Decode::Json, None) => found.push(
+            let format = fetch.decode.format();
+            match (format.is_document(), fetch.records) {
+                (true, None) => found.push(
                     Diagnostic::new(
                         &codes::RECORDS,
                         span,
@@ -164,9 +165,13 @@ pub(crate) fn records(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
                     )
                     .help("add `records: $.items[*]`, with the path of the list in the response"),
                 ),
-                (Decode::Csv, Some(records)) => found.push(
-                    Diagnostic::new(&codes::RECORDS, records.span, "a CSV response has no paths")
-                        .help("remove `records`: every row is a record"),
+                (false, Some(records)) => found.push(
+                    Diagnostic::new(
+                        &codes::RECORDS,
+                        records.span,
+                        format!("{} {} response has no paths", format.article(), format.title()),
+                    )
+                    .help(format!("remove `records`: every {} is a record", format.record())),
                 ),
                 _ => {}
             }
@@ -174,9 +179,10 @@ pub(crate) fn records(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
     }
 }
 
-/// A CSV response has no member that could hold a link, a cursor or a promise.
-fn csv_pages(fetch: &Fetch<'_>, found: &mut Vec<Diagnostic>) {
-    if fetch.decode != Decode::Csv {
+/// Rows and lines have no member around them that could hold a link, a cursor or a promise.
+fn pages_of_lines(fetch: &Fetch<'_>, found: &mut Vec<Diagnostic>) {
+    let format = fetch.decode.format();
+    if format.is_document() {
         return;
     }
     let pages =
@@ -184,8 +190,15 @@ fn csv_pages(fetch: &Fetch<'_>, found: &mut Vec<Diagnostic>) {
     let spans = pages.map(|pages| pages.span).into_iter().chain(fetch.promise.map(|p| p.span));
     for span in spans {
         found.push(
-            Diagnostic::new(&codes::RECORDS, span, "a CSV response has no paths")
-                .help("remove it; pages of CSV are found by `link_header`, `number` or `offset`"),
+            Diagnostic::new(
+                &codes::RECORDS,
+                span,
+                format!("{} {} response has no paths", format.article(), format.title()),
+            )
+            .help(format!(
+                "remove it; pages of {} are found by `link_header`, `number` or `offset`",
+                format.title()
+            )),
         );
     }
 }

@@ -13,7 +13,7 @@ mod text;
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
-use longshore_schema::stream::Decode;
+use longshore_schema::decode::Decode;
 use longshore_schema::yaml::Node;
 use longshore_schema::{JsonPath, Manifest, Spanned};
 
@@ -116,6 +116,9 @@ pub struct Sample {
     /// The records in it: what `records` selects, or the rows of a CSV text as mappings of texts,
     /// an empty field being null. None in an error.
     pub records: Vec<Node>,
+    /// Whether only the engine can read its records: those of XML, of NDJSON that is recorded as
+    /// text, and those in which something is packed.
+    pub unread: bool,
 }
 
 impl Sample {
@@ -184,7 +187,7 @@ impl Samples {
 pub fn responses(
     fixtures: &[Fixture],
     owner: &Owner,
-    decode: Decode,
+    decode: &Decode,
     records: Option<&JsonPath>,
 ) -> Vec<Sample> {
     let folder = owner.folder();

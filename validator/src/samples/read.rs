@@ -1,6 +1,7 @@
 //! Reads one fixture: a JSON object with `status`, perhaps `headers`, and `body` or `text`.
 
-use longshore_schema::stream::Decode;
+use longshore_schema::decode::{Decode, Format, Unpacking};
+use longshore_schema::stream::Stream;
 use longshore_schema::yaml::{self, Content, Entry, Node, SyntaxErrorKind};
 use longshore_schema::{JsonPath, LineIndex, Manifest, Span, Spanned};
 
@@ -49,9 +50,64 @@ pub(super) fn read(
             return None;
         }
     };
-    let decode = fetch.as_ref().map(|fetch| fetch.decode).unwrap_or_default();
-    let records = fetch.and_then(|fetch| fetch.records).map(|records| &records.value);
-    response(index, fixture, owner, decode, records, found)
+    let decode = fetch.as_ref().map_or(&Decode::JSON, |fetch| fetch.decode);
+    let records = fetch.as_ref().and_then(|fetch| fetch.records).map(|records| &records.value);
+    let stream = match &owner {
+        Owner::Stream { stream, .. } => {
+            let mut streams = manifest.streams.value.iter();
+            streams.find(|(name, _)| name.as_str() == stream).map(|(_, stream)| stream)
+        }
+        Owner::Fact(_) => None,
+    };
+    let mut sample = response(index, fixture, owner, decode, records, found)?;
+    let step = fetch.as_ref().and_then(step_of);
+    // What is packed into the records of the last request is opened; before, it is text.
+    let last = |stream: &&Stream| fetches(stream).last().and_then(step_of) == step;
+    if let Some(stream) = stream.filter(last)
+        && !sample.records.iter_mut().all(|record| open(record, stream))
+    {
+        sample.unread = true;
+        sample.records.clear();
+    }
+    Some(sample)
+}
+
+/// Opens what is packed into a record; false if only the engine can.
+fn open(record: &mut Node, stream: &Stream) -> bool {
+    stream.unpack.iter().all(|(path, steps)| {
+        let members = path.members().unwrap_or_default();
+        let found = members.iter().try_fold(&mut *record, |node, name| match &mut node.content {
+            Content::Mapping(entries) => {
+                entries.iter_mut().find(|entry| entry.key == *name).map(|entry| &mut entry.value)
+            }
+            _ => None,
+        });
+        let Some(node) = found else { return true };
+        let Content::String(text) = &node.content else { return true };
+        let json = steps.iter().all(|step| step.value == Unpacking::Json);
+        let Some(inner) = Some(text).filter(|_| json).and_then(|text| yaml::parse(text).ok())
+        else {
+            return false;
+        };
+        node.content = inner.root.content;
+        at(node, node.span);
+        true
+    })
+}
+
+/// Gives everything below a node one place.
+fn at(node: &mut Node, span: Span) {
+    node.span = span;
+    match &mut node.content {
+        Content::Sequence(items) => items.iter_mut().for_each(|item| at(item, span)),
+        Content::Mapping(entries) => {
+            for entry in entries {
+                entry.key_span = span;
+                at(&mut entry.value, span);
+            }
+        }
+        _ => {}
+    }
 }
 
 /// Reads a fixture whose place is known.
@@ -59,7 +115,7 @@ pub(super) fn response(
     index: usize,
     fixture: &Fixture,
     owner: Owner,
-    decode: Decode,
+    decode: &Decode,
     selected: Option<&JsonPath>,
     found: &mut Vec<Diagnostic>,
 ) -> Option<Sample> {
@@ -93,12 +149,18 @@ pub(super) fn response(
         return None;
     }
     let status = status?;
-    let csv = decode == Decode::Csv;
+    let format = decode.format();
     let mut records = Vec::new();
+    let mut unread = false;
     if status.value < 400 {
-        let wrong = if csv { body } else { text };
+        let wrong = match format {
+            Format::Json => text,
+            Format::Ndjson => None,
+            Format::Csv | Format::Tsv | Format::Xml => body,
+        };
         if let Some(wrong) = wrong {
-            let (is, write) = if csv { ("CSV", "text") } else { ("JSON", "body") };
+            let (is, write) =
+                if format == Format::Json { ("JSON", "body") } else { (format.title(), "text") };
             found.push(
                 Diagnostic::new(
                     &codes::FIXTURE_SHAPE,
@@ -115,14 +177,35 @@ pub(super) fn response(
         None => None,
     };
     if status.value < 400 {
-        if let (true, Some(decoded)) = (csv, &decoded) {
-            records = rows(decoded);
-        } else if let (Some(body), Some(path)) = (body, selected) {
-            records = select(path, &body.value).into_iter().cloned().collect();
+        match (format, &decoded, body) {
+            (Format::Csv | Format::Tsv, Some(decoded), _) => records = rows(decoded, decode),
+            (Format::Ndjson, _, Some(body)) => {
+                if let Content::Sequence(lines) = &body.value.content {
+                    records.clone_from(lines);
+                } else {
+                    found.push(
+                        Diagnostic::new(
+                            &codes::FIXTURE_SHAPE,
+                            body.value.span,
+                            "the lines of an NDJSON response are a list",
+                        )
+                        .help("write \"body\": [ ... ] with one value for each line"),
+                    );
+                    return None;
+                }
+            }
+            (Format::Xml | Format::Ndjson, Some(decoded), _) => {
+                unread = !decoded.text().trim().is_empty();
+            }
+            (Format::Json, _, Some(body)) => {
+                let found = selected.map(|path| select(path, &body.value)).unwrap_or_default();
+                records = found.into_iter().cloned().collect();
+            }
+            _ => {}
         }
     }
     let body = body.map(|entry| entry.value.clone());
-    Some(Sample { fixture: index, owner, status, headers, body, records })
+    Some(Sample { fixture: index, owner, status, headers, body, records, unread })
 }
 
 /// What a fixture answers, by its path; `Ok(None)` if that was left out of the manifest.

@@ -1,6 +1,7 @@
 //! Texts inside JSON strings, with the place of every character; and CSV in such texts.
 
 use longshore_schema::Span;
+use longshore_schema::decode::{Decode, Dialect, Format};
 use longshore_schema::yaml::{Content, Entry, Node};
 
 /// The text of a JSON string, or of several that are lines, with where each byte was written.
@@ -88,11 +89,17 @@ fn escape_length(text: &str) -> usize {
 /// The longest name of a CSV column, in bytes: every row repeats it.
 const MAX_NAME: usize = 128;
 
-/// The rows of a CSV text (RFC 4180) as mappings from the names in its first row to texts; an empty
-/// field is null. Columns with longer names than [`MAX_NAME`] are left out.
-pub(super) fn rows(decoded: &Decoded) -> Vec<Node> {
-    let mut lines = lines(decoded).into_iter();
-    let header: Vec<_> = lines.next().unwrap_or_default();
+/// The rows of a text of separated values as mappings from the names of their columns to texts; an
+/// empty field is null. Columns with longer names than [`MAX_NAME`] are left out.
+pub(super) fn rows(decoded: &Decoded, decode: &Decode) -> Vec<Node> {
+    let dialect = decode.dialect();
+    let mut lines = lines(decoded, decode.format(), &dialect).into_iter();
+    let first = if dialect.header.value { lines.next().unwrap_or_default() } else { Vec::new() };
+    let named = dialect.columns.iter().map(|name| Node {
+        span: first.first().map_or_else(Span::default, |first| first.span),
+        content: Content::String(name.value.clone()),
+    });
+    let header: Vec<_> = if dialect.columns.is_empty() { first } else { named.collect() };
     lines
         .map(|fields| {
             let span = match (fields.first(), fields.last()) {
@@ -111,41 +118,53 @@ pub(super) fn rows(decoded: &Decoded) -> Vec<Node> {
         .collect()
 }
 
-fn lines(decoded: &Decoded) -> Vec<Vec<Node>> {
+fn lines(decoded: &Decoded, format: Format, dialect: &Dialect) -> Vec<Vec<Node>> {
+    let usual = if format == Format::Tsv { (b'\t', None) } else { (b',', Some(b'"')) };
+    let delimiter = dialect.delimiter.as_ref().map_or(usual.0, |delimiter| delimiter.0);
+    let quote = dialect.quote.as_ref().map_or(usual.1, |quote| quote.0).map(char::from);
+    let ends = [char::from(delimiter), '\n', '\r'];
     let text = decoded.text();
     let bytes = text.as_bytes();
     let (mut all, mut line, mut at) = (Vec::new(), Vec::new(), 0);
+    for _ in 0..dialect.skip {
+        at = text[at..].find('\n').map_or(text.len(), |end| at + end + 1);
+    }
     while at < bytes.len() {
+        let comment = dialect.comment.as_ref().is_some_and(|comment| bytes[at] == comment.0);
+        if comment && line.is_empty() {
+            at = text[at..].find('\n').map_or(text.len(), |end| at + end + 1);
+            continue;
+        }
         let start = at;
         let mut field = String::new();
-        if bytes[at] == b'"' {
+        if let Some(quote) = quote.filter(|quote| text[at..].starts_with(*quote)) {
             at += 1;
             loop {
                 let rest = &text[at..];
-                let Some(quote) = rest.find('"') else {
+                let Some(end) = rest.find(quote) else {
                     field.push_str(rest);
                     at = bytes.len();
                     break;
                 };
-                field.push_str(&rest[..quote]);
-                at += quote + 1;
-                if bytes.get(at) != Some(&b'"') {
+                field.push_str(&rest[..end]);
+                at += end + 1;
+                if !text[at..].starts_with(quote) {
                     break;
                 }
-                field.push('"');
+                field.push(quote);
                 at += 1;
             }
         }
         let rest = &text[at..];
-        let length = rest.find([',', '\n', '\r']).unwrap_or(rest.len());
+        let length = rest.find(ends).unwrap_or(rest.len());
         field.push_str(&rest[..length]);
         at += length;
         let content = if field.is_empty() { Content::Null } else { Content::String(field) };
         line.push(Node { span: decoded.span(start, at), content });
         let end = match &bytes[at..] {
-            [b',', ..] => {
+            [byte, ..] if *byte == delimiter => {
                 at += 1;
-                // A comma at the very end has an empty field behind it.
+                // A delimiter at the very end has an empty field behind it.
                 if at < bytes.len() {
                     continue;
                 }
@@ -168,6 +187,8 @@ fn lines(decoded: &Decoded) -> Vec<Vec<Node>> {
 
 #[cfg(test)]
 mod tests {
+    use longshore_schema::Spanned;
+
     use super::*;
 
     fn decoded(source: &str) -> Decoded {
@@ -190,7 +211,8 @@ mod tests {
     #[test]
     fn rows_are_read_with_quotes_and_empty_fields() {
         let source = r#""A,B,C\n1,\"x, \"\"y\"\"\",\r\n\n,2,3""#;
-        let rows = rows(&decoded(source));
+        let decode = Decode { csv: Some(Spanned::default()), ..Decode::default() };
+        let rows = rows(&decoded(source), &decode);
         let json: Vec<_> = rows.iter().map(Node::to_json).collect();
         assert_eq!(
             serde_json::json!(json),
@@ -200,5 +222,15 @@ mod tests {
         );
         let b = &rows[1].entry("B").unwrap().value;
         assert_eq!(&source[b.span.range()], "2");
+    }
+    #[test]
+    fn rows_of_other_dialects() {
+        let text = "decode: { csv: { delimiter: ';', quote: \"'\", header: false, columns: [A, B], skip: 1, comment: '#' } }";
+        let document = longshore_schema::yaml::parse(text).unwrap();
+        let decode = &document.root.entry("decode").unwrap().value;
+        let decode: Decode = longshore_schema::deserialize::from_node(decode).unwrap();
+        let rows = rows(&decoded(r#""Report; of today\n#no\n1;'x;''y'\n""#), &decode);
+        let json: Vec<_> = rows.iter().map(Node::to_json).collect();
+        assert_eq!(serde_json::json!(json), serde_json::json!([{"A": "1", "B": "x;'y"}]));
     }
 }

@@ -17,7 +17,7 @@ pub(super) fn kinds(view: &View<'_>, found: &mut Vec<Diagnostic>) {
     let all: Vec<_> = view.fetches.iter().flat_map(|fetch| view.responses(fetch)).collect();
     let mut missing = Vec::new();
     for fetch in &view.fetches {
-        if view.responses(fetch).all(|sample| sample.kind() != Kind::Success) {
+        if view.responses(fetch).all(|sample| sample.kind() != Kind::Success && !sample.unread) {
             missing.push(match step_of(fetch) {
                 Some(step) => format!("with records for the step `{step}`"),
                 None => "with records".to_owned(),
@@ -25,7 +25,8 @@ pub(super) fn kinds(view: &View<'_>, found: &mut Vec<Diagnostic>) {
         }
     }
     for (kind, name) in [(Kind::Empty, "without records"), (Kind::Error, "of an error")] {
-        if all.iter().all(|sample| sample.kind() != kind) {
+        let is = |sample: &&Sample| sample.kind() == kind || sample.unread && kind == Kind::Empty;
+        if !all.iter().any(is) {
             missing.push(name.to_owned());
         }
     }
