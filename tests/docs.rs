@@ -21,12 +21,9 @@ fn read(path: impl AsRef<Path>) -> String {
 /// All chapters and the pages beside the code that people read first.
 fn pages() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut pages = vec![
-        root.join("README.md"),
-        root.join("ARCHITECTURE.md"),
-        root.join("manifests/salesforce/README.md"),
-        root.join("manifests/github/README.md"),
-    ];
+    let mut pages = vec![root.join("README.md"), root.join("ARCHITECTURE.md")];
+    let manifests = std::fs::read_dir(root.join("manifests")).unwrap();
+    pages.extend(manifests.map(|entry| entry.unwrap().path().join("README.md")));
     pages.extend(chapters());
     pages
 }
