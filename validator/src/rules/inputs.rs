@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use longshore_schema::Literal;
+use longshore_schema::auth::Auth;
 use longshore_schema::manifest::{Input, InputType};
 use longshore_schema::scalar::{Duration, HostPattern, Name, Scalar};
 
@@ -192,6 +193,13 @@ fn uses<'m>(cx: &Context<'m>) -> Vec<(Site<'m>, &'m str, &'m Input)> {
     uses
 }
 
+/// The inputs with which the admin chooses how to sign in.
+fn choosers(auth: &Auth) -> Vec<&str> {
+    let Auth::OneOf(one_of) = auth else { return Vec::new() };
+    let below = one_of.kinds.iter().flat_map(|(_, auth)| choosers(auth));
+    std::iter::once(one_of.input.as_str()).chain(below).collect()
+}
+
 /// What is asked for is used.
 pub(crate) fn unused(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
     let all = sites(cx.manifest);
@@ -206,6 +214,7 @@ pub(crate) fn unused(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
     let probes = probes(cx.manifest);
     let probed = probes.iter().filter_map(|asked| asked.probe.fact.as_ref());
     used.extend(probed.map(|name| ("facts", name.as_str())));
+    used.extend(choosers(&cx.manifest.auth).into_iter().map(|name| ("inputs", name)));
     for (name, _) in &cx.manifest.inputs {
         if !used.contains(&("inputs", Name::as_str(name))) {
             found.push(
