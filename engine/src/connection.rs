@@ -117,13 +117,26 @@ pub const DEFAULT_REDIRECT_URL: &str = "http://localhost:8788/callback";
 
 /// The values of a connection's inputs. `Debug` shows no value: any of them may be a secret.
 #[derive(Clone, Default)]
-pub struct Inputs(BTreeMap<String, Secret>);
+pub struct Inputs(BTreeMap<String, (Secret, InputType)>);
 
 impl Inputs {
     /// The value of an input as text, secrets included.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(Secret::expose)
+        self.0.get(name).map(|(value, _)| value.expose())
+    }
+
+    /// The value of an input as JSON, secrets included: a number for a whole number, a truth value
+    /// for a truth value, a text for everything else.
+    #[must_use]
+    pub fn json(&self, name: &str) -> Option<serde_json::Value> {
+        let (value, kind) = self.0.get(name)?;
+        let text = value.expose();
+        Some(match kind {
+            InputType::Integer => text.parse::<i64>().map_or_else(|_| text.into(), Into::into),
+            InputType::Boolean => (text == "true").into(),
+            _ => text.into(),
+        })
     }
 }
 
@@ -269,7 +282,7 @@ impl ConnectionFile {
                         .cause(cause)
                         .fix(fix)
                 })?;
-                inputs.insert(name.as_str().to_owned(), Secret::new(text));
+                inputs.insert(name.as_str().to_owned(), (Secret::new(text), input.kind.value));
             }
         }
         let connect_to = self

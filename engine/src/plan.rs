@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use longshore_schema::auth::{Auth, ClientAuth, JwtAlgorithm, OAuth2, Pkce};
 use longshore_schema::decode::Decode;
-use longshore_schema::http::{Counted, ErrorRule, Period, Quota};
+use longshore_schema::http::{Counted, ErrorRule, Period, Quota, Reaction};
 use longshore_schema::manifest::{GrantKind, Manifest};
-use longshore_schema::stream::{Fact, Pages, Promise, Request, Stream, Window};
-use longshore_schema::{JsonPath, Spanned, Template};
+use longshore_schema::stream::{Fact, Json, Pages, Promise, Request, Stream, Window};
+use longshore_schema::{JsonPath, Literal, Spanned, Table, Template};
 use longshore_validator::Checked;
 use url::Url;
 
@@ -22,7 +22,7 @@ use crate::error::{Code, Error, Result};
 use crate::http::{Hosts, retry};
 use crate::map::{EventContext, Mapper};
 use crate::quota::{QuotaConfig, QuotaHeader, QuotaHeaders, UsageHeaders};
-use crate::render::{Scope, render_all};
+use crate::render::{Scope, Tables, render_all};
 use crate::secret::Secret;
 
 /// Everything that a connection's polls need, compiled.
@@ -50,6 +50,8 @@ pub struct Plan {
     pub rules: Vec<ErrorRule>,
     /// What may be spent.
     pub quotas: Vec<QuotaConfig>,
+    /// What stands for what, by name.
+    pub tables: Tables,
     /// The questions about the tenant, in order.
     pub facts: Vec<(String, Fact)>,
     /// What is read.
@@ -132,8 +134,11 @@ impl Plan {
     /// [`Code::InputMissing`] or [`Code::InputInvalid`] if the connection's inputs do not make
     /// usable URLs and credentials.
     pub fn compile(manifest: &Checked<Manifest>, connection: Connection) -> Result<Self> {
+        refuse_what_is_not_run(manifest)?;
         let hosts = Hosts::new(manifest.http.hosts.iter().map(|host| host.as_str()))?;
-        let scope = Scope { inputs: Some(&connection.inputs), ..Scope::default() };
+        let tables = tables(manifest);
+        let scope =
+            Scope { inputs: Some(&connection.inputs), tables: Some(&tables), ..Scope::default() };
         let auth = match &manifest.auth.value {
             Auth::OAuth2(oauth) => {
                 AuthPlan::OAuth(Box::new(oauth_config(oauth, &connection, &scope)?))
@@ -187,6 +192,7 @@ impl Plan {
                 .map(|(name, fact)| (name.as_str().to_owned(), fact.clone()))
                 .collect(),
             streams,
+            tables,
             connection,
         })
     }
@@ -196,6 +202,43 @@ fn not_yet(what: &str) -> Error {
     Error::new(Code::InputInvalid, format!("{what} is not run yet"))
         .cause("this version of Longshore checks such manifests, and does no more with them")
         .fix("use a later version")
+}
+
+/// Refuses parts of the language that this engine does not run yet.
+fn refuse_what_is_not_run(manifest: &Manifest) -> Result<()> {
+    let http = &manifest.http;
+    let paced = http.rate.is_some() || http.concurrency.is_some() || !http.hosts_rate.is_empty();
+    let metered =
+        manifest.quotas.iter().any(|(_, quota)| quota.body.is_some() || quota.when.is_some());
+    let reacts = manifest.errors.iter().any(|rule| {
+        let not_run = matches!(
+            rule.then.value,
+            Reaction::Wait | Reaction::SkipPage | Reaction::ShrinkPage | Reaction::Ignore
+        );
+        not_run || rule.wait.is_some() || rule.when.timeout.is_some()
+    });
+    for (found, what) in [
+        (paced, "`http.rate`, `http.concurrency` and `http.hosts_rate`"),
+        (metered, "`body` and `when` of a quota"),
+        (
+            reacts,
+            "the reactions `wait`, `skip_page`, `shrink_page` and `ignore`, `wait` and `timeout` of an error rule",
+        ),
+    ] {
+        if found {
+            return Err(Error::new(Code::InputInvalid, format!("{what} are not run yet"))
+                .fix("remove them from the manifest"));
+        }
+    }
+    Ok(())
+}
+
+fn tables(manifest: &Manifest) -> Tables {
+    let rows = |table: &Table<String, Spanned<Literal>>| {
+        table.iter().map(|(key, value)| (key.value.clone(), value.value.clone())).collect()
+    };
+    let named = manifest.tables.iter();
+    named.map(|(name, table)| (name.as_str().to_owned(), rows(table))).collect()
 }
 
 fn stream_plan(
@@ -272,10 +315,15 @@ fn stream_plan(
 
 /// The templates of a request.
 fn request_templates(request: &Request) -> Vec<&Template> {
-    let urls = [&request.get, &request.post].into_iter().flatten().map(|url| &url.value);
-    let parameters = request.query.iter().chain(&request.form).map(|(_, value)| &value.value.0);
-    let headers = request.headers.iter().map(|(_, value)| &value.value);
-    urls.chain(parameters).chain(headers).collect()
+    let urls = request.methods().into_iter().map(|(_, url)| &url.value);
+    let parameters = request.query.iter().chain(&request.form);
+    let parameters = parameters.flat_map(|(_, values)| values.0.iter().map(|one| &one.value.0));
+    let headers = request.headers.iter().map(|(_, value)| value);
+    let others = headers.chain(&request.base_url).chain(&request.text).map(|text| &text.value);
+    let variables = request.graphql.iter().flat_map(|query| &query.variables);
+    let json = request.json.iter().chain(variables.map(|(_, value)| value));
+    let json = json.flat_map(|json| Json::templates(json).into_iter().map(|(text, _)| text));
+    urls.chain(parameters).chain(others).chain(json).collect()
 }
 
 /// The facts that templates use, and those that these facts' own requests use, in manifest order.

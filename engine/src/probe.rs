@@ -7,8 +7,10 @@ use jiff::Timestamp;
 use crate::error::{Error, Result};
 use crate::plan::StreamPlan;
 use crate::poll::body::Body;
+use crate::poll::build::Target;
+use crate::poll::item::Last;
 use crate::poll::pages::{PageRead, Pager};
-use crate::poll::session::{Refused, Session, Target};
+use crate::poll::session::{Refused, Session};
 use crate::poll::stream::settings;
 use crate::poll::window::{Range, earlier};
 use crate::render::Scope;
@@ -57,16 +59,19 @@ async fn read(session: &Session, stream: &StreamPlan) -> Result<Seen> {
     let place = response.place().to_owned();
     let failed = |error: Error| error.in_request(&*place);
     let mut body = Body::new(&response, &step.decode, step.records.as_ref()).map_err(failed)?;
+    let mut last = Last::new(pager.wants_last());
     while let Some(chunk) = response.chunk().await? {
-        body.feed(&chunk, |_| Ok(())).map_err(failed)?;
+        body.feed(&chunk, |record| last.take(&record)).map_err(failed)?;
     }
-    let (envelope, records) = body.finish(|_| Ok(())).map_err(failed)?;
+    let (envelope, records) = body.finish(|record| last.take(&record)).map_err(failed)?;
+    let last = last.document().map_err(failed)?;
     let page = PageRead {
         url: &response.url,
         headers: &response.headers,
         envelope: &envelope,
         records,
         fingerprint: 0,
+        last: last.as_ref(),
     };
     Ok(Seen { range, records, more: pager.advance(&page).map_err(failed)? })
 }

@@ -1,5 +1,7 @@
 //! Writes compiled templates: requests are made of them.
 
+pub mod json;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
@@ -18,6 +20,8 @@ use crate::error::{Code, Error, Result};
 pub struct Scope<'a> {
     /// The connection's inputs.
     pub inputs: Option<&'a Inputs>,
+    /// The manifest's tables.
+    pub tables: Option<&'a Tables>,
     /// What the token response said, by the names that the manifest gave.
     pub auth: Option<&'a BTreeMap<String, String>>,
     /// The answers found so far.
@@ -32,6 +36,9 @@ pub struct Scope<'a> {
     pub now: Option<Timestamp>,
 }
 
+/// The tables of a manifest by name: what stands under each key.
+pub type Tables = BTreeMap<String, BTreeMap<String, Literal>>;
+
 /// The values of `page.*`.
 #[derive(Clone, Debug, Default)]
 pub struct PageScope {
@@ -43,6 +50,8 @@ pub struct PageScope {
     pub offset: Option<u64>,
     /// `page.size`.
     pub size: Option<u64>,
+    /// `page.last.NAME`: nothing on the first page.
+    pub last: BTreeMap<String, Value>,
 }
 
 /// A value while it is being written.
@@ -230,6 +239,10 @@ fn look_up<'a>(reference: &Reference, scope: &Scope<'a>) -> Option<Resolved<'a>>
         ("page", Some("number")) => number(scope.page?.number),
         ("page", Some("offset")) => number(scope.page?.offset),
         ("page", Some("size")) => number(scope.page?.size),
+        ("page", Some("last")) => {
+            let value = scope.page?.last.get(rest.get(1)?)?;
+            Some(Resolved::Json(Cow::Borrowed(value)))
+        }
         (step, _) => {
             let (name, item) = scope.item?;
             if name != step {
@@ -259,6 +272,12 @@ fn call<'a>(
             };
             Ok(Some(Resolved::Json(Cow::Owned(same.into()))))
         }
+        Helper::Lookup => {
+            let (Some(table), Some(key)) = (first, second) else { return Ok(None) };
+            let table = scope.tables.and_then(|tables| tables.get(table.text().as_ref()));
+            let found = table.and_then(|table| table.get(key.text().as_ref()));
+            Ok(found.map(|value| Resolved::Json(Cow::Owned(value.to_json()))))
+        }
         Helper::Date => {
             let (Some(value), Some(format)) = (first, second) else { return Ok(None) };
             let zoned = time_of(&value)?.to_zoned(jiff::tz::TimeZone::UTC);
@@ -270,8 +289,8 @@ fn call<'a>(
             let (Some(value), Some(unit)) = (first, second) else { return Ok(None) };
             let time = time_of(&value)?;
             match unit.text().as_ref() {
-                "s" => text(time.as_second().to_string()),
-                "ms" => text(time.as_millisecond().to_string()),
+                "s" => Ok(Some(Resolved::Json(Cow::Owned(time.as_second().into())))),
+                "ms" => Ok(Some(Resolved::Json(Cow::Owned(time.as_millisecond().into())))),
                 other => Err(format!("`{other}` is not a unit of epoch; use \"s\" or \"ms\"")),
             }
         }

@@ -1,17 +1,13 @@
 //! What can be done in the app on behalf of the security team.
 
-use std::borrow::Cow;
-use std::fmt;
-
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use schemars::JsonSchema;
 use serde::Deserialize;
-use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use crate::http::Condition;
 use crate::probe::Test;
-use crate::scalar::{Duration, Name, Pattern, Scalar};
-use crate::stream::{Pages, Parameter, Promise, Request};
-use crate::{JsonPath, Literal, Spanned, Table, Template};
+use crate::scalar::{Duration, Name, Pattern};
+use crate::stream::{Json, Pages, Parameter, Promise, Request};
+use crate::{JsonPath, Literal, OneOrMany, Spanned, Table, Template};
 
 /// Something that can be done in the app; one of `revert` and `irreversible`.
 ///
@@ -151,16 +147,16 @@ pub struct ActionRequest {
     pub patch: Option<Spanned<Template>>,
     /// A DELETE request to this path or URL.
     pub delete: Option<Spanned<Template>>,
-    /// Query parameters, percent-encoded by the engine. One whose template has a reference
-    /// without a value is left out.
+    /// Query parameters, percent-encoded by the engine. A list repeats the parameter. One whose
+    /// template has a reference without a value is left out.
     #[serde(default)]
-    pub query: Table<String, Spanned<Parameter>>,
+    pub query: Table<String, OneOrMany<Spanned<Parameter>>>,
     /// Headers for this request.
     #[serde(default)]
     pub headers: Table<String, Spanned<Template>>,
     /// Form fields of the body (`application/x-www-form-urlencoded`).
     #[serde(default)]
-    pub form: Table<String, Spanned<Parameter>>,
+    pub form: Table<String, OneOrMany<Spanned<Parameter>>>,
     /// The body, as JSON.
     pub json: Option<Spanned<Json>>,
 }
@@ -193,91 +189,4 @@ pub struct Verification {
     pub expect: Spanned<Test>,
     /// How long the app may take to show it. Without it the first answer counts.
     pub within: Option<Spanned<Duration>>,
-}
-
-/// JSON with templates for its texts.
-///
-/// A text that is one expression alone becomes a JSON string too; numbers and truth values are
-/// written as such.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Json {
-    /// Nothing.
-    Null,
-    /// A number or truth value.
-    Literal(Literal),
-    /// A text.
-    Template(Template),
-    /// A list.
-    Array(Vec<Spanned<Json>>),
-    /// An object.
-    Object(Table<String, Spanned<Json>>),
-}
-
-impl<'de> Deserialize<'de> for Json {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct JsonVisitor;
-
-        impl<'de> Visitor<'de> for JsonVisitor {
-            type Value = Json;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("JSON")
-            }
-
-            fn visit_unit<E: de::Error>(self) -> Result<Json, E> {
-                Ok(Json::Null)
-            }
-
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Json, E> {
-                Template::parse(text).map(Json::Template).map_err(E::custom)
-            }
-
-            fn visit_i64<E: de::Error>(self, number: i64) -> Result<Json, E> {
-                Ok(Json::Literal(Literal::Integer(number)))
-            }
-
-            fn visit_f64<E: de::Error>(self, number: f64) -> Result<Json, E> {
-                Ok(Json::Literal(Literal::Float(number)))
-            }
-
-            fn visit_bool<E: de::Error>(self, value: bool) -> Result<Json, E> {
-                Ok(Json::Literal(Literal::Bool(value)))
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Json, A::Error> {
-                let mut items = Vec::new();
-                while let Some(item) = seq.next_element()? {
-                    items.push(item);
-                }
-                Ok(Json::Array(items))
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Json, A::Error> {
-                let mut members = Vec::new();
-                while let Some(member) = map.next_entry()? {
-                    members.push(member);
-                }
-                Ok(Json::Object(Table(members)))
-            }
-        }
-
-        deserializer.deserialize_any(JsonVisitor)
-    }
-}
-
-impl JsonSchema for Json {
-    fn schema_name() -> Cow<'static, str> {
-        "Json".into()
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let inner = generator.subschema_for::<Self>();
-        // Any type will do; `format` speaks of texts alone.
-        json_schema!({
-            "description": "JSON whose texts are templates.",
-            "format": Template::FORMAT,
-            "items": inner,
-            "additionalProperties": inner,
-        })
-    }
 }

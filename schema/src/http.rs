@@ -22,6 +22,14 @@ pub struct Http {
     /// What is tried again by itself.
     #[serde(default)]
     pub retry: Retry,
+    /// The most requests that are sent in a time, so that the app never has to slow us down.
+    pub rate: Option<Spanned<Rate>>,
+    /// The most requests that are under way at once. Fewer are sent for a while after the app asked
+    /// to slow down.
+    pub concurrency: Option<Spanned<u64>>,
+    /// What particular hosts take, where it is less.
+    #[serde(default)]
+    pub hosts_rate: Table<HostPattern, HostRate>,
     /// Certificates other than the system's.
     pub tls: Option<Spanned<Tls>>,
 }
@@ -37,6 +45,28 @@ pub struct Tls {
     pub client_key: Option<Spanned<Template>>,
     /// Root certificates that are trusted beside those of the system, in PEM.
     pub ca: Option<Spanned<Template>>,
+}
+
+/// The most requests that are sent in a time.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Rate {
+    /// How many requests.
+    pub requests: Spanned<u64>,
+    /// In how long.
+    pub per: Spanned<Duration>,
+}
+
+/// What a host takes. `requests` and `per` belong together.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HostRate {
+    /// How many requests are sent at most in the time `per`.
+    pub requests: Option<Spanned<u64>>,
+    /// The time for which `requests` holds.
+    pub per: Option<Spanned<Duration>>,
+    /// The most requests that are under way at once.
+    pub concurrency: Option<Spanned<u64>>,
 }
 
 /// What is tried again.
@@ -77,7 +107,11 @@ pub struct Quota {
     pub header: Option<Spanned<QuotaHeader>>,
     /// The response headers that report the quota, one number each.
     pub headers: Option<Spanned<QuotaHeaders>>,
-    /// The limit, where no header reports it.
+    /// The members of the JSON response that report the quota.
+    pub body: Option<Spanned<QuotaBody>>,
+    /// The answers that speak of this quota, where the same headers speak of several.
+    pub when: Option<Spanned<QuotaResource>>,
+    /// The limit, where no answer reports it.
     pub limit: Option<Spanned<u64>>,
     /// The period that the limit is for.
     pub period: Period,
@@ -113,6 +147,30 @@ pub struct QuotaHeaders {
     pub reset: Option<Spanned<ResetHeader>>,
 }
 
+/// The members of a JSON response that report a quota.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct QuotaBody {
+    /// The limit.
+    pub limit: Option<Spanned<JsonPath>>,
+    /// What is left of the limit.
+    pub remaining: Option<Spanned<JsonPath>>,
+    /// What is spent of the limit.
+    pub used: Option<Spanned<JsonPath>>,
+    /// What this request has cost.
+    pub cost: Option<Spanned<JsonPath>>,
+}
+
+/// The answers that speak of a quota, where the same headers speak of several.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct QuotaResource {
+    /// The response header that names the quota.
+    pub header: Spanned<String>,
+    /// The name.
+    pub is: Spanned<String>,
+}
+
 /// The header that tells when a fixed period ends.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -121,21 +179,25 @@ pub struct ResetHeader {
     pub name: Spanned<String>,
     /// How its value is read: under the same name some apps send a time and others a wait, and a
     /// wait taken for a time has long passed.
-    pub unit: Spanned<ResetUnit>,
+    pub unit: Spanned<TimeUnit>,
 }
 
-/// How the value of a reset header is read.
+/// How a time or a wait is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum ResetUnit {
+pub enum TimeUnit {
     /// A time, in seconds since 1970.
     EpochSeconds,
     /// A time, in milliseconds since 1970.
     EpochMilliseconds,
     /// A wait, in seconds from now.
     Seconds,
+    /// A wait, in milliseconds from now.
+    Milliseconds,
     /// A time, written as an HTTP date (RFC 9110, 5.6.7).
     HttpDate,
+    /// A time, written as in RFC 3339.
+    Iso8601,
 }
 
 /// The period of a quota: one of these.
@@ -176,12 +238,30 @@ pub struct ErrorRule {
     pub when: Condition,
     /// What to do.
     pub then: Spanned<Reaction>,
+    /// How long to wait before the request is sent again. `Retry-After` is obeyed in any case.
+    pub wait: Option<Spanned<Wait>>,
     /// The stable code under which it is reported, such as `PERM_API_DISABLED_ORG`.
     pub code: Option<Spanned<String>>,
     /// What happened, in words for the admin.
     pub message: Option<String>,
     /// How to mend it, in words for the admin.
     pub fix: Option<String>,
+}
+
+/// How long to wait: one of `header`, `body` and `for`.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Wait {
+    /// The response header that tells.
+    pub header: Option<Spanned<String>>,
+    /// The member of the JSON body that tells.
+    pub body: Option<Spanned<JsonPath>>,
+    /// How the header or member is written: a time is not a wait, and under the same name some apps
+    /// send one and others the other.
+    pub unit: Option<Spanned<TimeUnit>>,
+    /// This long, whatever the answer says.
+    #[serde(rename = "for")]
+    pub fixed: Option<Spanned<Duration>>,
 }
 
 /// Conditions on an answer; at least one.
@@ -196,13 +276,18 @@ pub struct Condition {
     /// Members of the JSON body have these values.
     #[serde(default)]
     pub body: Table<JsonPath, Literal>,
+    /// There was no answer in time.
+    pub timeout: Option<Spanned<bool>>,
 }
 
 impl Condition {
     /// Whether it asks for nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.status.is_none() && self.headers.is_empty() && self.body.is_empty()
+        self.status.is_none()
+            && self.headers.is_empty()
+            && self.body.is_empty()
+            && self.timeout.is_none()
     }
 }
 
@@ -214,14 +299,23 @@ pub enum Reaction {
     Refresh,
     /// Try again with growing delays.
     Retry,
+    /// Try again when the time has come that `wait` tells, or the answer's `Retry-After`.
+    Wait,
+    /// The quota is spent: wait until it is not.
+    WaitForQuota,
     /// Stop the stream and report it: a person must mend it.
     Stop,
     /// Leave this listed item out, and report the gap.
     Skip,
+    /// Leave this page out, report the gap, and go on with the next one. For pages that are counted.
+    SkipPage,
+    /// There is nothing to read here, and that is no error: take the answer for an empty one, or
+    /// for what it is if it was successful.
+    Ignore,
+    /// The page is too large for the app: ask for half as many records, and for more again later.
+    ShrinkPage,
     /// Fetch the window again in two halves.
     SplitWindow,
     /// Fetch the window again from its start.
     RestartWindow,
-    /// The quota is spent: wait until it is not.
-    WaitForQuota,
 }

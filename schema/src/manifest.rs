@@ -44,6 +44,10 @@ pub struct Manifest {
     /// What particular answers of the app mean. The first rule that fits counts.
     #[serde(default)]
     pub errors: Vec<Spanned<ErrorRule>>,
+    /// What stands for what, by name, such as the host of each region; templates look up in them
+    /// with `{{lookup "NAME" inputs.region}}`.
+    #[serde(default)]
+    pub tables: Table<Name, Spanned<Table<String, Spanned<Literal>>>>,
     /// Questions about this tenant, asked once per run in this order before the streams that use
     /// the answers; templates use them as `facts.NAME`.
     #[serde(default)]

@@ -2,14 +2,22 @@
 
 use std::fmt;
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::auth::RequestAuth;
 use crate::decode::{Decode, Unpacking};
 use crate::map::Map;
-use crate::scalar::{Duration, Name, Scalar, TimeFormat};
+use crate::scalar::{Duration, Name, TimeFormat};
 use crate::{JsonPath, Literal, OneOrMany, Spanned, Table, Template};
+
+mod pages;
+mod request;
+
+pub use pages::{
+    CursorPages, End, KeysetPages, More, NextUrlPages, NumberedPages, OffsetPages, Pages,
+    ScrollPages,
+};
+pub use request::{GraphQl, Json, Parameter, Request};
 
 /// One kind of record.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
@@ -21,6 +29,9 @@ pub struct Stream {
     pub provides: Spanned<Capability>,
     /// How often it is polled.
     pub every: Spanned<Duration>,
+    /// Who goes first when what the app lets us spend is scarce. By default what is most urgent for
+    /// the security team.
+    pub priority: Option<Spanned<Priority>>,
     /// The request for the records.
     pub request: Option<Spanned<Request>>,
     /// For records that come in two steps: first list, then fetch each. In place of `request`,
@@ -84,6 +95,18 @@ pub struct Step {
     pub key: Option<Spanned<OneOrMany<Spanned<JsonPath>>>>,
 }
 
+/// Who goes first when what the app lets us spend is scarce.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Priority {
+    /// After all others.
+    Low,
+    /// Before those of low priority.
+    Normal,
+    /// Before all others.
+    High,
+}
+
 /// What a stream gives the security team.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -122,6 +145,19 @@ impl Capability {
         ("posture", Self::Posture),
     ];
 
+    /// The priority of a stream that provides it and has none of its own: what shows an attack
+    /// first, then who is who, then what takes longest to read and can wait for a quiet hour.
+    #[must_use]
+    pub fn priority(self) -> Priority {
+        match self {
+            Self::SignIns | Self::AdminActivity => Priority::High,
+            Self::Users | Self::Groups | Self::Privileges | Self::OauthApps | Self::Posture => {
+                Priority::Normal
+            }
+            Self::UserActivity | Self::Files => Priority::Low,
+        }
+    }
+
     /// The capability of this name.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
@@ -134,93 +170,6 @@ impl fmt::Display for Capability {
         let known = Self::ALL.iter().find(|(_, capability)| capability == self);
         f.write_str(known.map_or("", |(name, _)| name))
     }
-}
-
-/// One request; exactly one of `get` and `post`.
-#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Request {
-    /// A GET request for this path below `http.base_url`, or for this whole URL.
-    pub get: Option<Spanned<Template>>,
-    /// A POST request to this path below `http.base_url`, or to this whole URL.
-    pub post: Option<Spanned<Template>>,
-    /// Query parameters, percent-encoded by the engine. One whose template has a reference
-    /// without a value is left out.
-    #[serde(default)]
-    pub query: Table<String, Spanned<Parameter>>,
-    /// Headers for this request.
-    #[serde(default)]
-    pub headers: Table<String, Spanned<Template>>,
-    /// Form fields of a POST body (`application/x-www-form-urlencoded`).
-    #[serde(default)]
-    pub form: Table<String, Spanned<Parameter>>,
-    /// `none` for a request that needs no credentials, such as a URL that the app signed.
-    pub auth: Option<Spanned<RequestAuth>>,
-}
-
-/// A template, or a number or truth value written as such.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Parameter(pub Template);
-
-impl<'de> Deserialize<'de> for Parameter {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let literal = Literal::deserialize(deserializer)?;
-        Template::parse(&literal.to_string()).map(Self).map_err(serde::de::Error::custom)
-    }
-}
-
-impl JsonSchema for Parameter {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Parameter".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": ["string", "number", "boolean"], "format": Template::FORMAT })
-    }
-}
-
-/// How the next page is found: one of these.
-#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Pages {
-    /// The response holds the URL of the next page, absolute or relative; none on the last page.
-    NextUrl(Spanned<JsonPath>),
-    /// The response holds a cursor that the next request sends as `page.cursor`; none on the
-    /// last page.
-    Cursor(Spanned<JsonPath>),
-    /// A `Link` header names the next page by this relation, usually `next` (RFC 8288).
-    LinkHeader(Spanned<String>),
-    /// Pages are numbered; the request sends `page.number`.
-    Number(NumberedPages),
-    /// Records are skipped; the request sends `page.offset`.
-    Offset(OffsetPages),
-}
-
-/// Numbered pages.
-#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct NumberedPages {
-    /// The first page's number.
-    #[serde(default = "one")]
-    pub first: u64,
-    /// The most records on a page; also in scope as `page.size`. A page with fewer is the last.
-    pub size: Spanned<u64>,
-}
-
-fn one() -> u64 {
-    1
-}
-
-/// Pages by offset.
-#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct OffsetPages {
-    /// The most records on a page; also in scope as `page.size`. A page with fewer is the last.
-    pub size: Spanned<u64>,
 }
 
 /// What a response says of its own completeness.

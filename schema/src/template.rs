@@ -90,6 +90,8 @@ pub enum Helper {
     Default,
     /// `eq A B`: whether two values are written the same.
     Eq,
+    /// `lookup TABLE KEY`: what the manifest's table of this name has under the key.
+    Lookup,
 }
 
 impl Helper {
@@ -103,13 +105,14 @@ impl Helper {
         ("base64", Self::Base64),
         ("default", Self::Default),
         ("eq", Self::Eq),
+        ("lookup", Self::Lookup),
     ];
 
     /// How many arguments the helper takes.
     #[must_use]
     pub fn arity(self) -> usize {
         match self {
-            Self::Date | Self::Epoch | Self::Default | Self::Eq => 2,
+            Self::Date | Self::Epoch | Self::Default | Self::Eq | Self::Lookup => 2,
             Self::Ago | Self::Urlencode | Self::Json | Self::Base64 => 1,
         }
     }

@@ -152,21 +152,32 @@ fn fetched(stream: &Node, rest: &[&str]) -> Vec<Variable> {
 
 /// What the request that a path leads into can say of the page that it asks for.
 fn page(root: &Node, path: &[&str]) -> Option<Variable> {
+    if let Some(scroll) = path.iter().position(|key| *key == "scroll") {
+        // The requests behind the first page.
+        let names = vec!["cursor".to_owned()];
+        return path
+            .get(scroll + 1)
+            .filter(|key| matches!(**key, "next" | "release"))
+            .map(|_| Variable { root: "page".to_owned(), names: Some(names) });
+    }
     let request = path.iter().position(|key| *key == "request")?;
     let owner = path[..request].iter().try_fold(root, |node, key| match &node.content {
         Content::Sequence(items) => items.get(key.parse::<usize>().ok()?),
         _ => Some(&node.entry(key)?.value),
     })?;
-    let names: &[&str] = match owner.entry("pages")?.value.entries() {
-        [Entry { key, .. }, ..] => match key.as_str() {
-            "cursor" => &["cursor"],
-            "number" => &["number", "size"],
-            "offset" => &["offset", "size"],
-            _ => return None,
-        },
-        [] => return None,
+    let [Entry { key, value: pages, .. }, ..] = owner.entry("pages")?.value.entries() else {
+        return None;
     };
-    let names = names.iter().map(|name| (*name).to_owned()).collect();
+    let own = match key.as_str() {
+        "cursor" | "number" | "offset" => Some(key.clone()),
+        "keyset" => Some("last".to_owned()),
+        _ => None,
+    };
+    let size = pages.entry("size").map(|_| "size".to_owned());
+    let names: Vec<_> = own.into_iter().chain(size).collect();
+    if names.is_empty() {
+        return None;
+    }
     Some(Variable { root: "page".to_owned(), names: Some(names) })
 }
 

@@ -8,6 +8,7 @@
 mod client;
 mod failure;
 mod hosts;
+pub mod link;
 mod request;
 mod response;
 pub mod retry;

@@ -28,16 +28,48 @@ impl Items {
                 .cause(format!("its items have more than {MAX_BYTES} bytes together"))
                 .fix("ask for fewer fields or for smaller pages in the manifest"));
         }
-        self.list.push(match record {
-            Record::Json(bytes) => serde_json::from_slice(bytes).map_err(|_| {
-                Error::new(Code::DataParse, "a listed item is not JSON").retry(Retry::Later(None))
-            })?,
-            Record::Row(row) => {
-                let names = row.header().names().iter().cloned();
-                names.zip(row.fields().map(Value::from)).collect()
-            }
-        });
+        self.list.push(document(record)?);
         Ok(())
+    }
+}
+
+/// The last record of a page, kept where the next page starts behind it.
+pub(crate) struct Last(Option<Vec<u8>>);
+
+impl Last {
+    /// Keeps the last record if it is wanted.
+    pub(crate) fn new(wanted: bool) -> Self {
+        Self(wanted.then(Vec::new))
+    }
+
+    /// Takes the next record.
+    pub(crate) fn take(&mut self, record: &Record<'_>) -> Result<()> {
+        let Some(kept) = &mut self.0 else { return Ok(()) };
+        kept.clear();
+        match record {
+            Record::Json(bytes) => kept.extend_from_slice(bytes),
+            Record::Row(_) => kept.extend_from_slice(document(record)?.to_string().as_bytes()),
+        }
+        Ok(())
+    }
+
+    /// The record; `None` if there was none.
+    pub(crate) fn document(&self) -> Result<Option<Value>> {
+        let kept = self.0.as_ref().filter(|kept| !kept.is_empty());
+        kept.map(|kept| document(&Record::Json(kept))).transpose()
+    }
+}
+
+/// A record as JSON; a row of CSV as an object of its columns.
+fn document(record: &Record<'_>) -> Result<Value> {
+    match record {
+        Record::Json(bytes) => serde_json::from_slice(bytes).map_err(|_| {
+            Error::new(Code::DataParse, "a record is not JSON").retry(Retry::Later(None))
+        }),
+        Record::Row(row) => {
+            let names = row.header().names().iter().cloned();
+            Ok(names.zip(row.fields().map(Value::from)).collect())
+        }
     }
 }
 

@@ -4,7 +4,8 @@
 //! A [`session::Session`] is what the polls of one connection share: credentials, quotas, facts.
 
 pub mod body;
-mod item;
+pub mod build;
+pub(crate) mod item;
 mod outbox;
 pub mod pages;
 pub mod progress;

@@ -5,25 +5,24 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
+use longshore_schema::Literal;
 use longshore_schema::http::Reaction;
 use longshore_schema::stream::Request;
-use longshore_schema::template::Part;
-use longshore_schema::{Literal, Template};
 use serde_json::Value;
-use url::Url;
 
 use crate::auth::{Authenticator, Tokens};
 use crate::clock::Clock;
 use crate::error::{Code, Error, Result, Retry};
-use crate::http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use crate::http::header::RETRY_AFTER;
 use crate::http::retry::{Decision, Outcome, random, retry_after};
-use crate::http::{self, Client, Credential, Hosts, Method, Response};
-use crate::plan::{AuthPlan, Plan};
+use crate::http::{Client, Response};
+use crate::plan::Plan;
 use crate::poll::body::whole;
+use crate::poll::build::{Target, Unmade, build, has_moved};
 use crate::poll::progress::{Observer, Progress};
 use crate::poll::verdict::judge;
 use crate::quota::Quota;
-use crate::render::{Scope, render, render_all, render_url};
+use crate::render::Scope;
 
 /// The longest answer to a question about the tenant.
 const MAX_ANSWER: u64 = 16 << 20;
@@ -66,6 +65,15 @@ impl From<Error> for Refused {
     }
 }
 
+impl From<Unmade> for Refused {
+    fn from(unmade: Unmade) -> Self {
+        match unmade.reaction {
+            Reaction::Skip => Self::Skip(unmade.error),
+            _ => Self::Failed(unmade.error),
+        }
+    }
+}
+
 impl Refused {
     /// The error, whatever was to be done about it.
     #[must_use]
@@ -77,14 +85,6 @@ impl Refused {
             | Self::RestartWindow(error) => error,
         }
     }
-}
-
-/// What to request.
-pub enum Target<'t> {
-    /// The manifest's request.
-    Declared(&'t Request),
-    /// The URL of a next page, with the request's headers.
-    Link(&'t Url, &'t Request),
 }
 
 impl Session {
@@ -198,6 +198,7 @@ impl Session {
     pub fn scope(&self) -> Scope<'_> {
         Scope {
             inputs: Some(&self.plan.connection.inputs),
+            tables: Some(&self.plan.tables),
             now: Some(self.clock.now()),
             ..Scope::default()
         }
@@ -254,7 +255,7 @@ impl Session {
                 tokens = self.tokens().await?;
                 refreshed = false;
             }
-            let request = self.build(target, scope, tokens.as_deref())?;
+            let request = build(&self.plan, target, scope, tokens.as_deref())?;
             self.tell(stream, &Progress::Request);
             let sent = self.client.send(request).await;
             let header = |name: &str| sent.as_ref().ok()?.headers.get(name)?.to_str().ok();
@@ -276,15 +277,17 @@ impl Session {
                     let verdict = judge(&self.plan, &mut response).await;
                     let error = verdict.error.in_request(response.place());
                     match verdict.reaction {
-                        Reaction::Stop => return Err(Refused::Failed(error)),
-                        Reaction::Skip => return Err(Refused::Skip(error)),
+                        Reaction::Stop | Reaction::Ignore | Reaction::ShrinkPage => {
+                            return Err(Refused::Failed(error));
+                        }
+                        Reaction::Skip | Reaction::SkipPage => return Err(Refused::Skip(error)),
                         Reaction::SplitWindow => return Err(Refused::SplitWindow(error)),
                         Reaction::RestartWindow => return Err(Refused::RestartWindow(error)),
                         Reaction::Refresh => match (&self.authenticator, tokens, refreshed) {
                             (Some(authenticator), Some(tokens), false) => {
                                 let renewed = authenticator.refresh(tokens.generation).await?;
                                 if let Target::Link(..) = target
-                                    && self.has_moved(scope, &tokens, &renewed)?
+                                    && has_moved(&self.plan, scope, &tokens, &renewed)?
                                 {
                                     return Err(Refused::RestartWindow(moved(&self.plan.app)));
                                 }
@@ -303,7 +306,7 @@ impl Session {
                         Reaction::Retry if response.status.as_u16() == 429 => {
                             (error, Outcome::Throttled, wait)
                         }
-                        Reaction::Retry => (error, Outcome::Transient, wait),
+                        Reaction::Retry | Reaction::Wait => (error, Outcome::Transient, wait),
                     }
                 }
                 Err(failure) => {
@@ -341,160 +344,10 @@ impl Session {
             }
         }
     }
-
-    /// Fills a request's templates. Refused if one of them has no value, or one that leads out of
-    /// its place.
-    fn build(
-        &self,
-        target: &Target<'_>,
-        scope: &Scope<'_>,
-        tokens: Option<&Tokens>,
-    ) -> Result<http::Request, Refused> {
-        let scope = Scope { auth: tokens.map(|tokens| &tokens.fields), ..*scope };
-        let (url, declared) = match target {
-            Target::Link(url, declared) => ((*url).clone(), *declared),
-            Target::Declared(declared) => (self.declared_url(declared, &scope)?, *declared),
-        };
-        let method = if declared.post.is_some() { Method::POST } else { Method::GET };
-        let mut request = http::Request::new(method, url);
-        request.timeout = self.plan.timeout;
-        let common = self.plan.headers.iter().map(|(name, value)| (name.as_str(), value));
-        let own = declared.headers.iter().map(|(name, value)| (name.value.as_str(), &value.value));
-        for (name, template) in common.chain(own) {
-            set_header(&mut request.headers, name, template, &scope)?;
-        }
-        if declared.post.is_some() && !declared.form.is_empty() {
-            let body = Self::parameters(&declared.form, &scope)?;
-            request.body = Some(body.into());
-            let form = HeaderValue::from_static("application/x-www-form-urlencoded");
-            request.headers.insert(CONTENT_TYPE, form);
-        }
-        let home = self.home(declared, &scope)?;
-        request.credentials = match (&self.plan.auth, tokens) {
-            (AuthPlan::OAuth(_), Some(tokens)) => vec![Credential::bearer(&tokens.access, home)?],
-            (AuthPlan::ApiKey { header, value }, _) => {
-                vec![Credential::new(header_name(header)?, value, home)?]
-            }
-            (AuthPlan::OAuth(_), None) => Vec::new(),
-        };
-        Ok(request)
-    }
-
-    /// Whether new tokens belong to another host than old ones: links of the old one are of no use.
-    fn has_moved(&self, scope: &Scope<'_>, old: &Tokens, new: &Tokens) -> Result<bool> {
-        let base = |tokens: &Tokens| self.base_url(&Scope { auth: Some(&tokens.fields), ..*scope });
-        Ok(base(old)?.host() != base(new)?.host())
-    }
-
-    fn base_url(&self, scope: &Scope<'_>) -> Result<Url> {
-        url(&render_all(&self.plan.base_url, scope)?, &self.plan.base_url)
-    }
-
-    /// The hosts that credentials are for: that of the base URL, and one that the manifest itself
-    /// writes into the request. A host that only the app names gets none.
-    fn home(&self, declared: &Request, scope: &Scope<'_>) -> Result<Hosts> {
-        let template = template_of(declared)?;
-        let base = self.base_url(scope)?;
-        let written = match template.parts().first() {
-            Some(Part::Text(text)) if text.starts_with("https://") => {
-                Some(url(&render_url(template, scope)?, template)?)
-            }
-            _ => None,
-        };
-        Hosts::new([Some(&base), written.as_ref()].into_iter().flatten().filter_map(Url::host_str))
-    }
-
-    fn declared_url(&self, declared: &Request, scope: &Scope<'_>) -> Result<Url, Refused> {
-        let template = template_of(declared)?;
-        let path = render_url(template, scope)?;
-        let handed_out = matches!(template.parts().first(), Some(Part::Expression(_)));
-        if !handed_out && has_dots(&path) {
-            let error =
-                Error::new(Code::DataGap, "a value would lead out of the path of its request")
-                    .cause(format!("`{template}` has `.` or `..` in the place of a name"))
-                    .fix("look at the item in the app: names like this are made to deceive");
-            return Err(match scope.item {
-                Some(_) => Refused::Skip(error),
-                None => Refused::Failed(error),
-            });
-        }
-        let mut text = if path.starts_with('/') {
-            let base = render_all(&self.plan.base_url, scope)?;
-            format!("{}{path}", base.trim_end_matches('/'))
-        } else {
-            path
-        };
-        let query = Self::parameters(&declared.query, scope)?;
-        if !query.is_empty() {
-            text.push(if text.contains('?') { '&' } else { '?' });
-            text.push_str(&query);
-        }
-        Ok(url(&text, template)?)
-    }
-
-    /// Parameters in `application/x-www-form-urlencoded` form, those without a value left out.
-    fn parameters(
-        table: &longshore_schema::Table<
-            String,
-            longshore_schema::Spanned<longshore_schema::stream::Parameter>,
-        >,
-        scope: &Scope<'_>,
-    ) -> Result<String> {
-        let mut form = url::form_urlencoded::Serializer::new(String::new());
-        for (name, template) in table {
-            if let Some(value) = render(&template.value.0, scope)? {
-                form.append_pair(&name.value, &value);
-            }
-        }
-        Ok(form.finish())
-    }
 }
 
 fn moved(app: &str) -> Error {
     Error::new(Code::AppInstanceMoved, format!("{app} moved the tenant while pages were read"))
         .cause("new tokens name another host than the one before")
         .fix("nothing to do: the window is read again from there")
-}
-
-fn template_of(request: &Request) -> Result<&Template> {
-    let written = request.get.as_ref().or(request.post.as_ref()).map(|url| &url.value);
-    written.ok_or_else(|| Error::new(Code::Internal, "a request has neither `get` nor `post`"))
-}
-
-/// Whether a path has a segment that leads elsewhere (WHATWG URL, "single-dot" and "double-dot path
-/// segment"). Encoding does not help: `%2e` counts as a dot.
-fn has_dots(url: &str) -> bool {
-    let path = url.split(['?', '#']).next().unwrap_or_default();
-    path.split('/').any(|segment| segment == "." || segment == "..")
-}
-
-fn url(text: &str, template: &Template) -> Result<Url> {
-    Url::parse(text).map_err(|error| {
-        Error::new(Code::InputInvalid, format!("`{template}` does not make a URL"))
-            .cause(error.to_string())
-            .fix("check the inputs and fields that it is made of")
-    })
-}
-
-fn header_name(name: &str) -> Result<HeaderName> {
-    name.parse().map_err(|_| {
-        Error::new(Code::InputInvalid, format!("`{name}` is not a header name"))
-            .fix("use letters, digits and hyphens")
-    })
-}
-
-fn set_header(
-    headers: &mut HeaderMap,
-    name: &str,
-    template: &Template,
-    scope: &Scope<'_>,
-) -> Result<()> {
-    let Some(text) = render(template, scope)? else { return Ok(()) };
-    let value = HeaderValue::from_str(&text).map_err(|_| {
-        Error::new(Code::InputInvalid, format!("the value for the header `{name}` is not usable"))
-            .cause("it has a line break or another character that no header can carry")
-            .fix("check the inputs that it is made of")
-    })?;
-    headers.insert(header_name(name)?, value);
-    Ok(())
 }

@@ -16,11 +16,12 @@ use crate::http::retry::{Decision, Outcome, random};
 use crate::map::Record;
 use crate::plan::{Listing, StepPlan, StreamPlan};
 use crate::poll::body::Body;
-use crate::poll::item::{Items, item_key, item_time};
+use crate::poll::build::Target;
+use crate::poll::item::{Items, Last, item_key, item_time};
 use crate::poll::outbox::{Forget, Outbox, raw};
 use crate::poll::pages::{PageRead, Pager};
 use crate::poll::progress::{Progress, StreamReport};
-use crate::poll::session::{Refused, Session, Target};
+use crate::poll::session::{Refused, Session};
 use crate::poll::window::{Range, Settings, earlier};
 use crate::render::{Scope, render_all};
 use crate::sink::Delivery;
@@ -321,7 +322,7 @@ impl<'p> Poll<'p> {
         let next = pager.next_url.take();
         let target = match &next {
             Some(url) => Target::Link(url, &step.request),
-            None => Target::Declared(&step.request),
+            None => Target::Declared(pager.request().unwrap_or(&step.request)),
         };
         let facts = Arc::clone(&self.facts);
         let scope = Scope { page: Some(&pager.scope), item, ..self.scope(piece, &facts) };
@@ -332,16 +333,19 @@ impl<'p> Poll<'p> {
         let failed = |error: Error| Refused::Failed(error.in_request(&*place));
         let mut body = Body::new(&response, &step.decode, step.records.as_ref()).map_err(failed)?;
         let mut hasher = pager.compares_pages().then(DefaultHasher::new);
+        let mut last = Last::new(pager.wants_last());
         self.outbox.start_response(self.session.clock.now());
         while let Some(chunk) = self.meanwhile(response.chunk()).await?? {
             // A little at a time: a compressed chunk may unpack to a thousand times its size.
             for part in chunk.chunks(CHUNK_BYTES) {
                 let items = items.as_deref_mut();
-                body.feed(part, self.taking(items, &mut hasher)).map_err(failed)?;
+                body.feed(part, self.taking(items, &mut hasher, &mut last)).map_err(failed)?;
                 self.commit_if_due()?;
             }
         }
-        let (envelope, records) = body.finish(self.taking(items, &mut hasher)).map_err(failed)?;
+        let (envelope, records) =
+            body.finish(self.taking(items, &mut hasher, &mut last)).map_err(failed)?;
+        let last = last.document().map_err(failed)?;
         if item.is_some() || self.plan.listing.is_none() {
             self.report.records += records;
             self.tell(&Progress::Records(records));
@@ -352,22 +356,26 @@ impl<'p> Poll<'p> {
             envelope: &envelope,
             records,
             fingerprint: hasher.map_or(0, |hasher| hasher.finish()),
+            last: last.as_ref(),
         };
         let more = pager.advance(&page).map_err(failed)?;
         self.commit_if_due()?;
         Ok(more)
     }
 
-    /// What to do with each record of a page, which is hashed where pages are compared.
+    /// What to do with each record of a page, which is hashed where pages are compared, and kept
+    /// where the next page starts behind it.
     fn taking<'r>(
         &'r mut self,
         mut items: Option<&'r mut Items>,
         hasher: &'r mut Option<DefaultHasher>,
+        last: &'r mut Last,
     ) -> impl FnMut(Record<'_>) -> Result<()> + 'r {
         move |record| {
             if let Some(hasher) = hasher {
                 raw(&record).hash(hasher);
             }
+            last.take(&record)?;
             if let Some(items) = &mut items {
                 items.push(&record)?;
             } else {

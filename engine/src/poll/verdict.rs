@@ -110,10 +110,11 @@ fn ruled(rule: &ErrorRule, status: u16) -> Verdict {
     let reaction = rule.then.value;
     let usual = match reaction {
         Reaction::Refresh => Code::AuthTokenRevoked,
-        Reaction::Retry => Code::AppError,
+        Reaction::Retry | Reaction::Wait => Code::AppError,
         Reaction::Stop => Code::AppRequestRefused,
-        Reaction::Skip => Code::DataGap,
-        Reaction::SplitWindow => Code::AppTimeout,
+        Reaction::Skip | Reaction::SkipPage => Code::DataGap,
+        Reaction::Ignore => Code::AppRequestRefused,
+        Reaction::SplitWindow | Reaction::ShrinkPage => Code::AppTimeout,
         Reaction::RestartWindow => Code::DataCursorExpired,
         Reaction::WaitForQuota => Code::QuotaExceeded,
     };

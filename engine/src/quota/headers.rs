@@ -1,7 +1,7 @@
 //! What the headers of a response say of a quota.
 
 use jiff::Timestamp;
-use longshore_schema::http::ResetUnit;
+use longshore_schema::http::TimeUnit;
 use regex::Regex;
 
 use super::QuotaConfig;
@@ -42,7 +42,7 @@ pub struct QuotaHeaders {
     /// The header with what is spent of it.
     pub used: Option<String>,
     /// The header that tells when all calls are free again, and how it is read.
-    pub reset: Option<(String, ResetUnit)>,
+    pub reset: Option<(String, TimeUnit)>,
 }
 
 /// What is wrong with a header's value.
@@ -172,14 +172,16 @@ fn count(text: &str) -> Option<u64> {
 
 /// How long after the response was `sent` the reset is, in milliseconds. Times are compared with
 /// the response's own `Date` (RFC 9110, section 6.6.1) where it has one: the app's clock set both.
-fn wait(value: &str, unit: ResetUnit, sent: Timestamp) -> Option<i64> {
+fn wait(value: &str, unit: TimeUnit, sent: Timestamp) -> Option<i64> {
     let number = || i64::try_from(count(value)?).ok();
     let sent = sent.as_millisecond();
     match unit {
-        ResetUnit::Seconds => number()?.checked_mul(1000),
-        ResetUnit::EpochSeconds => number()?.checked_mul(1000)?.checked_sub(sent),
-        ResetUnit::EpochMilliseconds => number()?.checked_sub(sent),
-        ResetUnit::HttpDate => http_date(value)?.as_millisecond().checked_sub(sent),
+        TimeUnit::Seconds => number()?.checked_mul(1000),
+        TimeUnit::EpochSeconds => number()?.checked_mul(1000)?.checked_sub(sent),
+        TimeUnit::Milliseconds => number(),
+        TimeUnit::Iso8601 => value.parse::<Timestamp>().ok()?.as_millisecond().checked_sub(sent),
+        TimeUnit::EpochMilliseconds => number()?.checked_sub(sent),
+        TimeUnit::HttpDate => http_date(value)?.as_millisecond().checked_sub(sent),
     }
 }
 

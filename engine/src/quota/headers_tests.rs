@@ -22,7 +22,7 @@ fn quota(headers: QuotaHeaders, fixed_limit: Option<u64>) -> QuotaConfig {
     }
 }
 
-fn all(unit: ResetUnit) -> QuotaHeaders {
+fn all(unit: TimeUnit) -> QuotaHeaders {
     let name = |name: &str| Some(name.to_owned());
     QuotaHeaders {
         limit: name("Limit"),
@@ -68,17 +68,17 @@ fn separate_headers_are_read_by_name_and_the_stricter_number_counts() {
     let quota_of = |headers| quota(headers, None);
     let answer = [("Limit", "100"), ("Remaining", " 30"), ("Used", "60"), ("Reset", "600")];
     let reading = Reading { used: 70, limit: Some(100), reset: Some(600_000) };
-    assert_eq!(read(&quota_of(all(ResetUnit::Seconds)), &answer), Ok(reading));
-    let without_left = QuotaHeaders { remaining: None, ..all(ResetUnit::Seconds) };
+    assert_eq!(read(&quota_of(all(TimeUnit::Seconds)), &answer), Ok(reading));
+    let without_left = QuotaHeaders { remaining: None, ..all(TimeUnit::Seconds) };
     let reading = Reading { used: 60, ..reading };
     assert_eq!(read(&quota_of(without_left), &answer), Ok(reading));
-    let agreed = QuotaHeaders { limit: None, used: None, ..all(ResetUnit::Seconds) };
+    let agreed = QuotaHeaders { limit: None, used: None, ..all(TimeUnit::Seconds) };
     let reading = Reading { used: 20, limit: None, ..reading };
     assert_eq!(read(&quota(agreed, Some(50)), &answer), Ok(reading));
     let missing = Err(Unread::Missing { header: "Used".to_owned() });
-    assert_eq!(read(&quota_of(all(ResetUnit::Seconds)), &[answer[0], answer[1]]), missing);
+    assert_eq!(read(&quota_of(all(TimeUnit::Seconds)), &[answer[0], answer[1]]), missing);
     let wrong = [("Limit", "100, 100;w=60"), answer[1], answer[2], answer[3]];
-    let fault = read(&quota_of(all(ResetUnit::Seconds)), &wrong).unwrap_err();
+    let fault = read(&quota_of(all(TimeUnit::Seconds)), &wrong).unwrap_err();
     assert_eq!(fault, unreadable("Limit", wrong[0].1, Unreadable::Number));
 }
 
@@ -89,22 +89,22 @@ fn a_reset_is_read_in_its_unit_and_by_the_clock_of_the_app() {
         answer.extend(date.map(|date| ("Date", date)));
         read(&quota(all(unit), None), &answer).map(|reading| reading.reset.unwrap())
     };
-    assert_eq!(wait(ResetUnit::Seconds, "0", None), Ok(0));
-    assert_eq!(wait(ResetUnit::EpochSeconds, "1772366460", None), Ok(60_000));
-    assert_eq!(wait(ResetUnit::EpochMilliseconds, "1772366460500", None), Ok(60_500));
-    assert_eq!(wait(ResetUnit::HttpDate, "Sun, 01 Mar 2026 12:01:00 GMT", None), Ok(60_000));
+    assert_eq!(wait(TimeUnit::Seconds, "0", None), Ok(0));
+    assert_eq!(wait(TimeUnit::EpochSeconds, "1772366460", None), Ok(60_000));
+    assert_eq!(wait(TimeUnit::EpochMilliseconds, "1772366460500", None), Ok(60_500));
+    assert_eq!(wait(TimeUnit::HttpDate, "Sun, 01 Mar 2026 12:01:00 GMT", None), Ok(60_000));
     let slow = Some("Sun, 01 Mar 2026 11:30:00 GMT");
-    assert_eq!(wait(ResetUnit::EpochSeconds, "1772366460", slow), Ok(1_860_000));
-    assert_eq!(wait(ResetUnit::EpochSeconds, "1772366399", None), Ok(-1000));
+    assert_eq!(wait(TimeUnit::EpochSeconds, "1772366460", slow), Ok(1_860_000));
+    assert_eq!(wait(TimeUnit::EpochSeconds, "1772366399", None), Ok(-1000));
     for (unit, value) in [
-        (ResetUnit::Seconds, "1772366460"),
-        (ResetUnit::EpochSeconds, "60"),
-        (ResetUnit::EpochSeconds, "1772366460500"),
-        (ResetUnit::EpochMilliseconds, "1772366460"),
-        (ResetUnit::HttpDate, "1772366460"),
-        (ResetUnit::Seconds, "99999999999999999999999999"),
-        (ResetUnit::Seconds, "soon"),
-        (ResetUnit::Seconds, ""),
+        (TimeUnit::Seconds, "1772366460"),
+        (TimeUnit::EpochSeconds, "60"),
+        (TimeUnit::EpochSeconds, "1772366460500"),
+        (TimeUnit::EpochMilliseconds, "1772366460"),
+        (TimeUnit::HttpDate, "1772366460"),
+        (TimeUnit::Seconds, "99999999999999999999999999"),
+        (TimeUnit::Seconds, "soon"),
+        (TimeUnit::Seconds, ""),
     ] {
         let fault = Err(unreadable("Reset", value, Unreadable::Reset));
         assert_eq!(wait(unit, value, None), fault, "{unit:?} {value}");
@@ -118,10 +118,10 @@ proptest! {
         value in "[0-9]{0,25}|\\PC{0,40}", date in proptest::option::of("\\PC{0,40}"), unit in 0..4_usize,
     ) {
         let unit = [
-            ResetUnit::EpochSeconds,
-            ResetUnit::EpochMilliseconds,
-            ResetUnit::Seconds,
-            ResetUnit::HttpDate,
+            TimeUnit::EpochSeconds,
+            TimeUnit::EpochMilliseconds,
+            TimeUnit::Seconds,
+            TimeUnit::HttpDate,
         ][unit];
         let mut answer = vec![("Limit", "9"), ("Remaining", value.as_str()), ("Used", "1"), ("Reset", value.as_str())];
         answer.extend(date.as_deref().map(|date| ("Date", date)));

@@ -1,4 +1,4 @@
-use longshore_schema::http::ResetUnit;
+use longshore_schema::http::TimeUnit;
 use regex::Regex;
 
 use super::*;
@@ -194,7 +194,7 @@ async fn separate_headers_close_a_quota_until_their_reset() {
             limit: name("X-RateLimit-Limit"),
             remaining: name("X-RateLimit-Remaining"),
             used: None,
-            reset: Some(("X-RateLimit-Reset".to_owned(), ResetUnit::EpochSeconds)),
+            reset: Some(("X-RateLimit-Reset".to_owned(), TimeUnit::EpochSeconds)),
         })),
         streams: Some(vec!["audit_log".to_owned()]),
         ..config(None)

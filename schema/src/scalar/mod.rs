@@ -6,10 +6,12 @@ use std::marker::PhantomData;
 
 use serde::de::{self, Visitor};
 
+mod graphql;
 mod network;
 mod pattern;
 mod time;
 
+pub use graphql::GraphQlQuery;
 pub use network::{HostPattern, StatusPattern, WebLink};
 pub use pattern::{Capture, HeaderPattern, Pattern};
 pub use time::{Duration, TimeFormat};
@@ -134,6 +136,7 @@ pub fn formats() -> Vec<Format> {
         of::<crate::decode::Quote>(),
         of::<crate::decode::EntryPattern>(),
         of::<crate::JsonPath>(),
+        of::<GraphQlQuery>(),
         of::<crate::Template>(),
         of::<crate::map::ValueText>(),
     ]

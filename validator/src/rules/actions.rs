@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use longshore_schema::action::{Action, ActionInputType};
 use longshore_schema::stream::Parameter;
 use longshore_schema::template::{Expression, Part as Piece};
-use longshore_schema::{Span, Spanned, Table, Template};
+use longshore_schema::{OneOrMany, Span, Spanned, Table, Template};
 
 use super::Context;
 use super::asked::{is_needed_by, key_of};
@@ -299,7 +299,9 @@ pub(crate) fn verifications(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
         let verify = &action.verify;
         if let (Some(own), Some(read)) = (&action.request.post, &verify.request.post)
             && own.source() == read.source()
-            && action.request.json.is_none()
+            && action.request.json == verify.request.json
+            && verify.request.graphql.is_none()
+            && verify.request.text.is_none()
             && same_form(&action.request.form, &verify.request.form)
         {
             found.push(
@@ -355,9 +357,12 @@ pub(crate) fn verifications(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
     }
 }
 
-fn same_form(a: &Table<String, Spanned<Parameter>>, b: &Table<String, Spanned<Parameter>>) -> bool {
+type Parameters = Table<String, OneOrMany<Spanned<Parameter>>>;
+
+fn same_form(a: &Parameters, b: &Parameters) -> bool {
+    let same = |(a, b): (&Spanned<Parameter>, &Spanned<Parameter>)| a.0.source() == b.0.source();
     a.len() == b.len()
         && a.iter().zip(b).all(|((a_name, a), (b_name, b))| {
-            a_name.value == b_name.value && a.0.source() == b.0.source()
+            a_name.value == b_name.value && a.0.len() == b.0.len() && a.0.iter().zip(&b.0).all(same)
         })
 }

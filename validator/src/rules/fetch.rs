@@ -1,10 +1,10 @@
 //! The requests of a stream, whether it has one or two steps.
 
-use longshore_schema::action::{ActionRequest, Json};
+use longshore_schema::action::ActionRequest;
 use longshore_schema::decode::Decode;
 use longshore_schema::scalar::Name;
-use longshore_schema::stream::{Pages, Promise, Request, Stream};
-use longshore_schema::{JsonPath, OneOrMany, Span, Spanned, Template};
+use longshore_schema::stream::{Json, Pages, Parameter, Promise, Request, Stream};
+use longshore_schema::{JsonPath, OneOrMany, Span, Spanned, Table, Template};
 
 /// One request with how its answer is read.
 #[derive(Clone, Copy)]
@@ -23,10 +23,12 @@ pub(crate) struct Fetch<'m> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Part {
     Url,
+    BaseUrl,
     Query,
     Header,
     Form,
     Json,
+    Text,
 }
 
 /// The requests of a stream in order.
@@ -52,30 +54,46 @@ pub(crate) fn fetches(stream: &Stream) -> Vec<Fetch<'_>> {
     own.into_iter().chain(steps).collect()
 }
 
+/// The requests that read on from the first page, and free what that left open.
+pub(crate) fn following(pages: &Pages) -> Vec<&Spanned<Request>> {
+    match pages {
+        Pages::Scroll(scroll) => std::iter::once(&scroll.next).chain(&scroll.release).collect(),
+        _ => Vec::new(),
+    }
+}
+
+type Parameters = Table<String, OneOrMany<Spanned<Parameter>>>;
+
+fn parameters(table: &Parameters, part: Part) -> impl Iterator<Item = (&Template, Span, Part)> {
+    let values = table.iter().flat_map(|(_, values)| &values.0);
+    values.map(move |value| (&value.value.0, value.span, part))
+}
+
 /// All templates of a request.
 pub(crate) fn templates(request: &Request) -> Vec<(&Template, Span, Part)> {
-    let urls = request.get.iter().chain(&request.post).map(|url| (&url.value, url.span, Part::Url));
-    let query = request.query.iter().map(|(_, value)| (&value.value.0, value.span, Part::Query));
+    let json = |json| Json::templates(json).into_iter().map(|(t, span)| (t, span, Part::Json));
+    let urls = request.methods().into_iter().map(|(_, url)| (&url.value, url.span, Part::Url));
+    let base = request.base_url.iter().map(|url| (&url.value, url.span, Part::BaseUrl));
     let headers = request.headers.iter().map(|(_, value)| (&value.value, value.span, Part::Header));
-    let form = request.form.iter().map(|(_, value)| (&value.value.0, value.span, Part::Form));
-    urls.chain(query).chain(headers).chain(form).collect()
+    let variables = request.graphql.iter().flat_map(|query| &query.variables);
+    urls.chain(base)
+        .chain(parameters(&request.query, Part::Query))
+        .chain(headers)
+        .chain(parameters(&request.form, Part::Form))
+        .chain(request.json.iter().flat_map(json))
+        .chain(variables.flat_map(|(_, value)| json(value)))
+        .chain(request.text.iter().map(|text| (&text.value, text.span, Part::Text)))
+        .collect()
 }
 
 /// All templates of a request that changes something.
 pub(crate) fn action_templates(request: &ActionRequest) -> Vec<(&Template, Span, Part)> {
+    let json = |json| Json::templates(json).into_iter().map(|(t, span)| (t, span, Part::Json));
     let urls = request.methods().into_iter().map(|(_, url)| (&url.value, url.span, Part::Url));
-    let query = request.query.iter().map(|(_, value)| (&value.value.0, value.span, Part::Query));
     let headers = request.headers.iter().map(|(_, value)| (&value.value, value.span, Part::Header));
-    let form = request.form.iter().map(|(_, value)| (&value.value.0, value.span, Part::Form));
-    let mut all: Vec<_> = urls.chain(query).chain(headers).chain(form).collect();
-    let mut left: Vec<_> = request.json.iter().collect();
-    while let Some(json) = left.pop() {
-        match &json.value {
-            Json::Null | Json::Literal(_) => {}
-            Json::Template(template) => all.push((template, json.span, Part::Json)),
-            Json::Array(items) => left.extend(items.iter().rev()),
-            Json::Object(members) => left.extend(members.iter().rev().map(|(_, value)| value)),
-        }
-    }
-    all
+    urls.chain(parameters(&request.query, Part::Query))
+        .chain(headers)
+        .chain(parameters(&request.form, Part::Form))
+        .chain(request.json.iter().flat_map(json))
+        .collect()
 }

@@ -89,6 +89,10 @@ fn survey(cx: &Context<'_>) -> Survey {
                 (true, setting)
             }
             Place::Http if site.span == cx.manifest.http.base_url.span => (true, "base_url"),
+            Place::Fact { part: Part::BaseUrl, .. }
+            | Place::Stream { part: Part::BaseUrl, .. }
+            | Place::Asked { part: Part::BaseUrl, .. }
+            | Place::Action { part: Part::BaseUrl, .. } => (true, "base_url"),
             Place::Fact { part: Part::Url, .. }
             | Place::Session { part: Some(Part::Url), .. }
             | Place::Stream { part: Part::Url, .. }

@@ -182,11 +182,7 @@ fn uses<'m>(cx: &Context<'m>) -> Vec<(Site<'m>, &'m str, &'m Input)> {
             .collect();
         for name in names {
             if let Some(input) = cx.inputs.get(name).copied() {
-                uses.push((
-                    Site { template: site.template, span: site.span, place: site.place },
-                    name,
-                    input,
-                ));
+                uses.push((site, name, input));
             }
         }
     }

@@ -74,6 +74,7 @@ const RULES: &[Rule] = &[
     inputs::secrets,
     inputs::grants,
     paging::page_is_sent,
+    paging::page_end,
     paging::page_size,
     paging::promises,
     paging::moving_set,

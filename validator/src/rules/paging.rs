@@ -1,11 +1,12 @@
 //! Pages: each is asked for, and the last one is known.
 
-use longshore_schema::stream::Pages;
+use longshore_schema::stream::{CursorPages, End, KeysetPages, NextUrlPages, Pages, ScrollPages};
+use longshore_schema::{JsonPath, Span, Spanned};
 
 use super::Context;
 use super::asked::{every_fetch, key_of};
-use super::fetch::fetches;
-use super::references::sends;
+use super::fetch::{Fetch, fetches};
+use super::references::{refers, sends};
 use super::sites::streams;
 use crate::codes;
 use crate::diagnostic::Diagnostic;
@@ -18,6 +19,14 @@ pub(crate) fn page_is_sent(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
             Pages::Cursor(_) => "cursor",
             Pages::Number(_) => "number",
             Pages::Offset(_) => "offset",
+            Pages::Keyset(keyset) => {
+                last_is_sent(cx, key, &fetch, keyset, found);
+                continue;
+            }
+            Pages::Scroll(scroll) => {
+                scroll_is_sent(cx, scroll, found);
+                continue;
+            }
             Pages::NextUrl(_) | Pages::LinkHeader(_) => continue,
         };
         if sends(cx, fetch.request, "page", name) {
@@ -37,14 +46,115 @@ pub(crate) fn page_is_sent(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
     }
 }
 
+/// Everything that tells the last record from the others is sent.
+fn last_is_sent(
+    cx: &Context<'_>,
+    key: Span,
+    fetch: &Fetch<'_>,
+    keyset: &KeysetPages,
+    found: &mut Vec<Diagnostic>,
+) {
+    for (name, path) in &keyset.last.value {
+        let wanted = |path: &[String]| match path {
+            [page, last, member] => page == "page" && last == "last" && member == name.as_str(),
+            _ => false,
+        };
+        if !refers(cx, fetch.request, wanted) {
+            found.push(
+                Diagnostic::new(
+                    &codes::PAGE_NOT_SENT,
+                    path.span,
+                    format!("`page.last.{name}` is never sent: the app cannot know where the next page starts"),
+                )
+                .also(key, "no template in it uses it")
+                .help(format!(
+                    "send it as the app expects it, such as `query: {{ after: \"{{{{page.last.{name}}}}}\" }}`"
+                )),
+            );
+        }
+    }
+}
+
+/// A scroll goes on from its cursor.
+fn scroll_is_sent(cx: &Context<'_>, scroll: &ScrollPages, found: &mut Vec<Diagnostic>) {
+    if !sends(cx, &scroll.next, "page", "cursor") {
+        found.push(
+            Diagnostic::new(
+                &codes::PAGE_NOT_SENT,
+                scroll.next.span,
+                "`page.cursor` is never sent: the app cannot know which scroll goes on",
+            )
+            .help(
+                "send it as the app expects it, such as `json: { scroll_id: \"{{page.cursor}}\" }`",
+            ),
+        );
+    }
+}
+
+/// Which page is the last can be told.
+pub(crate) fn page_end(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
+    for (_, fetch) in every_fetch(cx) {
+        let Some(pages) = fetch.pages else { continue };
+        let (end, told) = match &pages.value {
+            Pages::Number(of) => {
+                (&of.end, of.more.is_some() || of.pages.is_some() || of.total.is_some())
+            }
+            Pages::Offset(of) => (&of.end, of.more.is_some() || of.total.is_some()),
+            Pages::Keyset(of) => (&of.end, of.more.is_some()),
+            Pages::NextUrl(NextUrlPages { at, header, .. })
+            | Pages::Cursor(CursorPages { at, header, .. }) => {
+                one_place(pages.span, at.as_ref(), header.as_ref(), found);
+                continue;
+            }
+            Pages::LinkHeader(_) | Pages::Scroll(_) => continue,
+        };
+        let short = end.as_ref().map_or(!told, |end| end.value == End::Short);
+        if short && pages.size().is_none() {
+            found.push(
+                Diagnostic::new(
+                    &codes::PAGE_SIZE,
+                    end.as_ref().map_or(pages.span, |end| end.span),
+                    "nothing tells which page is the last",
+                )
+                .help("add `size: 100` if a page with fewer records is the last, `end: empty` if one without a record is, or the member of the response that says so, such as `more: $.has_more`"),
+            );
+        }
+    }
+}
+
+/// The next page is named in one place.
+fn one_place(
+    span: Span,
+    at: Option<&Spanned<JsonPath>>,
+    header: Option<&Spanned<String>>,
+    found: &mut Vec<Diagnostic>,
+) {
+    match (at, header) {
+        (None, None) => found.push(
+            Diagnostic::new(
+                &codes::CHOOSE_ONE,
+                span,
+                "it is not said where the next page is named",
+            )
+            .help("add `at: $.next` for a member of the response, or `header: X-Next`"),
+        ),
+        (Some(at), Some(header)) => found.push(
+            Diagnostic::new(
+                &codes::CHOOSE_ONE,
+                header.span,
+                "the next page is named in two places",
+            )
+            .also(at.span, "the other one")
+            .help("keep `at`, or keep `header`"),
+        ),
+        _ => {}
+    }
+}
+
 /// A page is full when it has `size` records, so the app must be asked for pages of that size.
 pub(crate) fn page_size(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
     for (_, fetch) in every_fetch(cx) {
-        let size = match fetch.pages.map(|pages| &pages.value) {
-            Some(Pages::Number(pages)) => &pages.size,
-            Some(Pages::Offset(pages)) => &pages.size,
-            _ => continue,
-        };
+        let Some(size) = fetch.pages.and_then(|pages| pages.size()) else { continue };
         if size.value == 0 {
             found.push(
                 Diagnostic::new(&codes::PAGE_SIZE, size.span, "a page of no records")

@@ -1,7 +1,7 @@
 //! Paths into JSON: those that must lead to one value do, those that must lead to many can.
 
 use longshore_schema::map::{Activity, Case, Map, Value};
-use longshore_schema::stream::{Pages, Stream};
+use longshore_schema::stream::{More, Pages, Stream};
 use longshore_schema::{JsonPath, Span, Spanned, Step};
 
 use super::Context;
@@ -31,10 +31,18 @@ pub(crate) fn singular(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
             for key in fetch.key.iter().flat_map(|key| &key.0) {
                 one(&key.value, key.span, "a part of the key");
             }
-            match fetch.pages.map(|pages| &pages.value) {
-                Some(Pages::NextUrl(path)) => one(&path.value, path.span, "the next page's URL"),
-                Some(Pages::Cursor(path)) => one(&path.value, path.span, "the next page's cursor"),
-                _ => {}
+            if let Some(pages) = fetch.pages {
+                for (path, what) in pages.paths() {
+                    one(&path.value, path.span, what);
+                }
+                for (path, span) in pages.more().map(More::paths).unwrap_or_default() {
+                    one(path, span, "what says that there is another page");
+                }
+                if let Pages::Keyset(keyset) = &pages.value {
+                    for (_, path) in &keyset.last.value {
+                        one(&path.value, path.span, "what is sent of the last record");
+                    }
+                }
             }
             if let Some(promise) = fetch.promise {
                 for (path, _) in &promise.last_page {
@@ -68,6 +76,14 @@ pub(crate) fn singular(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
     for rule in &cx.manifest.errors {
         for (path, _) in &rule.when.body {
             one(&path.value, path.span, "a condition on the body");
+        }
+        if let Some(path) = rule.wait.as_ref().and_then(|wait| wait.body.as_ref()) {
+            one(&path.value, path.span, "how long to wait");
+        }
+    }
+    for body in cx.manifest.quotas.iter().filter_map(|(_, quota)| quota.body.as_ref()) {
+        for path in [&body.limit, &body.remaining, &body.used, &body.cost].into_iter().flatten() {
+            one(&path.value, path.span, "a number of the quota");
         }
     }
     for way in ways(cx.manifest) {

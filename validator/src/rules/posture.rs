@@ -174,10 +174,17 @@ fn looks_at(probe: &Probe) -> Option<String> {
     match (&probe.settings, &probe.request) {
         (Some(settings), None) => Some(format!("settings {settings} {at}")),
         (None, Some(request)) => {
-            let url = request.get.as_ref().or(request.post.as_ref())?;
-            let mut text = format!("{} {at}", url.source());
-            for (name, value) in request.query.iter().chain(&request.form) {
-                let _ = write!(text, " {name}={}", value.0.source());
+            let (method, url) = request.method()?;
+            let mut text = format!("{method} {} {at}", url.source());
+            for (name, values) in request.query.iter().chain(&request.form) {
+                for value in &values.0 {
+                    let _ = write!(text, " {name}={}", value.0.source());
+                }
+            }
+            // What else a request says is not compared, so such requests are taken for different.
+            let own = [request.json.is_some(), request.graphql.is_some(), request.text.is_some()];
+            if own.contains(&true) || request.base_url.is_some() {
+                return None;
             }
             Some(text)
         }

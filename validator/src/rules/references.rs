@@ -64,7 +64,7 @@ pub(crate) fn refers(
     wanted: impl Fn(&[String]) -> bool,
 ) -> bool {
     // A request that could not be read, or has no method, is reported as such.
-    if request.get.is_none() && request.post.is_none() {
+    if request.methods().is_empty() {
         return true;
     }
     let own = templates(request);
@@ -102,6 +102,9 @@ fn check(
         [_, name] => name.as_str(),
         [_, _, ..] if open => return None,
         [_, name, _, ..] if root == "inputs" && may_have_members(cx, name) => return None,
+        [_, last, name] if root == "page" && last == "last" => {
+            return last_member(cx, site, reference, name, span);
+        }
         [_, name, ..] => {
             return Some(
                 Diagnostic::new(
@@ -223,9 +226,9 @@ fn roots<'m>(cx: &Context<'m>, site: &Site<'m>) -> Vec<&'m str> {
         Place::Fact { .. } => roots.extend(["auth", "facts"]),
         Place::Backfill => roots.push("facts"),
         Place::Map => roots = vec!["record"],
-        Place::Asked { pages, .. } | Place::Action { pages, .. } => {
+        Place::Asked { .. } | Place::Action { .. } => {
             roots.extend(["auth", "facts"]);
-            if !page_names(pages).is_empty() {
+            if !page_names(site).is_empty() {
                 roots.push("page");
             }
             if let Place::Action { found, .. } = site.place {
@@ -233,12 +236,12 @@ fn roots<'m>(cx: &Context<'m>, site: &Site<'m>) -> Vec<&'m str> {
                 roots.extend(found.then_some("found"));
             }
         }
-        Place::Stream { stream, fetch, index, .. } => {
+        Place::Stream { stream, index, .. } => {
             roots.extend(["auth", "facts"]);
             if stream.window.is_some() && index == 0 {
                 roots.push("window");
             }
-            if !page_names(fetch.pages.map(|pages| &pages.value)).is_empty() {
+            if !page_names(site).is_empty() {
                 roots.push("page");
             }
             let earlier = fetches(stream).into_iter().take(index);
@@ -251,13 +254,51 @@ fn roots<'m>(cx: &Context<'m>, site: &Site<'m>) -> Vec<&'m str> {
     roots
 }
 
-fn page_names(pages: Option<&Pages>) -> &'static [&'static str] {
-    match pages {
-        Some(Pages::Cursor(_)) => &["cursor"],
-        Some(Pages::Number(_)) => &["number", "size"],
-        Some(Pages::Offset(_)) => &["offset", "size"],
-        Some(Pages::NextUrl(_) | Pages::LinkHeader(_)) | None => &[],
+/// The `pages` of the fetch that a template is part of.
+fn pages_of<'m>(site: &Site<'m>) -> Option<&'m Pages> {
+    match site.place {
+        Place::Stream { fetch, .. } => fetch.pages.map(|pages| &pages.value),
+        Place::Asked { pages, .. } | Place::Action { pages, .. } => pages,
+        _ => None,
     }
+}
+
+/// What a request can say of the page that it asks for.
+fn page_names(site: &Site<'_>) -> Vec<&'static str> {
+    let Some(pages) = pages_of(site) else { return Vec::new() };
+    let own = match pages {
+        Pages::Cursor(_) => Some("cursor"),
+        Pages::Number(_) => Some("number"),
+        Pages::Offset(_) => Some("offset"),
+        Pages::Keyset(_) => Some("last"),
+        Pages::Scroll(_) => site.following.then_some("cursor"),
+        Pages::NextUrl(_) | Pages::LinkHeader(_) => None,
+    };
+    own.into_iter().chain(pages.size().map(|_| "size")).collect()
+}
+
+/// Checks `page.last.NAME`.
+fn last_member(
+    cx: &Context<'_>,
+    site: &Site<'_>,
+    reference: &Reference,
+    name: &str,
+    span: Span,
+) -> Option<Diagnostic> {
+    let Some(Pages::Keyset(keyset)) = pages_of(site) else {
+        let roots = roots(cx, site);
+        return Some(out_of_scope(cx, site, reference, span, &roots));
+    };
+    let names: Vec<_> = keyset.last.iter().map(|(name, _)| name.as_str()).collect();
+    if names.contains(&name) {
+        return None;
+    }
+    let mut diagnostic =
+        Diagnostic::new(&codes::UNKNOWN_REFERENCE, span, format!("there is no `page.last.{name}`"));
+    if let Some(meant) = closest(name, names.iter().copied()) {
+        diagnostic = diagnostic.label(format!("did you mean `page.last.{meant}`?"));
+    }
+    Some(diagnostic.help(format!("declare it: `{name}: $.{name}` in `pages.keyset.last`")))
 }
 
 /// The names under a root that the language itself gives a meaning.
@@ -301,11 +342,7 @@ fn names<'m>(cx: &Context<'m>, site: &Site<'m>, root: &str) -> Vec<&'m str> {
             }
             _ => Vec::new(),
         },
-        "page" => match site.place {
-            Place::Stream { fetch, .. } => page_names(fetch.pages.map(|p| &p.value)).to_vec(),
-            Place::Asked { pages, .. } | Place::Action { pages, .. } => page_names(pages).to_vec(),
-            _ => Vec::new(),
-        },
+        "page" => page_names(site),
         _ => Vec::new(),
     }
 }
@@ -325,6 +362,9 @@ fn out_of_scope(
         }
         ("window", Place::Stream { .. }) => Some("add `window` to the stream to read it by time"),
         ("page", Place::Stream { fetch, .. }) => match fetch.pages.map(|pages| &pages.value) {
+            Some(Pages::Scroll(_)) => Some(
+                "the first page has no cursor yet: `page.cursor` belongs in the scroll's `next` and `release`",
+            ),
             Some(_) => Some(
                 "with `pages: next_url` or `link_header` the app's own link asks for the next page: remove the reference",
             ),

@@ -240,7 +240,10 @@ pub(crate) fn settings(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
         }
         if let Some(pages) = pages
             && records.is_none()
-            && matches!(pages.value, Pages::Number(_) | Pages::Offset(_))
+            && matches!(
+                pages.value,
+                Pages::Number(_) | Pages::Offset(_) | Pages::Keyset(_) | Pages::Scroll(_)
+            )
         {
             found.push(
                 Diagnostic::new(

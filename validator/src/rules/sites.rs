@@ -8,14 +8,24 @@ use longshore_schema::stream::{Pages, Stream};
 use longshore_schema::{Manifest, Span, Template};
 
 use super::asked::probes;
-use super::fetch::{Fetch, Part, action_templates, fetches, templates};
+use super::fetch::{Fetch, Part, action_templates, fetches, following, templates};
 use super::ways::sign_in_sites;
 
 /// One template.
+#[derive(Clone, Copy)]
 pub(crate) struct Site<'m> {
     pub(crate) template: &'m Template,
     pub(crate) span: Span,
     pub(crate) place: Place<'m>,
+    /// Whether it is of a request for a page behind the first, which `pages` declares.
+    pub(crate) following: bool,
+}
+
+impl<'m> Site<'m> {
+    /// A template that is not of a request for a page behind the first.
+    pub(crate) fn new(template: &'m Template, span: Span, place: Place<'m>) -> Self {
+        Self { template, span, place, following: false }
+    }
 }
 
 /// Where a template stands, which says what is in scope there.
@@ -54,7 +64,9 @@ impl Place<'_> {
     pub(crate) fn takes_secrets(&self) -> bool {
         match self {
             Self::Auth { credential, .. } | Self::Grant { credential, .. } => *credential,
-            Self::Session { part, .. } => !matches!(part, Some(Part::Url | Part::Query)),
+            Self::Session { part, .. } => {
+                !matches!(part, Some(Part::Url | Part::BaseUrl | Part::Query))
+            }
             Self::Signed { .. } | Self::Tls => true,
             _ => false,
         }
@@ -64,7 +76,7 @@ impl Place<'_> {
 /// All templates, in the order in which things happen.
 pub(crate) fn sites(manifest: &Manifest) -> Vec<Site<'_>> {
     let mut sites = sign_in_sites(manifest);
-    let mut add = |template, span, place| sites.push(Site { template, span, place });
+    let mut add = |template, span, place| sites.push(Site::new(template, span, place));
     add(&manifest.http.base_url.value, manifest.http.base_url.span, Place::Http);
     for (_, header) in &manifest.http.headers {
         add(&header.value, header.span, Place::Http);
@@ -116,7 +128,42 @@ pub(crate) fn sites(manifest: &Manifest) -> Vec<Site<'_>> {
             add(template, span, place(found, None, part));
         }
     }
+    for (pages, place) in paged(manifest) {
+        for request in following(pages) {
+            for (template, span, part) in templates(request) {
+                sites.push(Site { template, span, place: place(part), following: true });
+            }
+        }
+    }
     sites
+}
+
+/// All `pages` with what makes the place of a template in them.
+#[allow(clippy::type_complexity, reason = "a name for the closure would say no more")]
+fn paged<'m>(manifest: &'m Manifest) -> Vec<(&'m Pages, Box<dyn Fn(Part) -> Place<'m> + 'm>)> {
+    let mut all: Vec<(&Pages, Box<dyn Fn(Part) -> Place<'m> + 'm>)> = Vec::new();
+    for (_, stream) in &manifest.streams.value {
+        for (index, fetch) in fetches(stream).into_iter().enumerate() {
+            if let Some(pages) = fetch.pages {
+                let place = move |part| Place::Stream { stream, fetch, index, part };
+                all.push((&pages.value, Box::new(place)));
+            }
+        }
+    }
+    for (_, settings) in &manifest.settings {
+        if let Some(pages) = &settings.pages {
+            let place = |part| Place::Asked { pages: Some(&pages.value), part };
+            all.push((&pages.value, Box::new(place)));
+        }
+    }
+    for (_, action) in &manifest.actions {
+        if let Some(pages) = action.find.as_ref().and_then(|find| find.pages.as_ref()) {
+            let place =
+                move |part| Place::Action { action, found: false, pages: Some(&pages.value), part };
+            all.push((&pages.value, Box::new(place)));
+        }
+    }
+    all
 }
 
 /// The attributes of a map: shared ones and those of each case.

@@ -7,7 +7,7 @@ use longshore_schema::stream::{Pages, Request};
 
 use super::Context;
 use super::asked::{every_fetch, single_requests};
-use super::fetch::{Fetch, fetches};
+use super::fetch::{Fetch, fetches, following};
 use super::paths::of;
 use super::references::{ROOTS, refers};
 use super::sites::streams;
@@ -16,29 +16,39 @@ use crate::diagnostic::Diagnostic;
 
 /// A request has one method, and a body only with POST.
 pub(crate) fn requests(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
-    let mut check = |request: &Request, span: Span| match (&request.get, &request.post) {
-        (None, None) => found.push(
-            Diagnostic::new(&codes::CHOOSE_ONE, span, "the request has no method")
-                .help("add `get: /path`, or `post: /path`"),
-        ),
-        (Some(get), Some(post)) => found.push(
-            Diagnostic::new(&codes::CHOOSE_ONE, post.span, "the request has two methods")
-                .also(get.span, "the other one")
-                .help("keep `get`, or keep `post`"),
-        ),
-        (Some(_), None) => {
-            if let Some((name, _)) = request.form.iter().next() {
-                found.push(
-                    Diagnostic::new(
-                        &codes::CONFLICTING_KEYS,
-                        name.span,
-                        "a GET request has no form",
-                    )
-                    .help("move the fields to `query`, or write `post` in place of `get`"),
-                );
-            }
+    let mut check = |request: &Request, span: Span| {
+        let bodies = bodies(request);
+        match (request.methods().as_slice(), bodies.as_slice()) {
+            ([], _) => found.push(
+                Diagnostic::new(&codes::CHOOSE_ONE, span, "the request has no method")
+                    .help("add `get: /path`, or `post: /path`"),
+            ),
+            ([(first, first_url), (second, url), ..], _) => found.push(
+                Diagnostic::new(&codes::CHOOSE_ONE, url.span, "the request has two methods")
+                    .also(first_url.span, "the other one")
+                    .help(format!("keep `{first}`, or keep `{second}`")),
+            ),
+            ([(method @ ("get" | "head" | "delete"), _)], [(body, at), ..]) => found.push(
+                Diagnostic::new(
+                    &codes::CONFLICTING_KEYS,
+                    *at,
+                    format!("a {} request has no {body}", method.to_uppercase()),
+                )
+                .help(format!(
+                    "move what it says to `query`, or write `post` in place of `{method}`"
+                )),
+            ),
+            (_, [(first, other), (second, at), ..]) => found.push(
+                Diagnostic::new(
+                    &codes::CONFLICTING_KEYS,
+                    *at,
+                    format!("the request has two bodies: `{first}` and `{second}`"),
+                )
+                .also(*other, "the other one")
+                .help(format!("keep `{first}`, or keep `{second}`")),
+            ),
+            _ => {}
         }
-        (None, Some(_)) => {}
     };
     for (name, fact) in &cx.manifest.facts {
         let entry = cx.entry(&["facts", name.as_str(), "request"]);
@@ -46,10 +56,22 @@ pub(crate) fn requests(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
     }
     for (key, fetch) in every_fetch(cx) {
         check(fetch.request, key);
+        for request in fetch.pages.map(|pages| following(pages)).unwrap_or_default() {
+            check(request, request.span);
+        }
     }
     for (key, request) in single_requests(cx) {
         check(request, key);
     }
+}
+
+/// The bodies of a request, by key, with their places.
+fn bodies(request: &Request) -> Vec<(&'static str, Span)> {
+    let form = request.form.iter().next().map(|(name, _)| ("form", name.span));
+    let json = request.json.as_ref().map(|json| ("json", json.span));
+    let graphql = request.graphql.as_ref().map(|query| ("graphql", query.query.span));
+    let text = request.text.as_ref().map(|text| ("text", text.span));
+    [form, json, graphql, text].into_iter().flatten().collect()
 }
 
 /// A stream has a request, or a listing step and a fetching step.
@@ -185,8 +207,8 @@ fn pages_of_lines(fetch: &Fetch<'_>, found: &mut Vec<Diagnostic>) {
     if format.is_document() {
         return;
     }
-    let pages =
-        fetch.pages.filter(|pages| matches!(pages.value, Pages::NextUrl(_) | Pages::Cursor(_)));
+    let reads = |pages: &Pages| !pages.paths().is_empty() || pages.more().is_some();
+    let pages = fetch.pages.filter(|pages| reads(pages));
     let spans = pages.map(|pages| pages.span).into_iter().chain(fetch.promise.map(|p| p.span));
     for span in spans {
         found.push(
@@ -196,7 +218,7 @@ fn pages_of_lines(fetch: &Fetch<'_>, found: &mut Vec<Diagnostic>) {
                 format!("{} {} response has no paths", format.article(), format.title()),
             )
             .help(format!(
-                "remove it; pages of {} are found by `link_header`, `number` or `offset`",
+                "remove it; pages of {} are found by a header, or counted",
                 format.title()
             )),
         );

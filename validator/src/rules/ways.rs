@@ -67,12 +67,12 @@ impl<'m> Sites<'m> {
         place: Place<'m>,
     ) {
         let sites = templates.into_iter();
-        self.0.extend(sites.map(|one| Site { template: &one.value, span: one.span, place }));
+        self.0.extend(sites.map(|one| Site::new(&one.value, one.span, place)));
     }
 
     fn params(&mut self, params: &'m Table<String, Spanned<Parameter>>, place: Place<'m>) {
         let sites = params.iter().map(|(_, one)| (&one.value.0, one.span));
-        self.0.extend(sites.map(|(template, span): (_, Span)| Site { template, span, place }));
+        self.0.extend(sites.map(|(template, span): (_, Span)| Site::new(template, span, place)));
     }
 
     fn way(&mut self, way: usize, auth: &'m Auth) {
@@ -151,13 +151,13 @@ impl<'m> Sites<'m> {
     fn session(&mut self, way: usize, session: &'m Session) {
         for (template, span, part) in templates(&session.login) {
             let place = Place::Session { way, opened: false, part: Some(part) };
-            self.0.push(Site { template, span, place });
+            self.0.push(Site::new(template, span, place));
         }
         let values = session.send.0.iter().map(|one| &one.value.value);
         self.add(values, Place::Session { way, opened: true, part: None });
         for (template, span, part) in session.logout.iter().flat_map(|logout| templates(logout)) {
             let place = Place::Session { way, opened: true, part: Some(part) };
-            self.0.push(Site { template, span, place });
+            self.0.push(Site::new(template, span, place));
         }
     }
 

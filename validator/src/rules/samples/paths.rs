@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use longshore_schema::map::{Activity, Map, Value};
 use longshore_schema::scalar::Scalar;
-use longshore_schema::stream::Pages;
+use longshore_schema::stream::{More, Pages};
 use longshore_schema::yaml::{Content, Node};
 use longshore_schema::{JsonPath, Span, Step, Template};
 
@@ -78,8 +78,11 @@ pub(super) fn responses(view: &View<'_>, found: &mut Vec<Diagnostic>) {
             found.extend(absent(view.cx, path, span, &bodies, "response", need));
         };
         let pages = fetch.pages.map(|pages| &pages.value);
-        if let Some(Pages::NextUrl(path) | Pages::Cursor(path)) = pages {
+        for (path, _) in pages.map(Pages::paths).unwrap_or_default() {
             check(&path.value, path.span, Need::Mapped);
+        }
+        for (path, span) in pages.and_then(Pages::more).map(More::paths).unwrap_or_default() {
+            check(path, span, Need::Mapped);
         }
         if let Some(promise) = fetch.promise {
             for (path, _) in &promise.last_page {
