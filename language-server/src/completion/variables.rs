@@ -88,5 +88,6 @@ pub(crate) fn signature(helper: Helper) -> &'static str {
         Helper::Base64 => "base64 TEXT",
         Helper::Default => "default VALUE FALLBACK",
         Helper::Eq => "eq A B",
+        Helper::Lookup => "lookup TABLE KEY",
     }
 }
