@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use jsonpath_rust::parser::model::{JpQuery, Segment, Selector};
+use jsonpath_rust::parser::model::{
+    self, Comparable, Comparison, Filter, FilterAtom, JpQuery, Segment, Selector, SingularQuery,
+    SingularQuerySegment,
+};
 use jsonpath_rust::parser::parse_json_path;
 use jsonpath_rust::query::js_path_process;
 use serde_json::Value;
@@ -33,6 +36,13 @@ pub enum Step {
     Index(i64),
     /// Every element, or every member's value.
     Every,
+    /// The elements with this text under these nested member names: `[?@.name == 'x']`.
+    Where {
+        /// The names that lead to the text.
+        member: Vec<String>,
+        /// The text.
+        is: String,
+    },
 }
 
 impl JsonPath {
@@ -42,7 +52,8 @@ impl JsonPath {
         &self.text
     }
 
-    /// The path as plain steps, unless it has filters, slices, unions or descendants.
+    /// The path as plain steps, unless it has slices, unions, descendants, or filters other than for
+    /// a member's text.
     #[must_use]
     pub fn steps(&self) -> Option<&[Step]> {
         match &self.selection {
@@ -54,6 +65,14 @@ impl JsonPath {
     /// Whether the path selects at most one value (RFC 9535, section 2.3.5.1: a singular query).
     #[must_use]
     pub fn is_singular(&self) -> bool {
+        let is_singular = |step: &Step| matches!(step, Step::Member(_) | Step::Index(_));
+        self.steps().is_some_and(|steps| steps.iter().all(is_singular))
+    }
+
+    /// Whether the path means one value: by names and indexes, or by a member's text, as in
+    /// `$.parameters[?@.name=='owner'].value`, of which the first that fits counts.
+    #[must_use]
+    pub fn means_one(&self) -> bool {
         self.steps().is_some_and(|steps| !steps.contains(&Step::Every))
     }
 
@@ -113,8 +132,20 @@ fn walk<'v>(steps: &[Step], value: &'v Value, found: &mut Vec<&'v Value>) {
         (Step::Every, Value::Object(members)) => {
             members.values().for_each(|v| walk(rest, v, found));
         }
+        (Step::Where { member, is }, Value::Array(items)) => {
+            let fits = |item: &&Value| text_at(item, member) == Some(is);
+            items.iter().filter(fits).for_each(|v| walk(rest, v, found));
+        }
+        (Step::Where { member, is }, Value::Object(members)) => {
+            let fits = |item: &&Value| text_at(item, member) == Some(is);
+            members.values().filter(fits).for_each(|v| walk(rest, v, found));
+        }
         _ => {}
     }
+}
+
+fn text_at<'v>(value: &'v Value, names: &[String]) -> Option<&'v str> {
+    names.iter().try_fold(value, |value, name| value.get(name))?.as_str()
 }
 
 impl Scalar for JsonPath {
@@ -141,12 +172,31 @@ fn by_grammar(text: &str) -> Option<Selection> {
         Segment::Selector(Selector::Name(name)) => unquote(name).map(Step::Member),
         Segment::Selector(Selector::Index(index)) => Some(Step::Index(*index)),
         Segment::Selector(Selector::Wildcard) => Some(Step::Every),
+        Segment::Selector(Selector::Filter(filter)) => by_text(filter),
         _ => None,
     });
     Some(match steps.collect() {
         Some(steps) => Selection::Steps(steps),
         None => Selection::Search(query),
     })
+}
+
+/// The step that a filter for a member's text is.
+fn by_text(filter: &Filter) -> Option<Step> {
+    let Filter::Atom(FilterAtom::Comparison(comparison)) = filter else { return None };
+    let Comparison::Eq(
+        Comparable::SingularQuery(SingularQuery::Current(segments)),
+        Comparable::Literal(model::Literal::String(is)),
+    ) = &**comparison
+    else {
+        return None;
+    };
+    let name = |segment: &SingularQuerySegment| match segment {
+        SingularQuerySegment::Name(name) => unquote(name),
+        SingularQuerySegment::Index(_) => None,
+    };
+    let member: Vec<_> = segments.iter().map(name).collect::<Option<_>>()?;
+    (!member.is_empty()).then(|| Step::Where { member, is: is.clone() })
 }
 
 /// The steps of a path of the simplest forms, `$.a[0].b[*]['c d']`, read many times faster than by
@@ -312,11 +362,22 @@ mod tests {
     }
 
     #[test]
-    fn filters_fall_back_to_the_full_query() {
-        let path = JsonPath::parse("$.fields[?@.name == 'Sequence'].name").unwrap();
-        let document = json!({"fields": [{"name": "Id"}, {"name": "Sequence"}]});
-        assert_eq!(path.first(&document), Some(&json!("Sequence")));
-        assert!(path.steps().is_none() && !path.is_singular());
+    fn a_filter_for_a_text_is_a_step_and_others_fall_back_to_the_full_query() {
+        let document = json!({"fields": [{"name": "Id", "n": 1}, {"name": "Sequence", "n": 2}]});
+        for (text, is_step) in [
+            ("$.fields[?@.name == 'Sequence'].name", true),
+            ("$.fields[?@['name']=='Sequence'].name", true),
+            ("$.fields[?@.n == 2].name", false),
+            ("$.fields[?@.name != 'Id'].name", false),
+        ] {
+            let path = JsonPath::parse(text).unwrap();
+            assert_eq!(path.first(&document), Some(&json!("Sequence")), "{text}");
+            assert_eq!(path.steps().is_some(), is_step, "{text}");
+            assert_eq!(path.means_one(), is_step, "{text}");
+            assert!(!path.is_singular());
+            let query = parse_json_path(text).unwrap();
+            assert_eq!(js_path_process(&query, &document).unwrap().len(), 1, "{text}");
+        }
     }
 
     #[test]

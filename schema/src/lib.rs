@@ -27,6 +27,7 @@ pub mod stream;
 mod table;
 pub mod template;
 pub mod time;
+pub mod verb;
 pub mod yaml;
 
 pub use json_path::{JsonPath, Step};

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::decode::{Decode, Unpacking};
-use crate::map::Map;
+use crate::map::{Map, Privacy};
 use crate::scalar::{Duration, Name, TimeFormat};
 use crate::{JsonPath, Literal, OneOrMany, Spanned, Table, Template};
 
@@ -59,6 +59,9 @@ pub struct Stream {
     /// How long keys are remembered, to drop what the app hands out again. By default as long as
     /// the window's overlap reaches back.
     pub remember: Option<Spanned<Duration>>,
+    /// What is private in a record: dropped, masked or hashed before anything else sees the record.
+    #[serde(default)]
+    pub privacy: Table<JsonPath, Spanned<Privacy>>,
     /// Members of a record that are of no use: neither mapped nor kept as `unmapped`.
     #[serde(default)]
     pub ignore: Vec<Spanned<String>>,
@@ -68,6 +71,10 @@ pub struct Stream {
     /// Whether each event carries the untouched source record in `raw_data`.
     #[serde(default)]
     pub raw: bool,
+    /// Whether each event lists the addresses, names and hashes that its attributes hold in
+    /// `observables`.
+    #[serde(default)]
+    pub observables: bool,
     /// How a record becomes an event.
     pub map: Spanned<Map>,
 }

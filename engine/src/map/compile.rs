@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 
-use longshore_schema::map::{self, Map, Source, Value};
+use longshore_schema::map::{self, Classes, Source, Value};
 use longshore_schema::scalar::{OcsfPath, TimeFormat};
 use longshore_schema::stream::Stream;
-use longshore_schema::{JsonPath, Literal, Spanned};
+use longshore_schema::{JsonPath, Literal, Spanned, Template};
 use longshore_validator::ocsf::{Class, Primitive, Profile, Requirement, Resolved, Type, table};
 
 use super::EventContext;
+use super::condition::Conditions;
 use super::convert::{Conversion, Enumeration, Target, literal};
 use super::datum::{Datum, write_string};
 use super::key::{Key, Part};
@@ -30,13 +31,29 @@ pub(super) struct Plan {
     pub(super) window: Option<(Slot, Conversion)>,
 }
 
+/// A case and one of its activities, by their places.
+pub(super) type Candidate = (usize, usize);
+
 pub(super) struct Choice {
-    pub(super) by: Slot,
-    pub(super) values: HashMap<Box<str>, (usize, usize)>,
+    /// The member that decides, if one does.
+    pub(super) by: Option<Slot>,
+    /// The cases for each of its values, in their order.
+    pub(super) values: HashMap<Box<str>, Vec<Candidate>>,
+    /// The cases for every other value: those that only have conditions.
+    pub(super) others: Vec<Candidate>,
     pub(super) otherwise: usize,
 }
 
 pub(super) fn compile(stream: &Stream, context: &EventContext) -> Result<Plan, Error> {
+    for (key, is_there) in [
+        ("for_each", stream.map.for_each.is_some()),
+        ("privacy", !stream.privacy.is_empty()),
+        ("observables", stream.observables),
+    ] {
+        if is_there {
+            return Err(not_run(key));
+        }
+    }
     let mut paths = Paths::new(!stream.unmapped);
     for name in &stream.ignore {
         paths.ignore(name);
@@ -58,20 +75,31 @@ pub(super) fn compile(stream: &Stream, context: &EventContext) -> Result<Plan, E
     let mut compiler = Compiler { context, window, paths, by: None };
 
     let mut cases = Vec::new();
-    let choice = match &stream.map.value {
-        Map::One(case) => {
+    let choice = match &stream.map.classes {
+        Classes::One(case) => {
             cases.push(compiler.case(case, &[])?.0);
             None
         }
-        Map::Choice(choice) => {
-            let by = compiler.paths.add(&choice.by);
-            compiler.by = Some(by);
-            let mut values = HashMap::new();
+        Classes::Choice(choice) => {
+            let by = choice.by.as_ref().map(|by| compiler.paths.add(by));
+            compiler.by = by;
+            let mut values: HashMap<Box<str>, Vec<Candidate>> = HashMap::new();
+            let mut others: Vec<Candidate> = Vec::new();
             for case in &choice.cases {
                 let (case_plan, activities) = compiler.case(case, &choice.shared)?;
                 let fixed = case.is.iter().map(|value| (value.to_string(), 0));
-                for (value, activity) in fixed.chain(activities) {
-                    values.insert(value.into(), (cases.len(), activity));
+                let known: Vec<_> = fixed.chain(activities).collect();
+                if known.is_empty() {
+                    // It is for every value, also for those that other cases are for.
+                    let candidate = (cases.len(), 0);
+                    for candidates in values.values_mut() {
+                        candidates.push(candidate);
+                    }
+                    others.push(candidate);
+                }
+                for (value, activity) in known {
+                    let candidates = values.entry(value.into()).or_insert_with(|| others.clone());
+                    candidates.push((cases.len(), activity));
                 }
                 cases.push(case_plan);
             }
@@ -80,11 +108,10 @@ pub(super) fn compile(stream: &Stream, context: &EventContext) -> Result<Plan, E
                 return Err(fault("activity", "a table has no activity for the values of `else`"));
             }
             cases.push(case_plan);
-            Some(Choice { by, values, otherwise: cases.len() - 1 })
+            Some(Choice { by, values, others, otherwise: cases.len() - 1 })
         }
     };
-    let window =
-        window.map(|(on, format)| (compiler.paths.add(on), Conversion::Timestamp(format.clone())));
+    let window = window.map(|(on, format)| (compiler.paths.add(on), timestamp(format.clone())));
     let key = Key::new(&context.connection, &context.stream, parts);
     Ok(Plan { paths: compiler.paths, cases, choice, key, window })
 }
@@ -101,6 +128,13 @@ fn fault(path: &str, cause: impl Into<String>) -> Error {
     Error::new(Code::Internal, format!("the mapping of `{path}` cannot be compiled"))
         .cause(cause)
         .fix("run `longshore validate` on the manifest; if it passes, please report this")
+}
+
+/// The language has it, and the engine does not run it yet.
+fn not_run(key: &str) -> Error {
+    Error::new(Code::Internal, format!("this version of the engine does not run `{key}` in a map"))
+        .cause("the manifest is written for a later version")
+        .fix("update Longshore, or leave the key out")
 }
 
 fn quoted(text: &str) -> Vec<u8> {
@@ -201,7 +235,8 @@ impl<'c> Compiler<'c> {
             return Err(fault("activity", "the table is empty"));
         }
         let (root, unmapped) = (root.finish(), unmapped.finish());
-        let case = Case { activities, told_by, time, root, unmapped };
+        let conditions = Conditions::compile(&case.condition, &mut self.paths);
+        let case = Case { conditions, activities, told_by, time, root, unmapped };
         Ok((case, by_value))
     }
 
@@ -286,6 +321,7 @@ impl<'c> Compiler<'c> {
                     is_whole: false,
                 },
                 origin: Origin::Slots(vec![by]),
+                conditions: None,
                 capture: None,
                 when: None,
                 conversion: None,
@@ -309,13 +345,13 @@ impl<'c> Compiler<'c> {
                 if let Some(value) = template::as_literal(text) {
                     return constant(path, &field, &value);
                 }
-                let text = Text::compile(text, &mut self.paths)
-                    .map_err(|part| fault(path, format!("`{part}` has no place in a mapping")))?;
+                let text = self.text(path, text)?;
                 return Ok(Item::Leaf(Box::new(Leaf {
                     conversion: self.implied(&field, None, None),
                     otherwise: fallback(path, &field, None, severity)?,
                     field,
                     origin: Origin::Text(text),
+                    conditions: None,
                     capture: None,
                     when: None,
                 })));
@@ -326,12 +362,20 @@ impl<'c> Compiler<'c> {
                     otherwise: fallback(path, &field, None, severity)?,
                     field,
                     origin: Origin::Slots(vec![self.paths.add(from)]),
+                    conditions: None,
                     capture: None,
                     when: None,
                 })));
             }
             Value::Source(source) => &**source,
         };
+        for (key, is_there) in
+            [("each", source.each.is_some()), ("lookup", source.lookup.is_some())]
+        {
+            if is_there {
+                return Err(not_run(key));
+            }
+        }
         let conversion = self.conversion(&field, source);
         let when = source.when.as_ref().map(|table| {
             let finished = |value: &Literal| finished(&field, value, conversion.as_ref());
@@ -340,11 +384,21 @@ impl<'c> Compiler<'c> {
         Ok(Item::Leaf(Box::new(Leaf {
             otherwise: fallback(path, &field, source.otherwise.as_deref(), severity)?,
             field,
-            origin: Origin::Slots(source.from.0.iter().map(|p| self.paths.add(p)).collect()),
+            origin: match &source.template {
+                Some(text) => Origin::Text(self.text(path, text)?),
+                None => Origin::Slots(source.from.0.iter().map(|p| self.paths.add(p)).collect()),
+            },
+            conditions: (!source.condition.is_empty())
+                .then(|| Conditions::compile(&source.condition, &mut self.paths)),
             capture: source.capture.as_ref().map(|capture| capture.regex().clone()),
             when,
             conversion,
         })))
+    }
+
+    fn text(&mut self, path: &str, text: &Template) -> Result<Text, Error> {
+        Text::compile(text, &mut self.paths)
+            .map_err(|part| fault(path, format!("`{part}` has no place in a mapping")))
     }
 
     fn conversion(&self, field: &Field, source: &Source) -> Option<Conversion> {
@@ -352,14 +406,8 @@ impl<'c> Compiler<'c> {
         let format = source.format.as_deref();
         match source.conversion.as_deref() {
             None => self.implied(field, from, format),
-            Some(map::Conversion::String) => Some(Conversion::String),
-            Some(map::Conversion::Integer) => Some(Conversion::Integer),
-            Some(map::Conversion::Float) => Some(Conversion::Float),
-            Some(map::Conversion::Boolean) => Some(Conversion::Boolean),
-            Some(map::Conversion::Ip) => Some(Conversion::Ip),
-            Some(map::Conversion::Timestamp) => {
-                Some(Conversion::Timestamp(self.format(from, format)))
-            }
+            Some(map::Conversion::Timestamp) => Some(timestamp(self.format(from, format))),
+            Some(to) => Some((*to).into()),
         }
     }
 
@@ -370,8 +418,7 @@ impl<'c> Compiler<'c> {
         from: Option<&JsonPath>,
         format: Option<&TimeFormat>,
     ) -> Option<Conversion> {
-        matches!(field.target, Target::Timestamp)
-            .then(|| Conversion::Timestamp(self.format(from, format)))
+        matches!(field.target, Target::Timestamp).then(|| timestamp(self.format(from, format)))
     }
 
     /// How a time is written: as said; like the window's time if it is that; otherwise ISO 8601.
@@ -380,6 +427,10 @@ impl<'c> Compiler<'c> {
             || self.window.filter(|(on, _)| Some(*on) == from).map(|(_, format)| format);
         format.or_else(of_window).cloned().unwrap_or_default()
     }
+}
+
+fn timestamp(format: TimeFormat) -> Conversion {
+    Conversion { to: map::Conversion::Timestamp, format }
 }
 
 /// The finished attribute if there is no value.
@@ -393,7 +444,7 @@ fn fallback(
     // OCSF requires a severity of every event.
     let Some(value) = otherwise.or(severity.then_some(&informational)) else { return Ok(None) };
     let members = finished(field, value, None)
-        .or_else(|| finished(field, value, Some(&Conversion::Timestamp(TimeFormat::Iso8601))));
+        .or_else(|| finished(field, value, Some(&timestamp(TimeFormat::Iso8601))));
     members
         .map(Some)
         .ok_or_else(|| fault(path, "`else` has a value that the attribute cannot hold"))

@@ -1,66 +1,98 @@
 //! Turns values of a record into what an attribute may hold.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
-use longshore_schema::convert::{boolean, integer, is_ip};
+use longshore_schema::convert::{Converted, Plain, convert};
+use longshore_schema::map::Conversion as To;
 use longshore_schema::scalar::TimeFormat;
 use longshore_schema::time;
 use longshore_validator::ocsf::{Attribute, Enum, EnumId, Object, Primitive, Type, table};
 use regex::Regex;
 
-use super::datum::{Datum, is_number, write_string};
+use super::datum::{Datum, write_string};
 
 /// The id of "Other" in OCSF's enums.
 const OTHER: i64 = 99;
 
 /// What a value is turned into before its attribute's type has a say.
 #[derive(Clone, Debug)]
-pub(super) enum Conversion {
-    String,
-    Integer,
-    Float,
-    Boolean,
-    Timestamp(TimeFormat),
-    Ip,
+pub(super) struct Conversion {
+    pub(super) to: To,
+    /// How times are written.
+    pub(super) format: TimeFormat,
+}
+
+impl From<To> for Conversion {
+    fn from(to: To) -> Self {
+        Self { to, format: TimeFormat::Iso8601 }
+    }
 }
 
 impl Conversion {
     /// The converted value, or none. `buffer` holds it where no span does.
     #[inline]
     pub(super) fn apply<'b>(&self, value: Datum<'b>, buffer: &'b mut String) -> Datum<'b> {
-        match self {
-            Self::String => match value {
-                Datum::String { .. } | Datum::Text(_) => value,
-                _ => value.text(buffer).map_or(Datum::Missing, Datum::Text),
-            },
-            Self::Integer => match value {
-                Datum::Integer(_) => value,
-                Datum::Boolean(_) => Datum::Missing,
-                _ => value.text(buffer).and_then(integer).map_or(Datum::Missing, Datum::Integer),
-            },
-            Self::Float => match value {
-                Datum::Boolean(_) => Datum::Missing,
-                _ => match value.text(buffer).map(str::trim) {
-                    Some(text) if is_number(text) && text.parse().is_ok_and(f64::is_finite) => {
-                        Datum::Number(text.as_bytes())
-                    }
-                    _ => Datum::Missing,
-                },
-            },
-            Self::Boolean => match value {
-                Datum::Boolean(_) => value,
-                _ => value.text(buffer).and_then(boolean).map_or(Datum::Missing, Datum::Boolean),
-            },
-            Self::Timestamp(format) => value
-                .text(buffer)
-                .and_then(|text| time::parse(text, format))
-                .map_or(Datum::Missing, Datum::Integer),
-            Self::Ip => match value.text(buffer).map(str::trim) {
-                Some(text) if is_ip(text) => Datum::Text(text),
-                _ => Datum::Missing,
-            },
-        }
+        apply(self.to, &self.format, value, buffer)
     }
+}
+
+#[inline]
+fn apply<'b>(to: To, format: &TimeFormat, value: Datum<'b>, buffer: &'b mut String) -> Datum<'b> {
+    match (to, value) {
+        (To::String, Datum::String { .. } | Datum::Text(_))
+        | (To::Integer, Datum::Integer(_))
+        | (To::Boolean, Datum::Boolean(_)) => return value,
+        (To::Json, Datum::Object(_) | Datum::Array(_)) => {
+            let mut json = Vec::new();
+            value.write(&mut json);
+            *buffer = String::from_utf8_lossy(&json).into_owned();
+            return Datum::Text(buffer);
+        }
+        _ => {}
+    }
+    if makes_text(to) {
+        return made(to, format, value, buffer);
+    }
+    let plain = match value {
+        Datum::Boolean(truth) => Plain::Boolean(truth),
+        _ => match value.text(buffer) {
+            Some(text) => Plain::Text(text),
+            None => return Datum::Missing,
+        },
+    };
+    match convert(plain, to, format) {
+        Some(Converted::Text(Cow::Borrowed(text))) => Datum::Text(text),
+        Some(Converted::Integer(number)) => Datum::Integer(number),
+        Some(Converted::Number(text)) => Datum::Number(text.as_bytes()),
+        Some(Converted::Boolean(truth)) => Datum::Boolean(truth),
+        Some(Converted::Text(Cow::Owned(_))) | None => Datum::Missing,
+    }
+}
+
+/// Whether a conversion makes a text that is not part of the value.
+fn makes_text(to: To) -> bool {
+    matches!(to, To::Domain | To::Country | To::Lower | To::Upper | To::Sha256 | To::Json)
+}
+
+fn made<'b>(to: To, format: &TimeFormat, value: Datum<'b>, buffer: &'b mut String) -> Datum<'b> {
+    let mut own = String::new();
+    let plain = match value {
+        Datum::Number(raw) if to == To::Json => return Datum::Text(str_of(raw)),
+        Datum::Boolean(truth) => Plain::Boolean(truth),
+        _ => match value.text(&mut own) {
+            Some(text) => Plain::Text(text),
+            None => return Datum::Missing,
+        },
+    };
+    let Some(Converted::Text(text)) = convert(plain, to, format) else { return Datum::Missing };
+    *buffer = text.into_owned();
+    Datum::Text(buffer)
+}
+
+/// A number's bytes are ASCII.
+fn str_of(number: &[u8]) -> &str {
+    std::str::from_utf8(number).unwrap_or_default()
 }
 
 /// What an attribute may hold.
@@ -136,25 +168,31 @@ impl Target {
                 {
                     return false;
                 }
-                Conversion::String.apply(value, buffer)
+                convert_to(To::String, value, buffer)
             }
-            Self::Integer { min, max } => match Conversion::Integer.apply(value, buffer) {
+            Self::Integer { min, max } => match convert_to(To::Integer, value, buffer) {
                 Datum::Integer(number) if (*min..=*max).contains(&number) => Datum::Integer(number),
                 _ => Datum::Missing,
             },
-            Self::Float => Conversion::Float.apply(value, buffer),
-            Self::Boolean => Conversion::Boolean.apply(value, buffer),
+            Self::Float => convert_to(To::Float, value, buffer),
+            Self::Boolean => convert_to(To::Boolean, value, buffer),
             Self::Timestamp => match value {
                 Datum::Integer(time) if (0..=time::LAST).contains(&time) => value,
                 _ => Datum::Missing,
             },
-            Self::Ip => Conversion::Ip.apply(value, buffer),
+            Self::Ip => convert_to(To::Ip, value, buffer),
             Self::Json => value,
             Self::Enum(_) => Datum::Missing,
         };
         converted.write(out);
         !converted.is_missing()
     }
+}
+
+/// A conversion that follows from the attribute's type.
+#[inline]
+fn convert_to<'b>(to: To, value: Datum<'b>, buffer: &'b mut String) -> Datum<'b> {
+    apply(to, &TimeFormat::Iso8601, value, buffer)
 }
 
 /// An enum: an id, and beside it the caption that belongs to it.

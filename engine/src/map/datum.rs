@@ -1,6 +1,6 @@
 //! One value of a record, as a span of its bytes where possible.
 
-use super::scan::{Scanner, number_length, plain_length};
+use super::scan::{Scanner, plain_length};
 
 /// A value on its way from a record to an event.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -164,11 +164,6 @@ pub(super) fn write_string(text: &str, out: &mut Vec<u8>) {
         rest = &rest[plain + 1..];
     }
     out.push(b'"');
-}
-
-/// Whether a text is a JSON number.
-pub(super) fn is_number(text: &str) -> bool {
-    number_length(text.as_bytes()) == Some(text.len())
 }
 
 #[cfg(test)]

@@ -26,6 +26,7 @@ use plan::{Buffers, Case, Origin, Run, ToldBy};
 use scan::Fault;
 
 mod compile;
+mod condition;
 mod convert;
 mod datum;
 mod failure;
@@ -249,9 +250,11 @@ impl Mapper {
     fn choose<'a>(&self, slots: &Slots<'a>, buffer: &mut String) -> (&Case, usize, Datum<'a>) {
         let Plan { cases, choice, .. } = &self.plan;
         let (mut case, mut activity, mut word) = (0, 0, Datum::Missing);
-        if let Some(Choice { by, values, otherwise }) = choice {
-            word = slots.values[*by];
-            let chosen = word.text(buffer).and_then(|text| values.get(text));
+        if let Some(Choice { by, values, others, otherwise }) = choice {
+            word = by.map(|by| slots.values[by]).unwrap_or_default();
+            let known = word.text(buffer).and_then(|text| values.get(text));
+            let mut candidates = known.unwrap_or(others).iter();
+            let chosen = candidates.find(|(case, _)| cases[*case].conditions.hold(slots, buffer));
             (case, activity) = chosen.copied().unwrap_or((*otherwise, 0));
         }
         let case = &cases[case];

@@ -130,7 +130,7 @@ impl Paths {
         let is_plain = |step: &Step| match step {
             Step::Member(_) => true,
             Step::Index(index) => *index >= 0,
-            Step::Every => false,
+            Step::Every | Step::Where { .. } => false,
         };
         if let Some(steps) = path.steps().filter(|steps| steps.iter().all(is_plain)) {
             return self.add_steps(steps, path.as_str());
@@ -163,7 +163,7 @@ impl Paths {
             node = match step {
                 Step::Member(name) => self.member(node, name),
                 Step::Index(index) => self.element(node, *index as usize),
-                Step::Every => unreachable!("such paths are general"),
+                Step::Every | Step::Where { .. } => unreachable!("such paths are general"),
             };
         }
         if let Some(slot) = self.nodes[node].slot {

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use regex::Regex;
 
+use super::condition::Conditions;
 use super::convert::{Conversion, Target};
 use super::datum::{Datum, write_string};
 use super::paths::{Member, Name, Slot, Slots};
@@ -135,6 +136,7 @@ pub(super) enum Origin {
 pub(super) struct Leaf {
     pub(super) field: Field,
     pub(super) origin: Origin,
+    pub(super) conditions: Option<Conditions>,
     pub(super) capture: Option<Regex>,
     /// The finished attribute for particular values; `None` for what the attribute cannot hold.
     pub(super) when: Option<HashMap<Box<str>, Option<Finished>>>,
@@ -158,6 +160,11 @@ impl Leaf {
     #[inline]
     fn write_value(&self, slots: &mut Slots<'_>, buffers: &mut Buffers, out: &mut Vec<u8>) -> bool {
         let Buffers { written, matched, compared, converted, checked, shown, .. } = buffers;
+        if let Some(conditions) = &self.conditions
+            && !conditions.hold(slots, compared)
+        {
+            return false;
+        }
         let (mut value, slot) = match &self.origin {
             Origin::Slots(from) => {
                 let found = from.iter().find(|slot| !slots.values[**slot].is_missing());
@@ -353,6 +360,7 @@ pub(super) struct ToldBy {
 /// Events of one class.
 #[derive(Debug)]
 pub(super) struct Case {
+    pub(super) conditions: Conditions,
     pub(super) activities: Vec<Activity>,
     /// What tells the activity, if it is not fixed by the choice of the case.
     pub(super) told_by: Option<ToldBy>,

@@ -1,7 +1,7 @@
 //! Rules about the app's answers: each can apply, and each can be reported.
 
 use longshore_schema::http::{Condition, Reaction};
-use longshore_schema::map::{Map, Value};
+use longshore_schema::map::Value;
 use longshore_schema::scalar::{Pattern, StatusPattern};
 use longshore_schema::yaml::Content;
 use longshore_schema::{JsonPath, Literal, Span, Spanned, Step};
@@ -226,10 +226,10 @@ pub(crate) fn localized(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
         }
     }
     for (_, _, stream) in streams(cx.manifest) {
-        if let Map::Choice(choice) = &stream.map.value
-            && let Some(name) = for_people(&choice.by.value)
+        if let Some(by) = stream.map.choice().and_then(|choice| choice.by.as_ref())
+            && let Some(name) = for_people(&by.value)
         {
-            report(choice.by.span, name);
+            report(by.span, name);
         }
         for attributes in all_attributes(&stream.map) {
             for (_, value) in attributes {

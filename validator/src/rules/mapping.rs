@@ -2,15 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use longshore_schema::map::{Activity, Attributes, Case, Map, Value};
-use longshore_schema::scalar::OcsfPath;
+use longshore_schema::map::{Activity, Attributes, Case, Classes, Source, Value};
+use longshore_schema::scalar::{OcsfPath, Scalar as _};
 use longshore_schema::stream::Stream;
 use longshore_schema::yaml::Entry;
 use longshore_schema::{Span, Spanned};
 
 use super::Context;
 use super::sites::streams;
-use super::values;
+use super::{sources, values};
 use crate::codes;
 use crate::diagnostic::Diagnostic;
 use crate::ocsf::{self, Class, Constraints, PathError, PathProblem, Requirement, Type, table};
@@ -40,7 +40,7 @@ const WRITTEN: [&str; 6] =
 /// Attributes beside `by`, which belong into `shared` or a case.
 fn misplaced<'m>(cx: &Context<'m>, stream: &str) -> Vec<&'m Entry> {
     let Some(map) = cx.entry(&["streams", stream, "map"]) else { return Vec::new() };
-    let own = ["by", "shared", "cases", "else", "to", "activity", "is"];
+    let own = ["for_each", "by", "shared", "cases", "else", "verb", "to", "activity", "is", "if"];
     let entries = map.value.entries().iter();
     entries.filter(|entry| !own.contains(&entry.key.as_str())).collect()
 }
@@ -49,7 +49,7 @@ fn misplaced<'m>(cx: &Context<'m>, stream: &str) -> Vec<&'m Entry> {
 pub(crate) fn forms(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
     for (name, _, stream) in streams(cx.manifest) {
         let Some(map) = cx.entry(&["streams", name, "map"]) else { continue };
-        let choice = matches!(stream.map.value, Map::Choice(_));
+        let choice = stream.map.choice().is_some();
         for entry in map.value.entries() {
             let help = match (choice, entry.key.as_str()) {
                 (true, "to" | "activity" | "is") => {
@@ -90,9 +90,9 @@ pub(crate) fn forms(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
 /// Every case is of a class that OCSF has, and complete.
 pub(crate) fn classes(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
     for (name, _, stream) in streams(cx.manifest) {
-        match &stream.map.value {
-            Map::One(case) => check(cx, stream, case, &Vec::new(), true, found),
-            Map::Choice(choice) => {
+        match &stream.map.classes {
+            Classes::One(case) => check(cx, stream, case, &Vec::new(), true, found),
+            Classes::Choice(choice) => {
                 let mut all = Vec::new();
                 // What stands beside `by` was meant to be in the cases.
                 let complete = misplaced(cx, name).is_empty();
@@ -142,7 +142,12 @@ fn check(
     let mut tree = Tree::default();
     for (path, value) in attributes {
         match attribute(cx, stream, class, path, value, found) {
-            Ok(()) => tree.add(path, found),
+            Ok(()) => match &value.value {
+                Value::Source(source) if source.each.is_some() => {
+                    tree.each(path, source, found);
+                }
+                _ => tree.add(path, found),
+            },
             Err(error) => tree.doubt(path, &error),
         }
     }
@@ -245,8 +250,60 @@ fn attribute(
             return Err(error);
         }
     };
+    if let Value::Source(source) = &value.value {
+        sources::check(path, source, found);
+        if source.each.is_some() {
+            each(cx, stream, class, path, &resolved, source, found);
+            return Ok(());
+        }
+    }
     values::check(cx, stream, path, &resolved, value, found);
     Ok(())
+}
+
+/// An array of objects made of elements: each of its members is an attribute of the object.
+fn each(
+    cx: &Context<'_>,
+    stream: &Stream,
+    class: &Class,
+    path: &Spanned<OcsfPath>,
+    resolved: &ocsf::Resolved<'_>,
+    source: &Source,
+    found: &mut Vec<Diagnostic>,
+) {
+    let of_objects = resolved.attribute().is_some_and(
+        |attribute| matches!(attribute.type_, Type::Object(name) if table().object(name).is_some()),
+    );
+    if !(resolved.is_whole_array() && of_objects) {
+        let name = path.as_str().trim_end_matches("[]");
+        let whole = class.resolve(name).is_ok_and(|resolved| resolved.is_whole_array());
+        let help = if whole && of_objects {
+            format!("write `{name}`, without brackets: the array as a whole")
+        } else {
+            "map an array of objects, such as `resources`; for an array of texts write `from: $.items[*].name`".to_owned()
+        };
+        found.push(
+            Diagnostic::new(
+                &codes::VALUE_TYPE,
+                path.span,
+                format!("`{}` is not an array of objects, which `each` makes", path.value),
+            )
+            .help(help),
+        );
+        return;
+    }
+    for (inner, value) in &source.map {
+        let whole = inner_path(path, inner);
+        // What leads nowhere is reported there; nothing is required of these attributes together.
+        let _ = attribute(cx, stream, class, &whole, value, found);
+    }
+}
+
+/// The path of a member of the objects in an array, as it is written in `map`.
+fn inner_path(array: &OcsfPath, inner: &Spanned<OcsfPath>) -> Spanned<OcsfPath> {
+    let text = format!("{}[].{}", array.as_str(), inner.as_str());
+    let path = OcsfPath::parse(&text).unwrap_or_else(|_| inner.value.clone());
+    Spanned::new(path, inner.span)
 }
 
 /// The attributes that a case maps, as a tree of names.
@@ -299,6 +356,27 @@ impl Tree {
             );
         }
         node.whole = true;
+    }
+
+    /// Adds an array of objects with what its objects have.
+    fn each(&mut self, path: &Spanned<OcsfPath>, source: &Source, found: &mut Vec<Diagnostic>) {
+        let before = found.len();
+        self.add(path, found);
+        if found.len() > before {
+            return;
+        }
+        let mut node = self;
+        for (name, _) in path.segments() {
+            node = node.below.entry(name.to_owned()).or_default();
+        }
+        // What is in the objects was said: they are not mapped as a whole.
+        node.whole = false;
+        for (inner, value) in &source.map {
+            match &value.value {
+                Value::Source(source) if source.each.is_some() => node.each(inner, source, found),
+                _ => node.add(inner, found),
+            }
+        }
     }
 
     /// Notes that a path leads nowhere, in the object that it fails in.
@@ -418,10 +496,10 @@ fn example(path: &str, attribute: &ocsf::Attribute) -> String {
 
 /// The cases of a choice are for different values, and each is for some.
 pub(crate) fn cases(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
-    for (_, _, stream) in streams(cx.manifest) {
-        let choice = match &stream.map.value {
-            Map::Choice(choice) => choice,
-            Map::One(case) => {
+    for (name, _, stream) in streams(cx.manifest) {
+        let choice = match &stream.map.classes {
+            Classes::Choice(choice) => choice,
+            Classes::One(case) => {
                 if let Activity::Table(activities) = &case.activity {
                     let span = activities.iter().next().map_or(case.to.span, |(key, _)| key.span);
                     found.push(
@@ -433,6 +511,7 @@ pub(crate) fn cases(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
             }
         };
         let mut seen: BTreeMap<String, Span> = BTreeMap::new();
+        let mut forgot_by = false;
         for case in &choice.cases {
             let listed = case.is.iter().map(|value| (value.to_string(), value.span));
             let tabled = match &case.activity {
@@ -451,15 +530,24 @@ pub(crate) fn cases(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
             }
             let keys = tabled.into_iter().flatten().map(|(key, _)| (key.value.clone(), key.span));
             let values: Vec<_> = if tabled.is_some() { keys.collect() } else { listed.collect() };
-            if values.is_empty() {
+            if values.is_empty() && case.condition.is_empty() {
+                let help = match &choice.by {
+                    Some(by) => format!(
+                        "add `is: [...]` with values of `{}`, or a table of activities, or conditions under `if`",
+                        by.value
+                    ),
+                    None => {
+                        "add what must hold of its records: `if: { $.type: [a, b] }`".to_owned()
+                    }
+                };
                 found.push(
                     Diagnostic::new(&codes::CASE_VALUES, case.to.span, "the case is for no value")
-                        .help(format!(
-                            "add `is: [...]` with values of `{}`, or a table of activities",
-                            choice.by.value
-                        )),
+                        .help(help),
                 );
             }
+            forgot_by |= choice.by.is_none() && !values.is_empty();
+            // With conditions, another case may be for the same value.
+            let values = if case.condition.is_empty() { values } else { Vec::new() };
             for (value, span) in values {
                 if let Some(first) = seen.get(&value) {
                     found.push(
@@ -475,6 +563,16 @@ pub(crate) fn cases(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
                     seen.insert(value, span);
                 }
             }
+        }
+        if let Some(map) = cx.entry(&["streams", name, "map"]).filter(|_| forgot_by) {
+            found.push(
+                Diagnostic::new(
+                    &codes::MISSING_KEY,
+                    map.key_span,
+                    format!("`by` is missing in `streams.{name}.map`"),
+                )
+                .help("add `by: $.member`: the member of the record that has the values of the cases; or say what they are for with `if`"),
+            );
         }
         if let Activity::Table(activities) = &choice.otherwise.activity
             && let Some((key, _)) = activities.iter().next()

@@ -31,6 +31,7 @@ mod references;
 mod requirements;
 pub(crate) mod samples;
 mod sites;
+mod sources;
 mod streams;
 mod values;
 pub(crate) mod versions;

@@ -1,6 +1,6 @@
 //! Paths into JSON: those that must lead to one value do, those that must lead to many can.
 
-use longshore_schema::map::{Activity, Case, Map, Value};
+use longshore_schema::map::{Activity, Value};
 use longshore_schema::stream::{More, Pages, Stream};
 use longshore_schema::{JsonPath, Span, Spanned, Step};
 
@@ -59,8 +59,8 @@ pub(crate) fn singular(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
         if let Some(window) = &stream.window {
             one(&window.on.value, window.on.span, "the time of a record");
         }
-        if let Map::Choice(choice) = &stream.map.value {
-            one(&choice.by.value, choice.by.span, "the member that decides");
+        if let Some(by) = stream.map.choice().and_then(|choice| choice.by.as_ref()) {
+            one(&by.value, by.span, "the member that decides");
         }
     }
     for (_, settings) in &cx.manifest.settings {
@@ -184,14 +184,9 @@ fn record_paths(stream: &Stream) -> Vec<Spanned<JsonPath>> {
     // A stepped stream's window is about what is listed.
     let window = stream.window.iter().filter(|_| stream.request.is_some());
     paths.extend(window.map(|window| window.on.clone()));
-    let cases: Vec<&Case> = match &stream.map.value {
-        Map::One(case) => vec![case],
-        Map::Choice(choice) => {
-            paths.push(choice.by.clone());
-            choice.cases.iter().map(|case| &case.value).chain([&choice.otherwise.value]).collect()
-        }
-    };
-    for case in cases {
+    paths.extend(stream.map.choice().and_then(|choice| choice.by.clone()));
+    for case in stream.map.cases() {
+        paths.extend(case.condition.iter().map(|(path, _)| path.clone()));
         if let Activity::From(source) = &case.activity {
             paths.extend(source.from.0.iter().cloned());
         }
@@ -199,7 +194,11 @@ fn record_paths(stream: &Stream) -> Vec<Spanned<JsonPath>> {
     for (_, value) in all_attributes(&stream.map).into_iter().flatten() {
         match &value.value {
             Value::Path(path) => paths.push(Spanned::new(path.clone(), value.span)),
-            Value::Source(source) => paths.extend(source.from.0.iter().cloned()),
+            Value::Source(source) => {
+                paths.extend(source.from.0.iter().cloned());
+                paths.extend(source.condition.iter().map(|(path, _)| path.clone()));
+                paths.extend(source.each.clone());
+            }
             Value::Template(_) | Value::Literal(_) => {}
         }
     }

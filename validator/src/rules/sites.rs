@@ -96,11 +96,7 @@ pub(crate) fn sites(manifest: &Manifest) -> Vec<Site<'_>> {
             add(&window.backfill.value, window.backfill.span, Place::Backfill);
         }
         for attributes in all_attributes(&stream.map) {
-            for (_, value) in attributes {
-                if let Value::Template(template) = &value.value {
-                    add(template, value.span, Place::Map);
-                }
-            }
+            of_attributes(attributes, &mut |template, span| add(template, span, Place::Map));
         }
     }
     for (_, settings) in &manifest.settings {
@@ -166,16 +162,26 @@ fn paged<'m>(manifest: &'m Manifest) -> Vec<(&'m Pages, Box<dyn Fn(Part) -> Plac
     all
 }
 
-/// The attributes of a map: shared ones and those of each case.
-pub(crate) fn all_attributes(map: &Map) -> Vec<&Attributes> {
-    match map {
-        Map::One(case) => vec![&case.attributes],
-        Map::Choice(choice) => {
-            let cases = choice.cases.iter().map(|case| &case.attributes);
-            let otherwise = std::iter::once(&choice.otherwise.attributes);
-            std::iter::once(&choice.shared).chain(cases).chain(otherwise).collect()
+/// The templates of attributes, those of elements among them.
+fn of_attributes<'m>(attributes: &'m Attributes, add: &mut dyn FnMut(&'m Template, Span)) {
+    for (_, value) in attributes {
+        match &value.value {
+            Value::Template(template) => add(template, value.span),
+            Value::Source(source) => {
+                if let Some(template) = &source.template {
+                    add(&template.value, template.span);
+                }
+                of_attributes(&source.map.0, add);
+            }
+            Value::Path(_) | Value::Literal(_) => {}
         }
     }
+}
+
+/// The attributes of a map: shared ones and those of each case.
+pub(crate) fn all_attributes(map: &Map) -> Vec<&Attributes> {
+    let shared = map.choice().map(|choice| &choice.shared);
+    shared.into_iter().chain(map.cases().map(|case| &case.attributes)).collect()
 }
 
 /// The streams with their names as text.

@@ -88,7 +88,7 @@ impl Checker<'_> {
             Value::Template(_) | Value::Literal(_) => Vec::new(),
         };
         for (path, span) in paths {
-            if !many && !path.is_singular() {
+            if !many && !path.means_one() {
                 self.report(
                     Diagnostic::new(
                         &codes::PATH_NOT_SINGULAR,
@@ -98,7 +98,7 @@ impl Checker<'_> {
                             self.path.value
                         ),
                     )
-                    .help("write member names and indexes alone, such as `$.items[0].name`"),
+                    .help("write member names and indexes alone, such as `$.items[0].name`, or pick an element by a text in it: `$.items[?@.type=='owner'].name`"),
                 );
             }
         }
@@ -341,8 +341,11 @@ fn fits(primitive: Primitive, conversion: Conversion) -> bool {
         Integer | Long | Port => conversion == Conversion::Integer,
         Timestamp => conversion == Conversion::Timestamp,
         Ip => conversion == Conversion::Ip,
-        // An address is text where the attribute does not ask for one.
-        _ => matches!(conversion, Conversion::String | Conversion::Ip),
+        // What is not told by the attribute's type is text.
+        _ => !matches!(
+            conversion,
+            Conversion::Integer | Conversion::Float | Conversion::Boolean | Conversion::Timestamp
+        ),
     }
 }
 

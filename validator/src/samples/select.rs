@@ -76,6 +76,12 @@ pub fn select<'n>(path: &JsonPath, node: &'n Node) -> Vec<&'n Node> {
     found
 }
 
+/// Whether the text under these nested names is this one.
+fn says(node: &Node, names: &[String], is: &str) -> bool {
+    let at = names.iter().try_fold(node, |node, name| Some(&node.entry(name)?.value));
+    at.is_some_and(|node| matches!(&node.content, Content::String(text) if text == is))
+}
+
 fn walk<'n>(steps: &[Step], node: &'n Node, found: &mut Vec<&'n Node>) {
     let Some((step, rest)) = steps.split_first() else {
         found.push(node);
@@ -97,6 +103,16 @@ fn walk<'n>(steps: &[Step], node: &'n Node, found: &mut Vec<&'n Node>) {
             for item in items {
                 walk(rest, item, found);
             }
+        }
+        (Step::Where { member, is }, Content::Sequence(items)) => {
+            items
+                .iter()
+                .filter(|item| says(item, member, is))
+                .for_each(|item| walk(rest, item, found));
+        }
+        (Step::Where { member, is }, Content::Mapping(entries)) => {
+            let values = entries.iter().map(|entry| &entry.value);
+            values.filter(|item| says(item, member, is)).for_each(|item| walk(rest, item, found));
         }
         (Step::Every, Content::Mapping(entries)) => {
             for entry in entries {

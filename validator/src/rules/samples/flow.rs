@@ -1,13 +1,13 @@
 //! What the engine makes of a recorded value: `match`, `when`, `as`, and what the attribute holds.
 
-use longshore_schema::convert::{boolean, integer, is_ip};
+use longshore_schema::convert::{Converted, Plain, convert};
 use longshore_schema::map::{Conversion, Source, Value};
 use longshore_schema::scalar::TimeFormat;
 use longshore_schema::stream::Window;
 use longshore_schema::yaml::{Content, Node};
 use longshore_schema::{JsonPath, time};
 
-use super::view::text_of;
+use super::view::{all_hold, text_of};
 use crate::ocsf::{EnumId, Primitive, Resolved, Type, table};
 use crate::samples::select;
 
@@ -49,6 +49,7 @@ impl<'m> Flow<'m> {
     ) -> Option<Self> {
         let (from, source): (Vec<&JsonPath>, Option<&Source>) = match value {
             Value::Path(path) => (vec![path], None),
+            Value::Source(source) if source.from.0.is_empty() => return None,
             Value::Source(source) => {
                 (source.from.0.iter().map(|from| &from.value).collect(), Some(source))
             }
@@ -77,6 +78,11 @@ impl<'m> Flow<'m> {
     }
 
     pub(super) fn of<'v>(&self, record: &'v Node, resolved: &Resolved<'_>) -> Outcome<'v> {
+        if let Some(source) = self.source
+            && !all_hold(&source.condition, record)
+        {
+            return Outcome::Missing;
+        }
         let found = self.from.iter().flat_map(|path| select(path, record));
         let Some(node) = found.into_iter().find(|node| node.content != Content::Null) else {
             return Outcome::Missing;
@@ -117,35 +123,52 @@ impl<'m> Flow<'m> {
     /// Whether a value can be converted, and be held by the attribute then.
     fn holds(&self, node: &Node, text: Option<String>, resolved: &Resolved<'_>) -> bool {
         let Some(attribute) = resolved.attribute() else { return true };
-        let truth = matches!(node.content, Content::Bool(_));
         let Some(text) = text else {
-            // An object or an array: only what holds any JSON can.
-            return self.conversion.is_none() && is_json(attribute.type_);
+            // An object or an array: only what holds any JSON can, or a text that it is written to.
+            return match self.conversion {
+                None => is_json(attribute.type_),
+                Some(conversion) => conversion == Conversion::Json,
+            };
         };
+        let truth = matches!(node.content, Content::Bool(_));
+        let plain = |text| if truth { Plain::Boolean(text == "true") } else { Plain::Text(text) };
+        let mut value = plain(text.as_str());
         let converted = match self.conversion {
-            None | Some(Conversion::String) => true,
-            Some(conversion) => reads(conversion, &text, truth, &self.format),
+            None => None,
+            Some(conversion) => match convert(value, conversion, &self.format) {
+                Some(converted) => Some(converted),
+                None => return false,
+            },
         };
-        if !converted {
-            return false;
+        if let Some(Converted::Text(text)) = &converted {
+            value = Plain::Text(text);
         }
+        let text = match value {
+            Plain::Text(text) => text,
+            Plain::Boolean(_) => &text,
+        };
         if let Some(ids) = resolved.id().and_then(|(_, id)| id.enum_.as_ref()) {
             return ids.caption(&EnumId::Integer(OTHER)).is_some()
-                || ids.iter().any(|(_, caption)| caption.eq_ignore_ascii_case(&text));
+                || ids.iter().any(|(_, caption)| caption.eq_ignore_ascii_case(text));
         }
         if attribute.enum_.is_some() {
             return true;
         }
         let Type::Primitive(primitive) = attribute.type_ else { return is_json(attribute.type_) };
+        let reads = |conversion| convert(value, conversion, &self.format).is_some();
+        let within = |least: i64, most: i64| {
+            let number = convert(value, Conversion::Integer, &self.format);
+            matches!(number, Some(Converted::Integer(number)) if (least..=most).contains(&number))
+        };
         match primitive {
             // A time is held if it could be read.
             Primitive::Timestamp => self.is_time(),
-            Primitive::Boolean => reads(Conversion::Boolean, &text, truth, &self.format),
-            Primitive::Float => reads(Conversion::Float, &text, truth, &self.format),
-            Primitive::Ip => reads(Conversion::Ip, &text, truth, &self.format),
-            Primitive::Integer => within(&text, truth, i32::MIN.into(), i32::MAX.into()),
-            Primitive::Long => within(&text, truth, i64::MIN, i64::MAX),
-            Primitive::Port => within(&text, truth, 0, u16::MAX.into()),
+            Primitive::Boolean => reads(Conversion::Boolean),
+            Primitive::Float => reads(Conversion::Float),
+            Primitive::Ip => reads(Conversion::Ip),
+            Primitive::Integer => within(i32::MIN.into(), i32::MAX.into()),
+            Primitive::Long => within(i64::MIN, i64::MAX),
+            Primitive::Port => within(0, u16::MAX.into()),
             other => {
                 let rules = table().primitive(other);
                 let longest = rules.and_then(|rules| rules.max_len);
@@ -161,26 +184,6 @@ fn is_json(type_: Type) -> bool {
         Type::Object(object) => {
             table().object(object).is_none_or(crate::ocsf::Object::is_free_form)
         }
-    }
-}
-
-fn within(text: &str, truth: bool, min: i64, max: i64) -> bool {
-    !truth && integer(text).is_some_and(|number| (min..=max).contains(&number))
-}
-
-/// Whether a conversion reads a text.
-fn reads(conversion: Conversion, text: &str, truth: bool, format: &TimeFormat) -> bool {
-    let trimmed = text.trim();
-    match conversion {
-        Conversion::String => true,
-        Conversion::Integer => !truth && integer(text).is_some(),
-        Conversion::Float => {
-            let number = serde_json::from_str::<serde_json::Number>(trimmed).ok();
-            !truth && number.and_then(|number| number.as_f64()).is_some_and(f64::is_finite)
-        }
-        Conversion::Boolean => truth || boolean(text).is_some(),
-        Conversion::Timestamp => time::parse(text, format).is_some(),
-        Conversion::Ip => is_ip(trimmed),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use longshore_schema::map::{Activity, Map, Value};
+use longshore_schema::map::{Activity, Value};
 use longshore_schema::scalar::Scalar;
 use longshore_schema::stream::{More, Pages};
 use longshore_schema::yaml::{Content, Node};
@@ -98,15 +98,8 @@ pub(super) fn responses(view: &View<'_>, found: &mut Vec<Diagnostic>) {
 /// Paths of the map.
 pub(super) fn map(view: &View<'_>, found: &mut Vec<Diagnostic>) {
     let all = nodes(&view.records);
-    if let Map::Choice(choice) = &view.stream.map.value {
-        found.extend(absent(
-            view.cx,
-            &choice.by.value,
-            choice.by.span,
-            &all,
-            "record",
-            Need::Always,
-        ));
+    if let Some(by) = view.stream.map.choice().and_then(|choice| choice.by.as_ref()) {
+        found.extend(absent(view.cx, &by.value, by.span, &all, "record", Need::Always));
     }
     let alike = alike(&all);
     for case in view.cases() {
@@ -119,14 +112,17 @@ pub(super) fn map(view: &View<'_>, found: &mut Vec<Diagnostic>) {
                 found.extend(absent(view.cx, &from.value, from.span, &all, "record", Need::Mapped));
             }
         }
-        attributes(view, &case.case.attributes, &all, found);
+        for (path, _) in &case.case.condition {
+            found.extend(absent(view.cx, &path.value, path.span, &all, "record", Need::Mapped));
+        }
+        in_attributes(view, &case.case.attributes, &all, found);
     }
-    if let Map::Choice(choice) = &view.stream.map.value {
-        attributes(view, &choice.shared, &all, found);
+    if let Some(choice) = view.stream.map.choice() {
+        in_attributes(view, &choice.shared, &all, found);
     }
 }
 
-fn attributes(
+fn in_attributes(
     view: &View<'_>,
     attributes: &longshore_schema::map::Attributes,
     all: &[&Node],
@@ -142,6 +138,18 @@ fn attributes(
                 found.extend(one(path, value.span, need));
             }
             Value::Source(source) => {
+                if let Some(template) = &source.template {
+                    in_template(view, &template.value, template.span, "record", all, found);
+                }
+                if let Some(path) = &source.each {
+                    found.extend(one(&path.value, path.span, Need::Mapped));
+                    let elements: Vec<_> =
+                        all.iter().flat_map(|record| select(&path.value, record)).collect();
+                    in_attributes(view, &source.map.0, &elements, found);
+                }
+                for (path, _) in &source.condition {
+                    found.extend(one(&path.value, path.span, Need::Mapped));
+                }
                 let only = source.from.0.len() == 1 && source.otherwise.is_none();
                 let need = if time && only { Need::Always } else { Need::Mapped };
                 let from = source.from.0.iter();
@@ -262,7 +270,7 @@ fn follow<'n>(
                 members.extend(entries.iter().map(|entry| entry.key.as_str()));
             }
         }
-        (Step::Every | Step::Index(_), Content::Sequence(items)) => {
+        (Step::Every | Step::Index(_) | Step::Where { .. }, Content::Sequence(items)) => {
             for item in items {
                 follow(steps, item, depth + 1, deepest, members);
             }
@@ -323,6 +331,11 @@ pub(super) fn written(steps: &[Step]) -> String {
                 text.push(']');
             }
             Step::Every => text.push_str("[*]"),
+            Step::Where { member, is } => {
+                let names: Vec<_> = member.iter().cloned().map(Step::Member).collect();
+                let quoted = is.replace('\\', "\\\\").replace('\'', "\\'");
+                text.extend(["[?@", &written(&names)[1..], "=='", &quoted, "']"]);
+            }
         }
     }
     text

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use longshore_schema::map::{Activity, Map, Source, Value};
+use longshore_schema::map::{Activity, Source, Value};
 use longshore_schema::scalar::OcsfPath;
 use longshore_schema::yaml::Node;
 use longshore_schema::{Span, Spanned, time};
@@ -405,11 +405,12 @@ fn borrowed(texts: &BTreeSet<String>) -> BTreeSet<&str> {
 
 /// The cases of a choice know recorded values of the deciding member.
 fn cases(view: &View<'_>, found: &mut Vec<Diagnostic>) {
-    let Map::Choice(choice) = &view.stream.map.value else { return };
+    let Some(choice) = view.stream.map.choice() else { return };
+    let Some(by) = &choice.by else { return };
     let texts: BTreeSet<String> = view
         .records
         .iter()
-        .filter_map(|record| text_of(select(&choice.by, record.node).first()?))
+        .filter_map(|record| text_of(select(by, record.node).first()?))
         .collect();
     let mut keys: Vec<(String, Span)> = Vec::new();
     for case in &choice.cases {
@@ -423,7 +424,7 @@ fn cases(view: &View<'_>, found: &mut Vec<Diagnostic>) {
     let keys: Vec<_> = keys.iter().map(|(key, span)| (key.as_str(), *span)).collect();
     let named: BTreeSet<&str> = keys.iter().map(|(key, _)| *key).collect();
     let (known, unknown) = texts.iter().map(String::as_str).partition(|text| named.contains(text));
-    misspelt(&keys, &known, &unknown, &choice.by.to_string(), found);
+    misspelt(&keys, &known, &unknown, &by.value.to_string(), found);
 }
 
 /// Every record has what its class requires.

@@ -1,11 +1,11 @@
 //! One stream with what was recorded of it.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 
-use longshore_schema::Span;
-use longshore_schema::map::{Activity, Attributes, Case, Map};
+use longshore_schema::map::{Activity, Attributes, Case, Classes, Condition, Conditions};
 use longshore_schema::stream::Stream;
 use longshore_schema::yaml::{Content, Node};
+use longshore_schema::{Literal, Span, Spanned};
 
 use crate::rules::Context;
 use crate::rules::fetch::{Fetch, fetches};
@@ -73,11 +73,11 @@ impl<'v> View<'v> {
 
     /// The cases of the map with their records.
     pub(super) fn cases(&self) -> Vec<CaseView<'v>> {
-        let choice = match &self.stream.map.value {
-            Map::One(case) => {
+        let choice = match &self.stream.map.classes {
+            Classes::One(case) => {
                 return vec![CaseView { case, shared: None, records: self.records.clone() }];
             }
-            Map::Choice(choice) => choice,
+            Classes::Choice(choice) => choice,
         };
         let cases: Vec<&Case> = choice.cases.iter().map(|case| &case.value).collect();
         let mut views: Vec<_> = cases
@@ -86,21 +86,44 @@ impl<'v> View<'v> {
             .chain([&choice.otherwise.value])
             .map(|case| CaseView { case, shared: Some(&choice.shared), records: Vec::new() })
             .collect();
-        let mut by_value = HashMap::new();
-        for (index, case) in cases.iter().enumerate() {
-            for value in values_of(case) {
-                by_value.entry(value).or_insert(index);
-            }
-        }
+        let values: Vec<HashSet<String>> =
+            cases.iter().map(|case| values_of(case).collect()).collect();
         for record in &self.records {
-            let value = select(&choice.by, record.node).first().and_then(|node| text_of(node));
-            let index = value.and_then(|value| by_value.get(&value).copied());
+            let by = choice.by.as_ref();
+            let value = by.and_then(|by| text_of(select(by, record.node).first()?));
+            let is_of = |index: &usize| {
+                let known = &values[*index];
+                let listed = known.is_empty() || value.as_ref().is_some_and(|v| known.contains(v));
+                let conditions = &cases[*index].condition;
+                let told = !known.is_empty() || !conditions.is_empty();
+                told && listed && all_hold(conditions, record.node)
+            };
+            let index = (0..cases.len()).find(is_of);
             if let Some(view) = views.get_mut(index.unwrap_or(cases.len())) {
                 view.records.push(*record);
             }
         }
         views
     }
+}
+
+/// Whether all conditions hold of a record, as the engine decides it.
+pub(super) fn all_hold(conditions: &Conditions, record: &Node) -> bool {
+    conditions.iter().all(|(path, condition)| {
+        let found = select(path, record);
+        let node = found.into_iter().find(|node| node.content != Content::Null);
+        let text = node.and_then(text_of);
+        let listed = |values: &[Spanned<Literal>]| {
+            let text = text.as_deref();
+            text.is_some_and(|text| values.iter().any(|value| value.to_string() == text))
+        };
+        match &condition.value {
+            Condition::Is(values) => listed(values),
+            Condition::Not(values) => !listed(values),
+            Condition::Match(pattern) => text.is_some_and(|text| pattern.is_match(&text)),
+            Condition::Exists(wanted) => node.is_some() == *wanted,
+        }
+    })
 }
 
 fn records_of(sample: &Sample) -> impl Iterator<Item = Record<'_>> {

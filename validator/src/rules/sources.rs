@@ -1,0 +1,89 @@
+//! Values that are made: of one thing each, with the keys that go with it.
+
+use longshore_schema::map::Source;
+use longshore_schema::scalar::OcsfPath;
+use longshore_schema::{Span, Spanned};
+
+use crate::codes;
+use crate::diagnostic::Diagnostic;
+
+/// A value is selected, written by a template, or an array made of elements.
+pub(super) fn check(path: &Spanned<OcsfPath>, source: &Source, found: &mut Vec<Diagnostic>) {
+    let from = source.from.0.first().map(|_| ("from", source.from.span));
+    let template = source.template.as_ref().map(|template| ("template", template.span));
+    let each = source.each.as_ref().map(|each| ("each", each.span));
+    let origins: Vec<_> = [from, template, each].into_iter().flatten().collect();
+    match origins.as_slice() {
+        [] => {
+            found.push(
+                Diagnostic::new(
+                    &codes::CHOOSE_ONE,
+                    path.span,
+                    format!("it is not said what `{}` is made of", path.value),
+                )
+                .help("add `from: $.member`, or `template: \"{{record.member}}\"`, or `each: $.items[*]` with `map`"),
+            );
+            return;
+        }
+        [_] => {}
+        [(first, place), (second, span), ..] => {
+            found.push(
+                Diagnostic::new(
+                    &codes::CHOOSE_ONE,
+                    *span,
+                    format!("`{second}` stands beside `{first}`"),
+                )
+                .also(*place, format!("`{first}`"))
+                .help("keep one of them: a value is made of one thing"),
+            );
+            return;
+        }
+    }
+    let first_of_map = source.map.iter().next().map(|(inner, _)| inner.span);
+    if source.each.is_none() {
+        if let Some(span) = first_of_map {
+            found.push(
+                Diagnostic::new(
+                    &codes::CONFLICTING_KEYS,
+                    span,
+                    "`map` has no effect without `each`",
+                )
+                .help("add `each: $.items[*]`: the elements that become an object each"),
+            );
+        }
+        if let (Some(lookup), Some(when)) = (&source.lookup, &source.when) {
+            let span = when.iter().next().map_or(lookup.span, |(key, _)| key.span);
+            found.push(
+                Diagnostic::new(&codes::CONFLICTING_KEYS, span, "`when` stands beside `lookup`")
+                    .also(lookup.span, "`lookup`")
+                    .help("keep one of them: both are tables of replacements"),
+            );
+        }
+        return;
+    }
+    if first_of_map.is_none() {
+        let span = source.each.as_ref().map_or(path.span, |each| each.span);
+        found.push(Diagnostic::new(&codes::MISSING_KEY, span, "`each` has no `map`").help(
+            "add `map: { name: $.name }`: the attributes of each object; `$` is the element there",
+        ));
+    }
+    let others: [(&str, Option<Span>); 6] = [
+        ("match", source.capture.as_ref().map(|other| other.span)),
+        ("lookup", source.lookup.as_ref().map(|other| other.span)),
+        ("when", source.when.as_ref().and_then(|t| Some(t.iter().next()?.0.span))),
+        ("as", source.conversion.as_ref().map(|other| other.span)),
+        ("format", source.format.as_ref().map(|other| other.span)),
+        ("else", source.otherwise.as_ref().map(|other| other.span)),
+    ];
+    for (key, span) in others {
+        let Some(span) = span else { continue };
+        found.push(
+            Diagnostic::new(
+                &codes::CONFLICTING_KEYS,
+                span,
+                format!("`{key}` has no effect beside `each`"),
+            )
+            .help("move it to the attributes under `map` that it is for"),
+        );
+    }
+}
