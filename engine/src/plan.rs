@@ -3,27 +3,23 @@
 //! Compiling happens once. Nothing behind it reads the manifest's text, and nothing in a plan
 //! changes while it runs.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use longshore_schema::auth::{Auth, ClientAuth, JwtAlgorithm, OAuth2, Pkce};
 use longshore_schema::decode::Decode;
 use longshore_schema::http::{Counted, ErrorRule, Period, Quota, Reaction};
-use longshore_schema::manifest::{GrantKind, Manifest};
+use longshore_schema::manifest::Manifest;
 use longshore_schema::stream::{Fact, Json, Pages, Promise, Request, Stream, Window};
 use longshore_schema::{JsonPath, Literal, Spanned, Table, Template};
 use longshore_validator::Checked;
-use url::Url;
 
-use crate::auth::{self, OAuthConfig};
+pub use crate::auth::AuthPlan;
 use crate::connection::Connection;
 use crate::error::{Code, Error, Result};
 use crate::http::{Hosts, retry};
 use crate::map::{EventContext, Mapper};
 use crate::quota::{QuotaConfig, QuotaHeader, QuotaHeaders, UsageHeaders};
-use crate::render::{Scope, Tables, render_all};
-use crate::secret::Secret;
+use crate::render::{Scope, Tables};
 
 /// Everything that a connection's polls need, compiled.
 #[derive(Debug)]
@@ -56,20 +52,6 @@ pub struct Plan {
     pub facts: Vec<(String, Fact)>,
     /// What is read.
     pub streams: Vec<Arc<StreamPlan>>,
-}
-
-/// How a connection signs in.
-#[derive(Debug)]
-pub enum AuthPlan {
-    /// OAuth 2.0.
-    OAuth(Box<OAuthConfig>),
-    /// A fixed header.
-    ApiKey {
-        /// The header's name.
-        header: String,
-        /// The header's value.
-        value: Secret,
-    },
 }
 
 /// One stream, compiled.
@@ -139,23 +121,7 @@ impl Plan {
         let tables = tables(manifest);
         let scope =
             Scope { inputs: Some(&connection.inputs), tables: Some(&tables), ..Scope::default() };
-        let auth = match &manifest.auth.value {
-            Auth::OAuth2(oauth) => {
-                AuthPlan::OAuth(Box::new(oauth_config(oauth, &connection, &scope)?))
-            }
-            Auth::ApiKey(keys) => match keys.0.as_slice() {
-                [key] if key.header.is_some() => AuthPlan::ApiKey {
-                    header: key
-                        .header
-                        .as_ref()
-                        .map(|header| header.value.clone())
-                        .unwrap_or_default(),
-                    value: Secret::new(render_all(&key.value.value, &scope)?),
-                },
-                _ => return Err(not_yet("this use of `api_key`")),
-            },
-            _ => return Err(not_yet("this way to sign in")),
-        };
+        let auth = AuthPlan::compile(manifest, &connection, &scope)?;
         let streams = manifest
             .streams
             .iter()
@@ -196,12 +162,6 @@ impl Plan {
             connection,
         })
     }
-}
-
-fn not_yet(what: &str) -> Error {
-    Error::new(Code::InputInvalid, format!("{what} is not run yet"))
-        .cause("this version of Longshore checks such manifests, and does no more with them")
-        .fix("use a later version")
 }
 
 /// Refuses parts of the language that this engine does not run yet.
@@ -344,99 +304,6 @@ fn needed_facts(manifest: &Manifest, templates: &[&Template]) -> Vec<String> {
     }
     let names = manifest.facts.iter().map(|(name, _)| name.as_str());
     names.filter(|name| needed.iter().any(|needed| needed == name)).map(str::to_owned).collect()
-}
-
-fn oauth_config(oauth: &OAuth2, connection: &Connection, scope: &Scope<'_>) -> Result<OAuthConfig> {
-    let url = |template: &Spanned<Template>| -> Result<Url> {
-        let text = render_all(template, scope)?;
-        Url::parse(&text).map_err(|error| {
-            Error::new(Code::InputInvalid, format!("`{template}` does not make a URL"))
-                .cause(error.to_string())
-                .fix("check the inputs that it is made of")
-        })
-    };
-    let scopes = |table: &longshore_schema::Table<String, Spanned<String>>| -> Vec<String> {
-        table.iter().map(|(name, _)| name.value.clone()).collect()
-    };
-    let mut authorize_url = None;
-    let not_offered = || {
-        Error::new(Code::InputInvalid, "the connection's grant is not offered by the app")
-            .fix("choose a grant that the manifest declares")
-    };
-    let grant = match connection.grant {
-        Some(GrantKind::AuthorizationCode) => {
-            let code = oauth.grants.authorization_code.as_ref().ok_or_else(not_offered)?;
-            authorize_url = Some(url(&code.authorize_url)?);
-            auth::Grant::AuthorizationCode {
-                redirect_url: connection.redirect_url.clone(),
-                scopes: scopes(&code.scopes),
-                pkce: code.pkce.value == Pkce::S256,
-            }
-        }
-        Some(GrantKind::ClientCredentials) => {
-            let client = oauth.grants.client_credentials.as_ref().ok_or_else(not_offered)?;
-            auth::Grant::ClientCredentials { scopes: scopes(&client.scopes) }
-        }
-        Some(GrantKind::JwtBearer) => {
-            let jwt = oauth.grants.jwt_bearer.as_ref().ok_or_else(not_offered)?;
-            auth::Grant::JwtBearer {
-                issuer: render_all(&jwt.issuer, scope)?,
-                subject: match &jwt.subject {
-                    Some(subject) => render_all(subject, scope)?,
-                    None => return Err(not_yet("`jwt_bearer` without a subject")),
-                },
-                audience: render_all(&jwt.audience, scope)?,
-                key_pem: Secret::new(render_all(&jwt.key, scope)?),
-                algorithm: match jwt.algorithm {
-                    JwtAlgorithm::RS256 => auth::Algorithm::Rs256,
-                    JwtAlgorithm::ES256 => auth::Algorithm::Es256,
-                },
-                lifetime: jwt.lifetime.as_ref().map_or(Duration::from_secs(180), |l| l.0),
-            }
-        }
-        Some(GrantKind::DeviceCode | GrantKind::Password) => {
-            return Err(not_yet("this grant"));
-        }
-        None => return Err(not_offered()),
-    };
-    let client_secret = oauth
-        .client_secret
-        .as_ref()
-        .map(|secret| crate::render::render(secret, scope))
-        .transpose()?
-        .flatten();
-    Ok(OAuthConfig {
-        token_url: url(&oauth.token_url)?,
-        authorize_url,
-        revoke_url: oauth.revoke_url.as_ref().map(url).transpose()?,
-        client_id: match &oauth.client_id {
-            Some(id) => render_all(id, scope)?,
-            None => String::new(),
-        },
-        client_secret: client_secret.map(Secret::new),
-        client_auth: match oauth.client_auth.value {
-            ClientAuth::PrivateKeyJwt => return Err(not_yet("`private_key_jwt`")),
-            ClientAuth::Body => auth::ClientAuth::Body,
-            ClientAuth::Basic => auth::ClientAuth::Basic,
-        },
-        grant,
-        token_fields: oauth
-            .token
-            .iter()
-            .map(|(name, path)| {
-                let mut pointer = String::new();
-                for member in path.members().unwrap_or_default() {
-                    pointer.push('/');
-                    pointer.push_str(&member.replace('~', "~0").replace('/', "~1"));
-                }
-                (name.as_str().to_owned(), pointer)
-            })
-            .collect(),
-        expires_default: oauth.expires_in.as_ref().map(|expires| expires.0),
-        refresh_rotates: oauth.refresh.rotates,
-        authorize_params: BTreeMap::new(),
-        token_params: BTreeMap::new(),
-    })
 }
 
 fn quota_config(name: &str, quota: &Quota) -> QuotaConfig {

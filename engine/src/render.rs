@@ -32,6 +32,8 @@ pub struct Scope<'a> {
     pub page: Option<&'a PageScope>,
     /// The name of an earlier step and the item it listed.
     pub item: Option<(&'a str, &'a Value)>,
+    /// The request that is signed: `request.NAME`.
+    pub request: Option<&'a BTreeMap<&'static str, String>>,
     /// When the poll started.
     pub now: Option<Timestamp>,
 }
@@ -225,6 +227,9 @@ fn look_up<'a>(reference: &Reference, scope: &Scope<'a>) -> Option<Resolved<'a>>
         }
         ("auth", Some(name)) => {
             scope.auth?.get(name).map(|text| Resolved::Text(Cow::Borrowed(text)))
+        }
+        ("request", Some(name)) if scope.request.is_some() => {
+            scope.request?.get(name).map(|text| Resolved::Text(Cow::Borrowed(text)))
         }
         ("facts", Some(name)) => {
             scope.facts?.get(name).map(|fact| Resolved::Json(Cow::Owned(fact.to_json())))

@@ -43,6 +43,16 @@ pub enum Auth {
 }
 
 impl Auth {
+    /// The way to sign in that is chosen by the values of inputs; `None` if nothing is.
+    #[must_use]
+    pub fn chosen<'a>(&'a self, value: impl Fn(&str) -> Option<&'a str>) -> Option<&'a Self> {
+        let mut auth = self;
+        while let Self::OneOf(one_of) = auth {
+            auth = one_of.kinds.get(value(one_of.input.as_str())?)?;
+        }
+        Some(auth)
+    }
+
     /// The ways to sign in that there are to choose from: itself, or those of `one_of`, each with
     /// the choices that lead to it.
     #[must_use]

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+use longshore_schema::JsonPath;
 use reqwest::StatusCode;
 use reqwest::header::{ACCEPT_ENCODING, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
-use crate::auth::endpoint::Endpoint;
+use crate::auth::endpoint::{Answer, Endpoint};
 use crate::auth::refusal::{self, Asked};
 use crate::error::{Code, Error, Result, Retry, printable};
 use crate::http::Request;
@@ -17,6 +19,8 @@ use crate::secret::Secret;
 const TIMEOUT: Duration = Duration::from_secs(30);
 /// Largest answer, in bytes; tokens are a few kilobytes.
 const MAX_ANSWER: u64 = 64 << 10;
+/// Members that are secrets, and never kept as fields.
+const SECRET_MEMBERS: [&str; 3] = ["access_token", "refresh_token", "id_token"];
 /// A signed assertion is refused for its times; if the clocks differ by more than this (seconds),
 /// they are why.
 const MAX_CLOCK_SKEW: i64 = 30;
@@ -43,35 +47,68 @@ impl Trouble {
 }
 
 impl Endpoint<'_> {
-    /// What RFC 6749, section 5.1, prescribes, made from what apps send: members as strings or
-    /// numbers, no `token_type`, a refusal with status 200.
-    pub(super) async fn canonical(
+    /// The tokens that a request gives. Apps send members as strings or numbers, no `token_type`, a
+    /// refusal with status 200, or all that under names of their own.
+    pub(super) async fn tokens(
         &self,
         request: Request,
         asked: Asked,
-        secrets: &[Option<&Secret>],
-    ) -> Result<Value, Trouble> {
+        secrets: &[Secret],
+        requested_at: Timestamp,
+    ) -> Result<Answer, Trouble> {
         let (members, place) = self.post(request, asked, secrets).await?;
-        let Some(access) = members.get("access_token").and_then(text) else {
-            if members.contains_key("error") {
-                return Err(self.refused(&members, asked, secrets, None, &place));
+        let document = Value::Object(members);
+        let paths = &self.config.response;
+        let found = |path: &JsonPath| path.first(&document).and_then(text);
+        let access = found(&paths.access_token);
+        // Only where the manifest says so, an answer with a token can be a refusal.
+        if access.is_none() || paths.error.is_some() {
+            if let Some(name) = self.error_name(&document) {
+                return Err(self.refused(&document, &name, asked, secrets, None, &place));
             }
-            return Err(Trouble::lost(
-                invalid("the answer contains no access_token").in_request(place),
+        }
+        let Some(access) = access else {
+            let error = invalid(&format!(
+                "the answer contains no {}",
+                paths.access_token.as_str().trim_start_matches("$.")
             ));
+            return Err(Trouble::lost(error.in_request(place)));
         };
-        let mut body = json!({
-            "access_token": access,
-            "token_type": "bearer",
-            "members": members,
-        });
-        if let Some(refresh) = members.get("refresh_token").and_then(text) {
-            body["refresh_token"] = refresh.into();
+        let is_secret = |path: &JsonPath| {
+            let name = path.members().and_then(|members| members.last().copied());
+            name.is_some_and(|name| SECRET_MEMBERS.contains(&name))
+                || *path == paths.access_token
+                || *path == paths.refresh_token
+        };
+        let fields = self.config.token_fields.iter().filter(|(_, path)| !is_secret(path));
+        Ok(Answer {
+            access: Secret::new(access),
+            refresh: found(&paths.refresh_token).map(Secret::new),
+            expires_in: paths
+                .expires_in
+                .first(&document)
+                .and_then(seconds)
+                .map(Duration::from_secs),
+            fields: fields.filter_map(|(name, path)| Some((name.clone(), found(path)?))).collect(),
+            requested_at,
+        })
+    }
+
+    /// The name of what an answer says is wrong.
+    fn error_name(&self, document: &Value) -> Option<String> {
+        let error = match &self.config.response.error {
+            Some(path) => path.first(document)?,
+            None => document.get("error")?,
+        };
+        match error {
+            Value::Null | Value::Bool(false) => None,
+            Value::String(text) if text.is_empty() => None,
+            Value::Object(members) => {
+                let name = ["code", "type", "status", "error"];
+                Some(name.iter().find_map(|name| text(members.get(*name)?)).unwrap_or_default())
+            }
+            other => Some(text(other).unwrap_or_default()),
         }
-        if let Some(seconds) = members.get("expires_in").and_then(seconds) {
-            body["expires_in"] = seconds.into();
-        }
-        Ok(body)
     }
 
     /// Sends a request to the authorization server; the members of a good answer, and its place.
@@ -79,7 +116,7 @@ impl Endpoint<'_> {
         &self,
         mut request: Request,
         asked: Asked,
-        secrets: &[Option<&Secret>],
+        secrets: &[Secret],
     ) -> Result<(Map<String, Value>, String), Trouble> {
         request.headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         request.timeout = TIMEOUT;
@@ -106,28 +143,32 @@ impl Endpoint<'_> {
                     Err(Trouble::lost(error))
                 }
             },
-            (status, Some(members))
-                if !status.is_server_error() && members.contains_key("error") =>
-            {
-                Err(self.refused(&members, asked, secrets, Some(&response.headers), &place))
+            (status, members) => {
+                let document = members.map(Value::Object).filter(|_| !status.is_server_error());
+                let name = document.as_ref().and_then(|document| self.error_name(document));
+                let headers = &response.headers;
+                Err(match (document, name) {
+                    (Some(document), Some(name)) => {
+                        self.refused(&document, &name, asked, secrets, Some(headers), &place)
+                    }
+                    _ => self.failed(status, headers, &body, &place),
+                })
             }
-            (status, _) => Err(self.failed(status, &response.headers, &body, &place)),
         }
     }
 
     /// The trouble behind an error object (RFC 6749, section 5.2).
     fn refused(
         &self,
-        members: &Map<String, Value>,
+        document: &Value,
+        name: &str,
         asked: Asked,
-        secrets: &[Option<&Secret>],
+        secrets: &[Secret],
         headers: Option<&HeaderMap>,
         place: &str,
     ) -> Trouble {
-        let name = members.get("error").and_then(text).unwrap_or_default();
-        let description = members.get("error_description").and_then(text);
-        let mut error =
-            refusal::refused(self.config, asked, &name, description.as_deref(), secrets);
+        let description = document.get("error_description").and_then(text);
+        let mut error = refusal::refused(self.config, asked, name, description.as_deref(), secrets);
         if asked == Asked::Assertion
             && error.code == Code::AuthClientInvalid
             && let Some(skew) = headers.and_then(|headers| self.clock_skew(headers))

@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use jiff::{SignedDuration, Timestamp};
-use oauth2::{AccessToken, RefreshToken, StandardRevocableToken};
 use tokio::sync::Mutex;
 use url::Url;
 
@@ -160,15 +159,11 @@ impl Authenticator {
                 None => inner.load().await?.map(Arc::new),
             };
             if let (Some(url), Some(tokens)) = (&inner.config.revoke_url, &tokens) {
-                let token = match &tokens.refresh {
-                    Some(refresh) => StandardRevocableToken::RefreshToken(RefreshToken::new(
-                        refresh.expose().to_owned(),
-                    )),
-                    None => StandardRevocableToken::AccessToken(AccessToken::new(
-                        tokens.access.expose().to_owned(),
-                    )),
+                let (token, hint) = match &tokens.refresh {
+                    Some(refresh) => (refresh, "refresh_token"),
+                    None => (&tokens.access, "access_token"),
                 };
-                inner.endpoint().revoke(url, token).await?;
+                inner.endpoint().revoke(url, token, hint).await?;
             }
             *work = Work::default();
             *inner.current.write().unwrap_or_else(PoisonError::into_inner) = None;
@@ -274,13 +269,14 @@ impl Inner {
             None => self.current(),
         };
         let refresh = known.as_ref().and_then(|tokens| tokens.refresh.as_ref());
-        let ask = match (&self.config.grant, refresh) {
-            (Grant::AuthorizationCode { .. }, Some(refresh)) => Ask::Refresh(refresh),
-            (Grant::AuthorizationCode { .. }, None) => {
-                return Err(not_connected(known.as_deref()));
-            }
-            (Grant::ClientCredentials { .. }, _) => Ask::ClientCredentials,
-            (Grant::JwtBearer { .. }, _) => Ask::Assertion,
+        let interactive = matches!(
+            self.config.grant,
+            Grant::AuthorizationCode { .. } | Grant::DeviceCode { .. }
+        );
+        let ask = match refresh {
+            Some(refresh) if interactive => Ask::Refresh(refresh),
+            None if interactive => return Err(not_connected(known.as_deref())),
+            _ => Ask::Own,
         };
         let answer = self.endpoint().obtain(ask).await?;
         let generation = known.as_ref().map_or(0, |tokens| tokens.generation);

@@ -4,11 +4,11 @@ use std::borrow::Cow;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use jiff::{SignedDuration, Timestamp};
-use oauth2::{AuthUrl, CsrfToken, PkceCodeChallenge, RedirectUrl, Scope};
+use oauth2::basic::BasicClient;
+use oauth2::{AuthUrl, ClientId, CsrfToken, PkceCodeChallenge, RedirectUrl, Scope};
 use url::Url;
 
 use crate::auth::config::{Grant, OAuthConfig};
-use crate::auth::endpoint::oauth_client;
 use crate::auth::refusal::{self, Asked};
 use crate::error::{Code, Error, Result};
 use crate::secret::Secret;
@@ -39,7 +39,8 @@ impl AuthorizationRequest {
                 .cause("its grant is not authorization_code, or it has no authorize_url")
                 .fix("connect it with its client credentials or key"));
         };
-        let client = oauth_client(config).set_auth_uri(AuthUrl::from_url(authorize_url.clone()));
+        let id = ClientId::new(config.client_id.clone().unwrap_or_default());
+        let client = BasicClient::new(id).set_auth_uri(AuthUrl::from_url(authorize_url.clone()));
         let mut request = client
             .authorize_url(CsrfToken::new_random)
             .set_redirect_uri(Cow::Owned(redirect(redirect_url)?))
@@ -91,7 +92,8 @@ impl AuthorizationRequest {
         }
         if let Some(error) = error {
             let description = parameter("error_description")?;
-            let secrets = [Some(&self.state), self.verifier.as_ref()];
+            let secrets: Vec<_> =
+                std::iter::once(self.state.clone()).chain(self.verifier.clone()).collect();
             return Err(refusal::refused(
                 config,
                 Asked::Authorization,
@@ -112,7 +114,7 @@ impl AuthorizationRequest {
 }
 
 /// The callback address as the app knows it, character for character.
-pub(super) fn redirect(redirect_url: &str) -> Result<RedirectUrl> {
+fn redirect(redirect_url: &str) -> Result<RedirectUrl> {
     RedirectUrl::new(redirect_url.to_owned()).map_err(|error| {
         Error::new(Code::InputInvalid, "the callback address is not a URL")
             .cause(error.to_string())

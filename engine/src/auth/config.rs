@@ -1,8 +1,12 @@
 //! What an app's OAuth needs to be told, with everything filled in.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
+use longshore_schema::JsonPath;
+use longshore_schema::scalar::Scalar as _;
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName};
 use url::Url;
 
 use crate::secret::Secret;
@@ -16,35 +20,62 @@ pub struct OAuthConfig {
     pub authorize_url: Option<Url>,
     /// The revocation endpoint (RFC 7009), if the app has one.
     pub revoke_url: Option<Url>,
-    /// The client id.
-    pub client_id: String,
+    /// The client id; [`Grant::JwtBearer`] needs none.
+    pub client_id: Option<String>,
     /// The client secret; a public client has none.
     pub client_secret: Option<Secret>,
-    /// How the client shows its secret at the token endpoint.
+    /// How the client proves at the token endpoint who it is.
     pub client_auth: ClientAuth,
     /// How tokens are obtained.
     pub grant: Grant,
-    /// Members of the token response to keep: our name, and either the member's name or, beginning
-    /// with `/`, a JSON Pointer (RFC 6901) to it. Texts, numbers and booleans are kept, the tokens
-    /// themselves never.
-    pub token_fields: BTreeMap<String, String>,
+    /// Where the token response has what.
+    pub response: ResponsePaths,
+    /// Members of the token response to keep, under our names. Texts, numbers and booleans are kept,
+    /// the tokens themselves never.
+    pub token_fields: BTreeMap<String, JsonPath>,
     /// How long an access token lives if the response does not say.
     pub expires_default: Option<Duration>,
     /// True if every refresh replaces the refresh token and makes the old one invalid.
     pub refresh_rotates: bool,
     /// Further parameters of the authorization URL.
     pub authorize_params: BTreeMap<String, String>,
-    /// Further parameters of every token request.
-    pub token_params: BTreeMap<String, String>,
+    /// Further parameters of every token request; one of the standard's name takes its place.
+    pub token_params: BTreeMap<String, Secret>,
+    /// Further headers of every token request.
+    pub token_headers: HeaderMap,
+    /// Whether the parameters are written as a JSON object instead of a form.
+    pub token_as_json: bool,
+    /// How the access token is sent.
+    pub send: SendToken,
 }
 
-/// How a client authenticates at the token endpoint (RFC 6749, section 2.3.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How a client authenticates at the token endpoint (RFC 6749, section 2.3).
+#[derive(Debug, Clone)]
 pub enum ClientAuth {
     /// `client_id` and `client_secret` in the form body.
     Body,
     /// HTTP Basic authentication.
     Basic,
+    /// An assertion (RFC 7523, section 2.2) signed with this key.
+    PrivateKeyJwt {
+        /// The key.
+        key: SigningKey,
+        /// The `aud` claim, usually the token endpoint's URL.
+        audience: String,
+        /// How far `exp` lies ahead.
+        lifetime: Duration,
+    },
+}
+
+/// A private key for assertions.
+#[derive(Debug, Clone)]
+pub struct SigningKey {
+    /// The private key, PEM.
+    pub pem: Secret,
+    /// The name under which the app knows it: the `kid` header (RFC 7515, section 4.1.4).
+    pub id: Option<String>,
+    /// How to sign.
+    pub algorithm: Algorithm,
 }
 
 /// How tokens are obtained.
@@ -64,22 +95,93 @@ pub enum Grant {
     ClientCredentials {
         /// The scopes to ask for.
         scopes: Vec<String>,
+        /// The name of the grant where it is not the standard's.
+        grant_type: Option<String>,
     },
     /// A signed assertion instead of a secret (RFC 7523, section 2.1).
     JwtBearer {
         /// The `iss` claim, usually the client id.
         issuer: String,
         /// The `sub` claim: the account to act for.
-        subject: String,
+        subject: Option<String>,
         /// The `aud` claim, usually the login host's URL.
         audience: String,
-        /// The private key, PEM.
-        key_pem: Secret,
-        /// How to sign.
-        algorithm: Algorithm,
+        /// The key.
+        key: SigningKey,
         /// How far `exp` lies ahead; apps commonly accept at most 3 to 5 minutes.
         lifetime: Duration,
+        /// The scopes to ask for in the `scope` claim.
+        scopes: Vec<String>,
+        /// Further claims.
+        claims: BTreeMap<String, String>,
     },
+    /// A person enters a code at the app (RFC 8628); refreshed without them from then on.
+    DeviceCode {
+        /// The device authorization endpoint (section 3.1).
+        device_url: Url,
+        /// The scopes to ask for.
+        scopes: Vec<String>,
+    },
+    /// The name and password of an account (RFC 6749, section 4.3).
+    Password {
+        /// The name.
+        username: String,
+        /// The password.
+        password: Secret,
+        /// The scopes to ask for.
+        scopes: Vec<String>,
+    },
+}
+
+/// Where a token response has what.
+#[derive(Clone)]
+pub struct ResponsePaths {
+    /// The access token.
+    pub access_token: JsonPath,
+    /// The refresh token.
+    pub refresh_token: JsonPath,
+    /// The life of the access token in seconds.
+    pub expires_in: JsonPath,
+    /// The name of what is wrong. If the manifest says where it stands, an answer that has it is a
+    /// refusal even if it has a token.
+    pub error: Option<JsonPath>,
+}
+
+impl Default for ResponsePaths {
+    fn default() -> Self {
+        let member = |path| JsonPath::parse(path).expect("a member's name is a path");
+        Self {
+            access_token: member("$.access_token"),
+            refresh_token: member("$.refresh_token"),
+            expires_in: member("$.expires_in"),
+            error: None,
+        }
+    }
+}
+
+impl fmt::Debug for ResponsePaths {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponsePaths")
+            .field("access_token", &self.access_token.as_str())
+            .field("error", &self.error.as_ref().map(JsonPath::as_str))
+            .finish_non_exhaustive()
+    }
+}
+
+/// How an access token is sent.
+#[derive(Debug, Clone)]
+pub enum SendToken {
+    /// In this header, behind this text.
+    Header(HeaderName, String),
+    /// In the query parameter of this name.
+    Query(String),
+}
+
+impl Default for SendToken {
+    /// As a bearer token (RFC 6750, section 2.1).
+    fn default() -> Self {
+        Self::Header(AUTHORIZATION, "Bearer ".to_owned())
+    }
 }
 
 /// A signature algorithm of RFC 7518, section 3.1.

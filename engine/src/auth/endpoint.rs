@@ -1,32 +1,19 @@
 //! The token endpoint: what is asked of it, and when it is asked again.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fmt;
-use std::pin::Pin;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use jiff::Timestamp;
-use oauth2::basic::{
-    BasicErrorResponse, BasicRevocationErrorResponse, BasicTokenIntrospectionResponse,
-    BasicTokenType,
-};
-use oauth2::{
-    AsyncHttpClient, AuthType, AuthorizationCode, Client as OAuthClient, ClientId, ClientSecret,
-    ExtraTokenFields, HttpRequest, HttpResponse, PkceCodeVerifier, RefreshToken, RequestTokenError,
-    RevocationUrl, Scope, StandardRevocableToken, StandardTokenResponse, TokenResponse as _,
-    TokenUrl,
-};
 use reqwest::Method;
-use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use serde_json::{Map, Value};
 use url::{Url, form_urlencoded};
 
-use crate::auth::answer::{Trouble, invalid, text};
+use crate::auth::answer::Trouble;
 use crate::auth::assertion::Assertion;
-use crate::auth::authorize::redirect;
 use crate::auth::config::{ClientAuth, Grant, OAuthConfig};
 use crate::auth::refusal::Asked;
 use crate::clock::Clock;
@@ -35,8 +22,10 @@ use crate::http::retry::{self, Decision, Policy};
 use crate::http::{Client, Request};
 use crate::secret::Secret;
 
-/// Members that are secrets, and never kept as fields.
-const SECRET_MEMBERS: [&str; 3] = ["access_token", "refresh_token", "id_token"];
+/// Parameters that are no secrets: what an app says of them may be shown.
+const OPEN: [&str; 5] = ["grant_type", "scope", "redirect_uri", "client_id", "username"];
+/// The kind of assertion by which a client proves who it is (RFC 7523, section 2.2).
+const CLIENT_ASSERTION: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /// The authorization server of a connection.
 pub(super) struct Endpoint<'a> {
@@ -49,8 +38,9 @@ pub(super) struct Endpoint<'a> {
 pub(super) enum Ask<'a> {
     Code { code: &'a Secret, verifier: Option<&'a Secret> },
     Refresh(&'a Secret),
-    ClientCredentials,
-    Assertion,
+    Device(&'a Secret),
+    /// What the connection has itself: a secret, a key or a password.
+    Own,
 }
 
 /// A readable answer with a token in it.
@@ -62,40 +52,30 @@ pub(super) struct Answer {
     pub(super) requested_at: Timestamp,
 }
 
-/// All members of the response, in the canonical form given to the OAuth library.
-#[derive(Serialize, Deserialize)]
-pub(super) struct Members {
-    members: Value,
-}
+/// The parameters of a request.
+#[derive(Default)]
+pub(super) struct Params(Vec<(String, Secret)>);
 
-impl ExtraTokenFields for Members {}
-
-impl fmt::Debug for Members {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Members(***)")
+impl Params {
+    fn push(&mut self, name: &str, value: &str) {
+        self.0.push((name.to_owned(), Secret::new(value)));
     }
-}
 
-type Response = StandardTokenResponse<Members, BasicTokenType>;
-type OAuth = OAuthClient<
-    BasicErrorResponse,
-    Response,
-    BasicTokenIntrospectionResponse,
-    StandardRevocableToken,
-    BasicRevocationErrorResponse,
->;
+    fn push_scopes(&mut self, scopes: &[String]) {
+        if !scopes.is_empty() {
+            self.push("scope", &scopes.join(" "));
+        }
+    }
 
-/// The OAuth library's client, without endpoints.
-pub(super) fn oauth_client(config: &OAuthConfig) -> OAuth {
-    let client = OAuth::new(ClientId::new(config.client_id.clone())).set_auth_type(
-        match config.client_auth {
-            ClientAuth::Body => AuthType::RequestBody,
-            ClientAuth::Basic => AuthType::BasicAuth,
-        },
-    );
-    match &config.client_secret {
-        Some(secret) => client.set_client_secret(ClientSecret::new(secret.expose().to_owned())),
-        None => client,
+    /// Adds parameters of the app's own, which take the place of the standard's.
+    fn replace(&mut self, params: &BTreeMap<String, Secret>) {
+        self.0.retain(|(name, _)| !params.contains_key(name));
+        self.0.extend(params.iter().map(|(name, value)| (name.clone(), value.clone())));
+    }
+
+    fn secrets(&self) -> impl Iterator<Item = Secret> {
+        let hidden = self.0.iter().filter(|(name, _)| !OPEN.contains(&name.as_str()));
+        hidden.map(|(_, value)| value.clone())
     }
 }
 
@@ -132,177 +112,184 @@ impl Endpoint<'_> {
         }
     }
 
-    /// Revokes a refresh token, or an access token (RFC 7009).
-    pub(super) async fn revoke(&self, url: &Url, token: StandardRevocableToken) -> Result<()> {
-        let oauth =
-            oauth_client(self.config).set_revocation_url(RevocationUrl::from_url(url.clone()));
-        let http = self.asking(Asked::Revocation, &[]);
-        let request = oauth.revoke_token(token).map_err(|error| {
-            Error::new(Code::InputInvalid, "the revocation endpoint cannot be used")
-                .cause(error.to_string())
-                .fix("give its https URL in the manifest")
-        })?;
-        request.request_async(&http).await.map_err(|error| unwrap(error).error)
+    /// One request for tokens.
+    pub(super) async fn once(&self, ask: &Ask<'_>) -> Result<Answer, Trouble> {
+        let now = self.clock.now();
+        let (asked, mut params) = self.asks(ask, now).map_err(Trouble::permanent)?;
+        params.replace(&self.config.token_params);
+        // An assertion stands for the client too (RFC 7521, section 4.1).
+        let authenticates = asked != Asked::Assertion;
+        let (request, secrets) = self
+            .request(&self.config.token_url, params, authenticates, now)
+            .map_err(Trouble::permanent)?;
+        self.tokens(request, asked, &secrets, now).await
     }
 
-    async fn once(&self, ask: &Ask<'_>) -> Result<Answer, Trouble> {
-        let requested_at = self.clock.now();
-        let config = self.config;
-        let oauth =
-            oauth_client(config).set_token_uri(TokenUrl::from_url(config.token_url.clone()));
-        let mut secrets = vec![config.client_secret.as_ref()];
-        let response = match ask {
-            Ask::Code { code, verifier } => {
-                secrets.extend([Some(*code), *verifier]);
-                let http = self.asking(Asked::Code, &secrets);
-                let mut request =
-                    oauth.exchange_code(AuthorizationCode::new(code.expose().to_owned()));
-                if let Grant::AuthorizationCode { redirect_url, .. } = &config.grant {
-                    let redirect = redirect(redirect_url).map_err(Trouble::permanent)?;
-                    request = request.set_redirect_uri(Cow::Owned(redirect));
+    /// Asks for a code that a person enters at the app (RFC 8628, section 3.1).
+    pub(super) async fn device(
+        &self,
+        url: &Url,
+        scopes: &[String],
+    ) -> Result<(Map<String, Value>, String), Trouble> {
+        let mut params = Params::default();
+        params.push_scopes(scopes);
+        let (request, secrets) = self
+            .request(url, params, true, self.clock.now())
+            .map_err(Trouble::permanent)?;
+        self.post(request, Asked::Device, &secrets).await
+    }
+
+    /// Revokes a refresh token, or an access token (RFC 7009).
+    pub(super) async fn revoke(&self, url: &Url, token: &Secret, hint: &str) -> Result<()> {
+        let mut params = Params::default();
+        params.push("token", token.expose());
+        params.push("token_type_hint", hint);
+        let (request, secrets) = self.request(url, params, true, self.clock.now())?;
+        let sent = self.post(request, Asked::Revocation, &secrets).await;
+        sent.map(drop).map_err(|trouble| trouble.error)
+    }
+
+    /// What is asked for, and with which parameters.
+    fn asks(&self, ask: &Ask<'_>, now: Timestamp) -> Result<(Asked, Params)> {
+        let mut params = Params::default();
+        let asked = match (ask, &self.config.grant) {
+            (Ask::Code { code, verifier }, grant) => {
+                params.push("grant_type", "authorization_code");
+                params.push("code", code.expose());
+                if let Grant::AuthorizationCode { redirect_url, .. } = grant {
+                    params.push("redirect_uri", redirect_url);
                 }
                 if let Some(verifier) = verifier {
-                    let verifier = PkceCodeVerifier::new(verifier.expose().to_owned());
-                    request = request.set_pkce_verifier(verifier);
+                    params.push("code_verifier", verifier.expose());
                 }
-                for (name, value) in &config.token_params {
-                    request = request.add_extra_param(name, value);
-                }
-                request.request_async(&http).await.map_err(unwrap)?
+                Asked::Code
             }
-            Ask::Refresh(token) => {
-                secrets.push(Some(*token));
-                let http = self.asking(Asked::Refresh, &secrets);
-                let token = RefreshToken::new(token.expose().to_owned());
-                let mut request = oauth.exchange_refresh_token(&token);
-                for (name, value) in &config.token_params {
-                    request = request.add_extra_param(name, value);
-                }
-                request.request_async(&http).await.map_err(unwrap)?
+            (Ask::Refresh(token), _) => {
+                params.push("grant_type", "refresh_token");
+                params.push("refresh_token", token.expose());
+                Asked::Refresh
             }
-            Ask::ClientCredentials => {
-                let http = self.asking(Asked::ClientCredentials, &secrets);
-                let mut request = oauth.exchange_client_credentials();
-                if let Grant::ClientCredentials { scopes } = &config.grant {
-                    request = request.add_scopes(scopes.iter().cloned().map(Scope::new));
-                }
-                for (name, value) in &config.token_params {
-                    request = request.add_extra_param(name, value);
-                }
-                request.request_async(&http).await.map_err(unwrap)?
+            (Ask::Device(code), _) => {
+                params.push("grant_type", "urn:ietf:params:oauth:grant-type:device_code");
+                params.push("device_code", code.expose());
+                Asked::Device
             }
-            Ask::Assertion => self.assert(requested_at, &secrets).await?,
+            (Ask::Own, Grant::ClientCredentials { scopes, grant_type }) => {
+                let name = grant_type.as_deref().unwrap_or("client_credentials");
+                params.push("grant_type", name);
+                params.push_scopes(scopes);
+                Asked::ClientCredentials
+            }
+            (Ask::Own, Grant::Password { username, password, scopes }) => {
+                params.push("grant_type", "password");
+                params.push("username", username);
+                params.push("password", password.expose());
+                params.push_scopes(scopes);
+                Asked::Password
+            }
+            (
+                Ask::Own,
+                Grant::JwtBearer { issuer, subject, audience, key, lifetime, scopes, claims },
+            ) => {
+                let mut claims = claims.clone();
+                if !scopes.is_empty() {
+                    claims.entry("scope".to_owned()).or_insert_with(|| scopes.join(" "));
+                }
+                let (subject, lifetime) = (subject.as_deref(), *lifetime);
+                let claims = &claims;
+                let assertion = Assertion { issuer, subject, audience, lifetime, claims };
+                let assertion = assertion.sign(key, now)?;
+                params.push("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer");
+                params.push("assertion", assertion.expose());
+                Asked::Assertion
+            }
+            (Ask::Own, Grant::AuthorizationCode { .. } | Grant::DeviceCode { .. }) => {
+                return Err(Error::new(Code::Internal, "a sign-in without a person"));
+            }
         };
-        Ok(self.answer(&response, requested_at))
+        Ok((asked, params))
     }
 
-    /// The JWT bearer grant, which the OAuth library does not know.
-    async fn assert(
+    /// A request with these parameters, and the secrets in it.
+    fn request(
         &self,
+        url: &Url,
+        mut params: Params,
+        authenticates: bool,
         now: Timestamp,
-        secrets: &[Option<&Secret>],
-    ) -> Result<Response, Trouble> {
-        let Grant::JwtBearer { issuer, subject, audience, key_pem, algorithm, lifetime } =
-            &self.config.grant
-        else {
-            let error = Error::new(Code::Internal, "an assertion without its grant");
-            return Err(Trouble::permanent(error));
-        };
-        let assertion = Assertion { issuer, subject, audience, lifetime: *lifetime }
-            .sign(key_pem, *algorithm, now)
-            .map_err(Trouble::permanent)?;
-        let form = form_urlencoded::Serializer::new(String::new())
-            .append_pair("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer")
-            .append_pair("assertion", assertion.expose())
-            .extend_pairs(&self.config.token_params)
-            .finish();
-        let mut request = Request::new(Method::POST, self.config.token_url.clone());
-        let form_type = HeaderValue::from_static("application/x-www-form-urlencoded");
-        request.headers.insert(CONTENT_TYPE, form_type);
+    ) -> Result<(Request, Vec<Secret>)> {
+        let mut request = Request::new(Method::POST, url.clone());
         request.headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-        request.body = Some(Bytes::from(form));
-        let secrets = [secrets, &[Some(&assertion)]].concat();
-        let body = self.canonical(request, Asked::Assertion, &secrets).await?;
-        serde_json::from_value(body).map_err(|error| {
-            Trouble::lost(invalid(&format!(
-                "the answer is not a token response: {:?}",
-                error.classify()
-            )))
-        })
-    }
-
-    fn asking<'c>(&'c self, asked: Asked, secrets: &'c [Option<&'c Secret>]) -> Asking<'c> {
-        Asking { endpoint: self, asked, secrets }
-    }
-
-    fn answer(&self, response: &Response, requested_at: Timestamp) -> Answer {
-        let members = &response.extra_fields().members;
-        let field = |member: &str| {
-            let name = member.rsplit('/').next().unwrap_or(member);
-            let value =
-                if member.starts_with('/') { members.pointer(member) } else { members.get(member) };
-            value.filter(|_| !SECRET_MEMBERS.contains(&name)).and_then(text)
-        };
-        Answer {
-            access: Secret::new(response.access_token().secret()),
-            refresh: response.refresh_token().map(|token| Secret::new(token.secret())),
-            expires_in: response.expires_in(),
-            fields: self
-                .config
-                .token_fields
-                .iter()
-                .filter_map(|(name, member)| Some((name.clone(), field(member)?)))
-                .collect(),
-            requested_at,
+        if authenticates {
+            self.authenticate(&mut request, &mut params, now)?;
         }
+        request.headers.extend(self.config.token_headers.clone());
+        let (kind, body) = if self.config.token_as_json {
+            let members = params.0.iter();
+            let members: Map<_, _> =
+                members.map(|(name, value)| (name.clone(), value.expose().into())).collect();
+            ("application/json", Value::Object(members).to_string())
+        } else {
+            let mut form = form_urlencoded::Serializer::new(String::new());
+            form.extend_pairs(params.0.iter().map(|(name, value)| (name, value.expose())));
+            ("application/x-www-form-urlencoded", form.finish())
+        };
+        request.headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+        request.body = Some(Bytes::from(body));
+        let secrets = params.secrets().chain(self.config.client_secret.clone()).collect();
+        Ok((request, secrets))
     }
-}
 
-/// How the OAuth library speaks HTTP: our client sends, and gives back the canonical form.
-struct Asking<'a> {
-    endpoint: &'a Endpoint<'a>,
-    asked: Asked,
-    secrets: &'a [Option<&'a Secret>],
-}
-
-impl<'c> AsyncHttpClient<'c> for Asking<'_> {
-    type Error = Trouble;
-    // Boxed: as an `impl Future` its lifetimes keep the compiler from seeing that it is `Send`.
-    type Future = Pin<Box<dyn Future<Output = Result<HttpResponse, Trouble>> + Send + 'c>>;
-
-    fn call(&'c self, request: HttpRequest) -> Self::Future {
-        Box::pin(async move {
-            let request = into_request(request)?;
-            if self.asked == Asked::Revocation {
-                self.endpoint.post(request, self.asked, self.secrets).await?;
-                return Ok(HttpResponse::default());
+    /// The client shows who it is (RFC 6749, section 2.3). What `token_request` says of its
+    /// parameters stays.
+    fn authenticate(
+        &self,
+        request: &mut Request,
+        params: &mut Params,
+        now: Timestamp,
+    ) -> Result<()> {
+        let config = self.config;
+        let mut add = |name: &str, value: &str| {
+            if !params.0.iter().any(|(known, _)| known == name) {
+                params.push(name, value);
             }
-            let body = self.endpoint.canonical(request, self.asked, self.secrets).await?;
-            Ok(HttpResponse::new(body.to_string().into_bytes()))
-        })
-    }
-}
-
-/// The OAuth library's request as one of ours.
-fn into_request(request: HttpRequest) -> Result<Request, Trouble> {
-    let (head, body) = request.into_parts();
-    let url = Url::parse(&head.uri.to_string()).map_err(|_| {
-        Trouble::permanent(Error::new(Code::Internal, "the token endpoint is not a URL"))
-    })?;
-    let mut request = Request::new(head.method, url);
-    request.headers = head.headers;
-    request.body = Some(Bytes::from(body));
-    Ok(request)
-}
-
-/// Our trouble, out of the library's error, whose other variants hold the response body.
-fn unwrap<E>(error: RequestTokenError<Trouble, E>) -> Trouble
-where
-    E: oauth2::ErrorResponse + 'static,
-{
-    match error {
-        RequestTokenError::Request(trouble) => trouble,
-        _ => Trouble::lost(invalid("the answer is not a token response")),
+        };
+        let id = config.client_id.as_deref();
+        match (&config.client_auth, &config.client_secret) {
+            (ClientAuth::Basic, Some(secret)) => {
+                // Both are form-encoded before they are joined (section 2.3.1).
+                let encode = |text: &str| -> String {
+                    form_urlencoded::byte_serialize(text.as_bytes()).collect()
+                };
+                let pair =
+                    format!("{}:{}", encode(id.unwrap_or_default()), encode(secret.expose()));
+                let mut value =
+                    HeaderValue::from_str(&format!("Basic {}", BASE64.encode(pair)))
+                        .map_err(|_| Error::new(Code::Internal, "base64 is not a header"))?;
+                value.set_sensitive(true);
+                request.headers.insert(AUTHORIZATION, value);
+            }
+            (ClientAuth::PrivateKeyJwt { key, audience, lifetime }, _) => {
+                let issuer = id.unwrap_or_default();
+                let claims = &BTreeMap::new();
+                let lifetime = *lifetime;
+                let assertion =
+                    Assertion { issuer, subject: Some(issuer), audience, lifetime, claims };
+                add("client_id", issuer);
+                add("client_assertion_type", CLIENT_ASSERTION);
+                add("client_assertion", assertion.sign(key, now)?.expose());
+            }
+            (ClientAuth::Body, Some(secret)) => {
+                add("client_id", id.unwrap_or_default());
+                add("client_secret", secret.expose());
+            }
+            (ClientAuth::Body | ClientAuth::Basic, None) => {
+                if let Some(id) = id {
+                    add("client_id", id);
+                }
+            }
+        }
+        Ok(())
     }
 }
 

@@ -9,9 +9,11 @@ mod answer;
 mod assertion;
 mod authenticator;
 mod authorize;
+mod compile;
 mod config;
 mod endpoint;
 mod refusal;
+mod sign;
 mod tokens;
 
 #[cfg(test)]
@@ -19,5 +21,24 @@ mod tests;
 
 pub use authenticator::Authenticator;
 pub use authorize::AuthorizationRequest;
-pub use config::{Algorithm, ClientAuth, Grant, OAuthConfig};
+pub use compile::{AuthPlan, SessionPlan, Slot};
+pub use config::{
+    Algorithm, ClientAuth, Grant, OAuthConfig, ResponsePaths, SendToken, SigningKey,
+};
+pub use sign::{AwsSigner, Encoding, Hash, HmacSigner, Signer};
 pub use tokens::Tokens;
+
+/// Bytes in lower-case hexadecimal digits.
+fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits.map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
+}
+
+/// The bytes that hexadecimal digits stand for; `None` if they do not.
+fn unhex(text: &str) -> Option<Vec<u8>> {
+    let digits: Option<Vec<u8>> =
+        text.chars().map(|digit| digit.to_digit(16).map(|digit| digit as u8)).collect();
+    let digits = digits.filter(|digits| digits.len() % 2 == 0)?;
+    Some(digits.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect())
+}

@@ -11,6 +11,9 @@ use crate::secret::Secret;
 /// Longest text of a server shown in an error, in characters.
 const MAX_SHOWN: usize = 200;
 
+/// A shorter secret cannot be told from a part of a word.
+const MIN_HIDDEN: usize = 4;
+
 /// What was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Asked {
@@ -24,6 +27,10 @@ pub(super) enum Asked {
     ClientCredentials,
     /// Tokens for a signed assertion.
     Assertion,
+    /// Tokens for an account's name and password.
+    Password,
+    /// A code for a person, or tokens for one that was entered.
+    Device,
     /// The revocation of a token.
     Revocation,
 }
@@ -65,6 +72,7 @@ const NAMES: &[(&str, Code)] = &[
     ("oauth_ec_app_not_found", Code::AuthAppNotInstalled),
     ("rate_limit_exceeded", Code::AuthLoginRate),
     ("slow_down", Code::AuthLoginRate),
+    ("expired_token", Code::AuthTimeout),
     ("server_error", Code::AppError),
     ("unknown_error", Code::AppError),
     ("temporarily_unavailable", Code::AppMaintenance),
@@ -77,12 +85,13 @@ pub(super) fn refused(
     asked: Asked,
     name: &str,
     description: Option<&str>,
-    secrets: &[Option<&Secret>],
+    secrets: &[Secret],
 ) -> Error {
     let code = code(asked, name, description.unwrap_or_default());
     let said = [Some(name), description].into_iter().flatten().map(|text| {
-        let hidden = secrets.iter().flatten().fold(text.to_owned(), |text, secret| {
-            if secret.expose().is_empty() { text } else { text.replace(secret.expose(), "***") }
+        let hidden = secrets.iter().fold(text.to_owned(), |text, secret| {
+            let short = secret.expose().len() < MIN_HIDDEN;
+            if short { text } else { text.replace(secret.expose(), "***") }
         });
         printable(&hidden, MAX_SHOWN)
     });
@@ -116,6 +125,9 @@ fn what(code: Code, asked: Asked) -> &'static str {
         Code::AuthClientInvalid if asked == Asked::Assertion => {
             "the app does not accept our signed assertion"
         }
+        Code::AuthClientInvalid if asked == Asked::Password => {
+            "the app does not accept the account's name and password, or the client"
+        }
         Code::AuthClientInvalid => "the client id or secret is not recognized for this grant",
         Code::AuthScopeInsufficient => "the app does not grant the scopes the connection needs",
         Code::AuthRedirectMismatch => "the app does not know our callback address",
@@ -130,6 +142,7 @@ fn what(code: Code, asked: Asked) -> &'static str {
         Code::AuthLoginHours => "the account may not sign in at this hour",
         Code::AuthLoginRate => "too many token requests",
         Code::AuthAccountLocked => "the account is locked",
+        Code::AuthTimeout if asked == Asked::Device => "the code was not entered in time",
         Code::AuthTimeout => "the authorization code has expired or was used before",
         Code::AuthStateMismatch => "the sign-in was not completed by the client that began it",
         Code::AppError => "the authorization server had an internal error",
@@ -145,6 +158,10 @@ fn fix(code: Code, asked: Asked, config: &OAuthConfig) -> Option<String> {
         Code::AuthClientInvalid if asked == Asked::Assertion => format!(
             "check issuer, subject and audience, that the app has the certificate of this key, and \
              that {host} is the right login host (sandbox or production)"
+        ),
+        Code::AuthClientInvalid if asked == Asked::Password => format!(
+            "check name, password and client, that the app allows this grant for the account (many \
+             refuse it with multi-factor authentication), and that {host} is the right login host"
         ),
         Code::AuthClientInvalid => format!(
             "check client id and secret, that the app allows this grant, and that {host} is the \

@@ -6,16 +6,16 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use bytes::Bytes;
 use reqwest::header::{
     ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST,
-    HeaderMap, HeaderValue, LOCATION, PROXY_AUTHORIZATION, TRANSFER_ENCODING,
+    HeaderValue, LOCATION, PROXY_AUTHORIZATION, TRANSFER_ENCODING,
 };
 use reqwest::{Method, StatusCode, redirect};
 use url::{Position, Url};
 
 use crate::clock::Clock;
 use crate::error::{Code, Error, Result, Retry, printable};
+use crate::http::credential::Outgoing;
 use crate::http::failure::{self, Failure, Resolver};
 use crate::http::hosts::{Hosts, place_of};
 use crate::http::request::Request;
@@ -118,18 +118,18 @@ impl Client {
     pub async fn send(&self, request: Request) -> Result<Response, Failure> {
         let request_id = next_request_id();
         let Request { method, url, headers, credentials, body, timeout, .. } = request;
-        let mut hop = Hop { method, url, headers, body };
+        let mut hop = Outgoing { method, url, headers, body };
         let mut sent = false;
         for _ in 0..=MAX_REDIRECTS {
             let place = format!("{} {} (request {request_id})", hop.method, place_of(&hop.url));
             let failed = |error: Error, sent| Failure { error: error.in_request(&*place), sent };
             self.hosts.check(&hop.url).map_err(|error| failed(error, sent))?;
 
-            let mut headers = hop.headers.clone();
+            let mut outgoing = hop.clone();
             for credential in &credentials {
-                credential.apply(&hop.url, &mut headers);
+                credential.apply(&mut outgoing).map_err(|error| failed(error, sent))?;
             }
-            let attempt = self.attempt(&hop, headers).map_err(|error| failed(error, sent))?;
+            let attempt = self.attempt(outgoing).map_err(|error| failed(error, sent))?;
             tracing::debug!(request = %place, "send");
             let answer = match self.clock.timeout(timeout, attempt).await {
                 Some(Ok(answer)) => answer,
@@ -182,29 +182,26 @@ impl Client {
     /// One request on the wire.
     fn attempt(
         &self,
-        hop: &Hop,
-        mut headers: HeaderMap,
+        outgoing: Outgoing,
     ) -> Result<impl Future<Output = reqwest::Result<reqwest::Response>> + use<>> {
+        let Outgoing { method, mut url, mut headers, body } = outgoing;
         headers.entry(ACCEPT_ENCODING).or_insert(HeaderValue::from_static("gzip"));
-        let mut url = hop.url.clone();
         if let Some(address) = self.connect_to {
-            let host = &hop.url[Position::BeforeHost..Position::AfterPort];
-            let rewritten = HeaderValue::from_str(host).ok().filter(|_| {
+            let host = HeaderValue::from_str(&url[Position::BeforeHost..Position::AfterPort]);
+            let scheme = url.scheme().to_owned();
+            let rewritten = host.ok().filter(|_| {
                 url.set_scheme("http").is_ok()
                     && url.set_ip_host(address.ip()).is_ok()
                     && url.set_port(Some(address.port())).is_ok()
             });
             let host = rewritten.ok_or_else(|| {
-                Error::new(
-                    Code::Internal,
-                    format!("{} cannot be sent to {address}", hop.url.scheme()),
-                )
+                Error::new(Code::Internal, format!("{scheme} cannot be sent to {address}"))
             })?;
             headers.insert(HOST, host);
         }
-        let mut request = self.http.request(hop.method.clone(), url).headers(headers);
-        if let Some(body) = &hop.body {
-            request = request.body(body.clone());
+        let mut request = self.http.request(method, url).headers(headers);
+        if let Some(body) = body {
+            request = request.body(body);
         }
         Ok(request.send())
     }
@@ -219,15 +216,7 @@ impl fmt::Debug for Client {
     }
 }
 
-/// A request on its way through redirects.
-struct Hop {
-    method: Method,
-    url: Url,
-    headers: HeaderMap,
-    body: Option<Bytes>,
-}
-
-impl Hop {
+impl Outgoing {
     /// The request that follows a redirect (RFC 9110, section 15.4).
     fn follow(mut self, status: StatusCode, location: &HeaderValue) -> Result<Self> {
         let next = std::str::from_utf8(location.as_bytes())

@@ -6,6 +6,7 @@
 //! the answer depends on quotas and on the manifest.
 
 mod client;
+mod credential;
 mod failure;
 mod hosts;
 pub mod link;
@@ -17,9 +18,11 @@ pub mod retry;
 pub(crate) mod tests;
 
 pub use client::{Client, Transport};
+pub use credential::Credential;
+pub(crate) use credential::Outgoing;
 pub use failure::Failure;
 pub use hosts::{Hosts, place_of};
-pub use request::{Credential, Request};
+pub use request::Request;
 pub use reqwest::header;
 pub use reqwest::{Method, StatusCode};
 pub use response::Response;

@@ -11,8 +11,8 @@ use url::Url;
 use crate::auth::Tokens;
 use crate::error::{Code, Error, Result};
 use crate::http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use crate::http::{self, Credential, Hosts, Method};
-use crate::plan::{AuthPlan, Plan};
+use crate::http::{self, Hosts, Method};
+use crate::plan::Plan;
 use crate::render::json::render_json;
 use crate::render::{Scope, render, render_all, render_url};
 
@@ -78,13 +78,9 @@ pub(super) fn build(
         set_header(&mut request.headers, name, template, scope)?;
     }
     let home = home(plan, declared, scope)?;
-    request.credentials = match (&plan.auth, tokens) {
-        (AuthPlan::OAuth(_), Some(tokens)) => vec![Credential::bearer(&tokens.access, home)?],
-        (AuthPlan::ApiKey { header, value }, _) => {
-            vec![Credential::new(header_name(header)?, value, home)?]
-        }
-        (AuthPlan::OAuth(_), None) => Vec::new(),
-    };
+    if declared.auth.is_none() {
+        request.credentials = plan.auth.credentials(tokens, scope, &home)?;
+    }
     Ok(request)
 }
 

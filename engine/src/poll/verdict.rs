@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::error::{Code, Error, printable};
 use crate::http::Response;
-use crate::plan::{AuthPlan, Plan};
+use crate::plan::Plan;
 use crate::poll::body::whole;
 
 /// The longest error body that is read for its meaning.
@@ -45,7 +45,7 @@ fn by_status(plan: &Plan, status: u16, document: Option<&Value>) -> Verdict {
         reaction,
     };
     match status {
-        401 if matches!(plan.auth, AuthPlan::OAuth(_)) => verdict(
+        401 if plan.auth.has_tokens() => verdict(
             Code::AuthTokenRevoked,
             format!("{app} refuses the access token"),
             "check that the client may use the API, that its sessions are not bound to another address, and run `longshore connect`",

@@ -123,7 +123,8 @@ pub struct TokenResponse {
 pub struct SendToken {
     /// In the header of this name.
     pub header: Option<Spanned<String>>,
-    /// What stands before the token in the header; `"Bearer "` unless given.
+    /// What stands before the token in the header. Unless given it is `"Bearer "` in
+    /// `Authorization`, and nothing in others.
     pub prefix: Option<Spanned<String>>,
     /// In the query parameter of this name.
     pub query: Option<Spanned<String>>,
