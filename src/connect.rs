@@ -1,9 +1,10 @@
 //! `longshore connect`: the authorization code grant with a browser and a loopback callback
-//! (RFC 8252, section 7.3).
+//! (RFC 8252, section 7.3), and the device code grant with a code to enter (RFC 8628).
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use longshore_engine::auth::Authenticator;
 use longshore_engine::clock::Clock;
 use longshore_engine::connection::DEFAULT_REDIRECT_URL;
 use longshore_engine::error::{Code, Error, Result};
@@ -30,10 +31,15 @@ pub(crate) async fn run(command: &Connection) -> Exit {
         Err(error) => return fail(&error),
     };
     let connection = &runner.plan().connection;
-    let authenticator = match (runner.session().authenticator(), connection.grant) {
-        (Some(authenticator), Some(GrantKind::AuthorizationCode)) => authenticator,
+    let connected = match (runner.session().authenticator(), connection.grant) {
+        (Some(authenticator), Some(GrantKind::AuthorizationCode)) => {
+            unless_interrupted(&runner, in_browser(authenticator, connection)).await
+        }
+        (Some(authenticator), Some(GrantKind::DeviceCode)) => {
+            unless_interrupted(&runner, with_code(authenticator)).await
+        }
         (_, grant) => {
-            let how = grant.map_or("an API key".to_owned(), |grant| format!("`{grant}`"));
+            let how = grant.map_or("its inputs".to_owned(), |grant| format!("`{grant}`"));
             complain(&format!(
                 "{} signs in with {how}, which needs no browser: there is nothing to connect\nsee what it can read with: longshore check {}",
                 connection.name,
@@ -42,32 +48,47 @@ pub(crate) async fn run(command: &Connection) -> Exit {
             return Exit::Done;
         }
     };
-    let (listener, redirect) = match listen(&connection.redirect_url).await {
-        Ok(listening) => listening,
-        Err(error) => return fail(&error.in_connection(&connection.name)),
-    };
-    let connected = async {
-        let request = authenticator.authorization_request()?;
-        let address = page(request.url.expose(), connection.connect_to);
-        complain(&format!(
-            "Open this address, sign in and allow access:\n\n  {address}\n\nWaiting for you at {redirect} ..."
-        ));
-        let callback = tokio::time::timeout(PATIENCE, callback(&listener, &redirect))
-            .await
-            .map_err(|_| {
-                Error::new(Code::AuthTimeout, "the sign-in was not completed")
-                    .cause("the browser did not come back within 10 minutes")
-                    .fix("start again")
-            })??;
-        authenticator.exchange(request, &callback).await
-    };
-    match unless_interrupted(&runner, connected).await {
+    match connected {
         None => return Exit::Interrupted,
         Some(Err(error)) => return summary::complain_about([&error]),
-        Some(Ok(_)) => {}
+        Some(Ok(())) => {}
     }
     complain("Signed in. What this connection can see:\n");
     check::report(&runner, &live, command.format).await
+}
+
+/// Signs in with a browser on this machine.
+async fn in_browser(
+    authenticator: &Authenticator,
+    connection: &longshore_engine::connection::Connection,
+) -> Result<()> {
+    let (listener, redirect) = listen(&connection.redirect_url)
+        .await
+        .map_err(|error| error.in_connection(&connection.name))?;
+    let request = authenticator.authorization_request()?;
+    let address = page(request.url.expose(), connection.connect_to);
+    complain(&format!(
+        "Open this address, sign in and allow access:\n\n  {address}\n\nWaiting for you at {redirect} ..."
+    ));
+    let callback =
+        tokio::time::timeout(PATIENCE, callback(&listener, &redirect)).await.map_err(|_| {
+            Error::new(Code::AuthTimeout, "the sign-in was not completed")
+                .cause("the browser did not come back within 10 minutes")
+                .fix("start again")
+        })??;
+    authenticator.exchange(request, &callback).await.map(drop)
+}
+
+/// Signs in with a code that is entered at the app, with a browser anywhere.
+async fn with_code(authenticator: &Authenticator) -> Result<()> {
+    let request = authenticator.device_authorization().await?;
+    let short = request.page_with_code.as_ref();
+    let short = short.map_or(String::new(), |page| format!("\n(or open {page})\n"));
+    complain(&format!(
+        "Open this address with any browser, sign in and enter the code:\n\n  {}\n\n  {}\n{short}\nWaiting until {:.0} ...",
+        request.page, request.user_code, request.expires_at
+    ));
+    authenticator.wait_for_device(request).await.map(drop)
 }
 
 /// The sign-in page as a browser reaches it: at the app, or where the connection's requests go

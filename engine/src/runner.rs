@@ -62,7 +62,10 @@ impl Runner {
         let client = Client::new(&transport, plan.hosts.clone(), plan.connection.connect_to)
             .map_err(named)?;
         let authenticator = match &plan.auth {
-            AuthPlan::ApiKey { .. } => None,
+            AuthPlan::Fixed(_) | AuthPlan::Signed(_) => None,
+            AuthPlan::Session(_) => {
+                return Err(named(Error::new(Code::InputInvalid, "sessions are not run yet")));
+            }
             AuthPlan::OAuth(config) => Some(Authenticator::new(
                 name.clone(),
                 config.as_ref().clone(),

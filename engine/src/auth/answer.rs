@@ -32,17 +32,19 @@ pub(super) struct Trouble {
     pub(super) error: Error,
     pub(super) outcome: Outcome,
     pub(super) retry_after: Option<Duration>,
+    /// The name of what is wrong, if the app gave one.
+    pub(super) said: Option<String>,
     /// True if the app may have done what we asked without our learning the result.
     pub(super) lost: bool,
 }
 
 impl Trouble {
     pub(super) fn permanent(error: Error) -> Self {
-        Self { error, outcome: Outcome::Permanent, retry_after: None, lost: false }
+        Self { error, outcome: Outcome::Permanent, retry_after: None, said: None, lost: false }
     }
 
     pub(super) fn lost(error: Error) -> Self {
-        Self { error, outcome: Outcome::Transient, retry_after: None, lost: true }
+        Self { error, outcome: Outcome::Transient, retry_after: None, said: None, lost: true }
     }
 }
 
@@ -126,7 +128,13 @@ impl Endpoint<'_> {
         let mut response = self.http.send(request).await.map_err(|failure| {
             let outcome =
                 if failure.error.is_permanent() { Outcome::Permanent } else { Outcome::Transient };
-            Trouble { error: failure.error, outcome, retry_after: None, lost: failure.sent }
+            Trouble {
+                error: failure.error,
+                outcome,
+                retry_after: None,
+                said: None,
+                lost: failure.sent,
+            }
         })?;
         let body = response.bytes().await.map_err(Trouble::lost)?;
         let place = response.place().to_owned();
@@ -181,7 +189,8 @@ impl Endpoint<'_> {
             _ => Outcome::Permanent,
         };
         let retry_after = headers.and_then(|headers| self.retry_after(headers));
-        Trouble { error: error.in_request(place), outcome, retry_after, lost: false }
+        let said = Some(name.to_owned());
+        Trouble { error: error.in_request(place), outcome, retry_after, said, lost: false }
     }
 
     /// The trouble behind a status without a readable error object.
@@ -220,7 +229,8 @@ impl Endpoint<'_> {
         // A gateway that lost its upstream does not know whether the request was carried out.
         let lost = matches!(status.as_u16(), 408 | 502 | 504);
         let retry_after = self.retry_after(headers);
-        Trouble { error: error.cause(evidence).in_request(place), outcome, retry_after, lost }
+        let error = error.cause(evidence).in_request(place);
+        Trouble { error, outcome, retry_after, said: None, lost }
     }
 
     fn retry_after(&self, headers: &HeaderMap) -> Option<Duration> {
@@ -247,7 +257,7 @@ pub(super) fn text(value: &Value) -> Option<String> {
 
 /// A positive number of seconds, as a number or in a string. Zero means "not said": taken at its
 /// word it would make every request ask for a new token.
-fn seconds(value: &Value) -> Option<u64> {
+pub(super) fn seconds(value: &Value) -> Option<u64> {
     let seconds = match value {
         Value::Number(number) => number.as_u64().or_else(|| number.as_f64().map(|s| s as u64)),
         Value::String(text) => text.trim().parse().ok(),

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Mutex;
@@ -10,15 +11,19 @@ use url::Url;
 
 use crate::auth::authorize::AuthorizationRequest;
 use crate::auth::config::{Grant, OAuthConfig};
+use crate::auth::device::DeviceAuthorization;
 use crate::auth::endpoint::{Answer, Ask, Endpoint};
 use crate::auth::tokens::Tokens;
 use crate::clock::Clock;
 use crate::error::{Code, Error, Result};
 use crate::http::Client;
+use crate::http::retry::Outcome;
 use crate::secret::SecretStore;
 
 /// A token this close to its end is renewed before it is used; or closer, for a short life.
 const SKEW: SignedDuration = SignedDuration::from_secs(60);
+/// How much longer the pause gets when an app asks for patience (RFC 8628, section 3.5).
+const SLOWER: Duration = Duration::from_secs(5);
 
 /// The tokens of one connection. Cheap to clone; clones share everything.
 #[derive(Clone)]
@@ -131,17 +136,45 @@ impl Authenticator {
             let mut work = inner.work.lock().await;
             let ask = Ask::Code { code: &code, verifier: request.verifier.as_ref() };
             let answer = inner.endpoint().obtain(ask).await?;
-            // A store that cannot be read must not stop the sign-in that repairs it.
-            let known = inner.load().await.unwrap_or_default().map(Arc::new);
-            let generation = [inner.current(), known]
-                .into_iter()
-                .flatten()
-                .map(|tokens| tokens.generation)
-                .max()
-                .unwrap_or_default();
-            let tokens = inner.tokens(answer, None, generation + 1);
-            work.failed = None;
-            inner.keep(&mut work, tokens).await
+            inner.adopt(&mut work, answer).await
+        })
+        .await
+    }
+
+    /// Asks for a code that a person enters at the app. Show it, then
+    /// [`wait_for_device`](Self::wait_for_device).
+    ///
+    /// # Errors
+    /// [`Code::InputInvalid`] if this connection is not made with a code, and what the app refused.
+    pub async fn device_authorization(&self) -> Result<DeviceAuthorization> {
+        let inner = &self.0;
+        let asked = async {
+            let Grant::DeviceCode { device_url, scopes } = &inner.config.grant else {
+                return Err(Error::new(
+                    Code::InputInvalid,
+                    "this app is not connected by entering a code",
+                )
+                .fix("connect it as its grant wants it"));
+            };
+            let now = inner.clock.now();
+            let answer = inner.endpoint().device(device_url, scopes).await;
+            let (members, place) = answer.map_err(|trouble| trouble.error)?;
+            DeviceAuthorization::read(&members, &place, now)
+        };
+        asked.await.map_err(|error| error.in_connection(&inner.connection))
+    }
+
+    /// Waits until a person has entered the code, and replaces whatever tokens the connection had.
+    ///
+    /// # Errors
+    /// [`Code::AuthTimeout`] if nobody entered it in time, and what the app refused, e.g.
+    /// [`Code::AuthDenied`].
+    pub async fn wait_for_device(&self, request: DeviceAuthorization) -> Result<Arc<Tokens>> {
+        let inner = Arc::clone(&self.0);
+        self.detached(async move {
+            let answer = inner.entered(&request).await?;
+            let mut work = inner.work.lock().await;
+            inner.adopt(&mut work, answer).await
         })
         .await
     }
@@ -269,10 +302,8 @@ impl Inner {
             None => self.current(),
         };
         let refresh = known.as_ref().and_then(|tokens| tokens.refresh.as_ref());
-        let interactive = matches!(
-            self.config.grant,
-            Grant::AuthorizationCode { .. } | Grant::DeviceCode { .. }
-        );
+        let interactive =
+            matches!(self.config.grant, Grant::AuthorizationCode { .. } | Grant::DeviceCode { .. });
         let ask = match refresh {
             Some(refresh) if interactive => Ask::Refresh(refresh),
             None if interactive => return Err(not_connected(known.as_deref())),
@@ -282,6 +313,44 @@ impl Inner {
         let generation = known.as_ref().map_or(0, |tokens| tokens.generation);
         let generation = generation.max(stale_generation) + 1;
         let tokens = self.tokens(answer, known.as_deref(), generation);
+        self.keep(work, tokens).await
+    }
+
+    /// The answer to the question whether a person has entered the code (RFC 8628, section 3.5).
+    async fn entered(&self, request: &DeviceAuthorization) -> Result<Answer> {
+        let mut interval = request.interval;
+        loop {
+            self.clock.sleep(interval).await;
+            if self.clock.now() > request.expires_at {
+                return Err(Error::new(Code::AuthTimeout, "the code was not entered in time")
+                    .cause(format!("it had to be entered by {:.0}", request.expires_at))
+                    .fix("start again, and enter the new code"));
+            }
+            let trouble = match self.endpoint().once(&Ask::Device(&request.device_code)).await {
+                Ok(answer) => return Ok(answer),
+                Err(trouble) => trouble,
+            };
+            match trouble.said.as_deref() {
+                Some("authorization_pending") => {}
+                Some("slow_down") => interval += SLOWER,
+                _ if trouble.outcome == Outcome::Permanent => return Err(trouble.error),
+                _ => interval += SLOWER,
+            }
+        }
+    }
+
+    /// Takes the tokens of a sign-in in place of those that the connection had.
+    async fn adopt(self: &Arc<Self>, work: &mut Work, answer: Answer) -> Result<Arc<Tokens>> {
+        // A store that cannot be read must not stop the sign-in that repairs it.
+        let known = self.load().await.unwrap_or_default().map(Arc::new);
+        let generation = [self.current(), known]
+            .into_iter()
+            .flatten()
+            .map(|tokens| tokens.generation)
+            .max()
+            .unwrap_or_default();
+        let tokens = self.tokens(answer, None, generation + 1);
+        work.failed = None;
         self.keep(work, tokens).await
     }
 

@@ -93,8 +93,7 @@ impl AuthPlan {
             Error::new(Code::InputMissing, "it is not chosen how the connection signs in")
                 .fix("give the input that `auth.one_of` of the manifest names")
         })?;
-        let secret =
-            |template: &Spanned<Template>| render_all(template, scope).map(Secret::new);
+        let secret = |template: &Spanned<Template>| render_all(template, scope).map(Secret::new);
         Ok(match chosen {
             Auth::OAuth2(oauth) => {
                 Self::OAuth(Box::new(Compiler { oauth, connection, scope }.config()?))
@@ -427,10 +426,7 @@ impl Compiler<'_> {
     }
 
     /// Parameters, those without a value left out.
-    fn texts(
-        &self,
-        table: &Table<String, Spanned<Parameter>>,
-    ) -> Result<BTreeMap<String, String>> {
+    fn texts(&self, table: &Table<String, Spanned<Parameter>>) -> Result<BTreeMap<String, String>> {
         let mut texts = BTreeMap::new();
         for (name, template) in table {
             if let Some(text) = render(&template.value.0, self.scope)? {

@@ -36,7 +36,10 @@ pub(super) struct Endpoint<'a> {
 
 /// What to ask for tokens with.
 pub(super) enum Ask<'a> {
-    Code { code: &'a Secret, verifier: Option<&'a Secret> },
+    Code {
+        code: &'a Secret,
+        verifier: Option<&'a Secret>,
+    },
     Refresh(&'a Secret),
     Device(&'a Secret),
     /// What the connection has itself: a secret, a key or a password.
@@ -133,9 +136,8 @@ impl Endpoint<'_> {
     ) -> Result<(Map<String, Value>, String), Trouble> {
         let mut params = Params::default();
         params.push_scopes(scopes);
-        let (request, secrets) = self
-            .request(url, params, true, self.clock.now())
-            .map_err(Trouble::permanent)?;
+        let (request, secrets) =
+            self.request(url, params, true, self.clock.now()).map_err(Trouble::permanent)?;
         self.post(request, Asked::Device, &secrets).await
     }
 
@@ -263,9 +265,8 @@ impl Endpoint<'_> {
                 };
                 let pair =
                     format!("{}:{}", encode(id.unwrap_or_default()), encode(secret.expose()));
-                let mut value =
-                    HeaderValue::from_str(&format!("Basic {}", BASE64.encode(pair)))
-                        .map_err(|_| Error::new(Code::Internal, "base64 is not a header"))?;
+                let mut value = HeaderValue::from_str(&format!("Basic {}", BASE64.encode(pair)))
+                    .map_err(|_| Error::new(Code::Internal, "base64 is not a header"))?;
                 value.set_sensitive(true);
                 request.headers.insert(AUTHORIZATION, value);
             }

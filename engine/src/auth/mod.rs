@@ -11,6 +11,7 @@ mod authenticator;
 mod authorize;
 mod compile;
 mod config;
+mod device;
 mod endpoint;
 mod refusal;
 mod sign;
@@ -22,9 +23,8 @@ mod tests;
 pub use authenticator::Authenticator;
 pub use authorize::AuthorizationRequest;
 pub use compile::{AuthPlan, SessionPlan, Slot};
-pub use config::{
-    Algorithm, ClientAuth, Grant, OAuthConfig, ResponsePaths, SendToken, SigningKey,
-};
+pub use config::{Algorithm, ClientAuth, Grant, OAuthConfig, ResponsePaths, SendToken, SigningKey};
+pub use device::DeviceAuthorization;
 pub use sign::{AwsSigner, Encoding, Hash, HmacSigner, Signer};
 pub use tokens::Tokens;
 

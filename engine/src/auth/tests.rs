@@ -14,11 +14,17 @@ use axum::response::{IntoResponse as _, Response as Outgoing};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD as BASE64, URL_SAFE_NO_PAD};
 use jiff::Timestamp;
+use longshore_schema::JsonPath;
+use longshore_schema::scalar::Scalar as _;
+use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use url::{Url, form_urlencoded};
 
-use crate::auth::{Algorithm, Authenticator, ClientAuth, Grant, OAuthConfig, Tokens};
+use crate::auth::{
+    Algorithm, Authenticator, ClientAuth, Grant, OAuthConfig, ResponsePaths, SendToken, SigningKey,
+    Tokens,
+};
 use crate::clock::Clock;
 use crate::error::{Code, Error, Retry};
 use crate::http::tests::{Seen, client, serve};
@@ -32,17 +38,25 @@ fn config(grant: Grant) -> OAuthConfig {
         token_url: url("/token"),
         authorize_url: Some(url("/authorize")),
         revoke_url: Some(url("/revoke")),
-        client_id: "simulated client".to_owned(),
+        client_id: Some("simulated client".to_owned()),
         client_secret: Some(Secret::new("simulated-secret+/")),
         client_auth: ClientAuth::Body,
         grant,
-        token_fields: [("base_url", "instance_url"), ("account", "/user/id"), ("leak", "id_token")]
-            .map(|(name, member)| (name.to_owned(), member.to_owned()))
-            .into(),
+        response: ResponsePaths::default(),
+        token_fields: [
+            ("base_url", "$.instance_url"),
+            ("account", "$.user.id"),
+            ("leak", "$.id_token"),
+        ]
+        .map(|(name, path)| (name.to_owned(), JsonPath::parse(path).unwrap()))
+        .into(),
         expires_default: None,
         refresh_rotates: true,
         authorize_params: [("prompt".to_owned(), "consent".to_owned())].into(),
-        token_params: [("audience".to_owned(), "everything".to_owned())].into(),
+        token_params: [("audience".to_owned(), Secret::new("everything"))].into(),
+        token_headers: HeaderMap::new(),
+        token_as_json: false,
+        send: SendToken::default(),
     }
 }
 
@@ -52,7 +66,7 @@ fn sign_in() -> OAuthConfig {
 }
 
 fn client_credentials() -> OAuthConfig {
-    config(Grant::ClientCredentials { scopes: Vec::new() })
+    config(Grant::ClientCredentials { scopes: Vec::new(), grant_type: None })
 }
 
 fn now() -> Timestamp {
@@ -513,14 +527,15 @@ fn key() -> (Secret, Vec<u8>) {
     (Secret::new(pem), pair.public_key().as_ref().to_vec())
 }
 
-fn assertion(key_pem: Secret) -> OAuthConfig {
+fn assertion(pem: Secret) -> OAuthConfig {
     let mut oauth = config(Grant::JwtBearer {
         issuer: "simulated client".to_owned(),
-        subject: "svc@example.com".to_owned(),
+        subject: Some("svc@example.com".to_owned()),
         audience: "https://login.example.com".to_owned(),
-        key_pem,
-        algorithm: Algorithm::Rs256,
+        key: SigningKey { pem, id: None, algorithm: Algorithm::Rs256 },
         lifetime: Duration::from_secs(180),
+        scopes: Vec::new(),
+        claims: BTreeMap::new(),
     });
     oauth.client_secret = None;
     oauth
@@ -538,8 +553,10 @@ async fn an_assertion_is_signed_and_says_who() {
     validation.validate_exp = false;
     validation.set_audience(&["https://login.example.com"]);
     let key = jsonwebtoken::DecodingKey::from_rsa_der(&public);
-    let claims = jsonwebtoken::decode::<Value>(&form["assertion"], &key, &validation).unwrap();
+    let mut claims = jsonwebtoken::decode::<Value>(&form["assertion"], &key, &validation).unwrap();
     let issued = now().as_second();
+    let unique = claims.claims.as_object_mut().unwrap().remove("jti").unwrap();
+    assert_eq!(unique.as_str().unwrap().len(), 32);
     assert_eq!(
         claims.claims,
         json!({
@@ -590,7 +607,7 @@ async fn nothing_prints_a_secret() {
     let request = authenticator.authorization_request().unwrap();
     let mut config = assertion(pem);
     config.client_secret = Some(Secret::new("simulated-secret"));
-    config.client_id.clear();
+    config.client_id = None;
     if let Grant::JwtBearer { issuer, .. } = &mut config.grant {
         issuer.clear();
     }

@@ -11,7 +11,7 @@ use reqwest::header::{
     HeaderValue, LOCATION, PROXY_AUTHORIZATION, TRANSFER_ENCODING,
 };
 use reqwest::{Method, StatusCode, redirect};
-use url::{Position, Url};
+use url::Position;
 
 use crate::clock::Clock;
 use crate::error::{Code, Error, Result, Retry, printable};

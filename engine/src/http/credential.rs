@@ -4,8 +4,8 @@ use std::fmt;
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::Method;
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
 use url::{Url, form_urlencoded};
 
@@ -123,8 +123,7 @@ impl Credential {
                 let others = request.headers.get(COOKIE).and_then(|value| value.to_str().ok());
                 let others = others.into_iter().flat_map(|others| others.split("; "));
                 let own = pair.to_str().unwrap_or_default();
-                let others =
-                    others.filter(|other| other.split('=').next() != Some(name.as_str()));
+                let others = others.filter(|other| other.split('=').next() != Some(name.as_str()));
                 let all: Vec<_> = others.chain([own]).collect();
                 request.headers.insert(COOKIE, sensitive(&all.join("; "), name)?);
             }

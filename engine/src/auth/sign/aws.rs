@@ -172,10 +172,7 @@ mod tests {
                 "5da7c1a2acd57cee7505fc6676e4e544621c30862966e37dddb68e92efbe5d6b",
             ),
             (
-                request(
-                    Method::GET,
-                    "https://example.amazonaws.com/?Param2=value2&Param1=value1",
-                ),
+                request(Method::GET, "https://example.amazonaws.com/?Param2=value2&Param1=value1"),
                 "b97d918cfa904a5beff61c982a1b6f458b799221646efd99d3219ec94cdf2500",
             ),
         ];
@@ -189,10 +186,8 @@ mod tests {
                 )
             );
         }
-        let mut list = request(
-            Method::GET,
-            "https://iam.amazonaws.com/?Action=ListUsers&Version=2010-05-08",
-        );
+        let mut list =
+            request(Method::GET, "https://iam.amazonaws.com/?Action=ListUsers&Version=2010-05-08");
         let kind = "application/x-www-form-urlencoded; charset=utf-8";
         list.headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
         let (authorization, _) = signed(&signer("iam"), list);

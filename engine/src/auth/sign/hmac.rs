@@ -91,11 +91,7 @@ impl HmacSigner {
     }
 
     /// What the templates see of the request.
-    fn values(
-        &self,
-        request: &Outgoing,
-        now: Timestamp,
-    ) -> Result<BTreeMap<&'static str, String>> {
+    fn values(&self, request: &Outgoing, now: Timestamp) -> Result<BTreeMap<&'static str, String>> {
         let body = request.body.as_deref().unwrap_or_default();
         let algorithm = match self.hash {
             Hash::Sha1 => &digest::SHA1_FOR_LEGACY_USE_ONLY,
@@ -127,6 +123,7 @@ impl HmacSigner {
 
 #[cfg(test)]
 mod tests {
+    use longshore_schema::scalar::Scalar as _;
     use reqwest::Method;
     use reqwest::header::HeaderMap;
     use url::Url;
@@ -157,10 +154,7 @@ mod tests {
     fn signatures_are_those_of_the_standards() {
         let what = "what do ya want for nothing?";
         let cases = [
-            (
-                Hash::Sha256,
-                "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843",
-            ),
+            (Hash::Sha256, "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"),
             (Hash::Sha1, "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79"),
         ];
         for (hash, expected) in cases {
