@@ -6,6 +6,7 @@ use std::io::Read as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use longshore_schema::auth::Auth;
 use longshore_schema::manifest::{GrantKind, Input, InputType, Manifest};
 use longshore_schema::scalar::{Duration, HostPattern, Name, Scalar};
 use longshore_schema::yaml::SyntaxErrorKind;
@@ -213,28 +214,6 @@ impl ConnectionFile {
     /// # Errors
     /// [`Code::InputMissing`] or [`Code::InputInvalid`] naming the input, its place and the fix.
     pub fn connection(&self, source: &Source, manifest: &Manifest) -> Result<Connection> {
-        let offered = match &manifest.auth.value {
-            longshore_schema::auth::Auth::OAuth2(oauth) => oauth.grants.offered(),
-            _ => Vec::new(),
-        };
-        let grant = match (&self.grant, offered.first()) {
-            (Some(grant), _) if offered.contains(grant) => Some(grant.value),
-            (Some(grant), _) => {
-                let names: Vec<_> = offered.iter().map(ToString::to_string).collect();
-                return Err(source
-                    .error(
-                        grant.span,
-                        Code::InputInvalid,
-                        format!("the app does not offer the grant `{}`", grant.value),
-                    )
-                    .fix(if names.is_empty() {
-                        "remove `grant`: the app is opened with a key".to_owned()
-                    } else {
-                        format!("choose one of: {}", names.join(", "))
-                    }));
-            }
-            (None, first) => first.copied(),
-        };
         for (name, _) in &self.inputs {
             if manifest.inputs.get(name).is_none() {
                 let names: Vec<_> = manifest.inputs.iter().map(|(name, _)| name.as_str()).collect();
@@ -244,45 +223,18 @@ impl ConnectionFile {
                     .fix(format!("the inputs are {}", names.join(", "))));
             }
         }
+        let (auth, grant) = self.sign_in(source, manifest)?;
+        let unasked = longshore_validator::unasked(manifest, auth);
         let mut inputs = BTreeMap::new();
         for (name, input) in &manifest.inputs {
-            let given = self.inputs.iter().find(|(given, _)| given.value == name.as_str());
-            let value = match (given, &input.default) {
-                (Some((_, value)), _) => Some((value.span, Self::value(source, name, value)?)),
-                (None, Some(default)) => Some((Span::default(), default.to_string())),
-                (None, None) if !needed(input, grant) => None,
-                (None, None) => {
-                    let kind = match input.kind.value {
-                        InputType::Secret => "{ env: NAME } or { file: PATH }",
-                        InputType::SecretJson => "{ file: PATH }",
-                        _ => "VALUE",
-                    };
-                    return Err(Error::new(
-                        Code::InputMissing,
-                        format!("{}: the input `{name}` is missing", source.path.display()),
-                    )
-                    .cause(format!("{} needs it: {}", manifest.app.name, input.title))
-                    .fix(format!("add `{name}: {kind}` under `inputs`")));
+            let needed = needed(input, grant) && !unasked.contains(name.as_str());
+            match self.input(source, manifest, (name, input))? {
+                Some(text) => {
+                    let value = (Secret::new(text), input.kind.value);
+                    inputs.insert(name.as_str().to_owned(), value);
                 }
-            };
-            if let Some((span, text)) = value {
-                let text = normal(input, &text).map_err(|(cause, fix)| {
-                    source
-                        .error(
-                            span,
-                            Code::InputInvalid,
-                            format!("the input `{name}` is not usable"),
-                        )
-                        .cause(cause)
-                        .fix(fix)
-                })?;
-                check_host(manifest, input, &text).map_err(|(cause, fix)| {
-                    source
-                        .error(span, Code::NetHostBlocked, format!("the input `{name}` is refused"))
-                        .cause(cause)
-                        .fix(fix)
-                })?;
-                inputs.insert(name.as_str().to_owned(), (Secret::new(text), input.kind.value));
+                None if needed => return Err(missing(source, manifest, name, input)),
+                None => {}
             }
         }
         let connect_to = self
@@ -328,6 +280,75 @@ impl ConnectionFile {
                 .map_or_else(|| DEFAULT_REDIRECT_URL.to_owned(), |url| url.value.clone()),
             connect_to,
         })
+    }
+
+    /// How the connection signs in: the way that its inputs choose, and the grant.
+    fn sign_in<'m>(
+        &self,
+        source: &Source,
+        manifest: &'m Manifest,
+    ) -> Result<(&'m Auth, Option<GrantKind>)> {
+        let mut auth = &manifest.auth.value;
+        while let Auth::OneOf(one_of) = auth {
+            let name = &one_of.input;
+            let choice = manifest.inputs.iter().find(|(known, _)| known.value == name.value);
+            let unchecked = || {
+                Error::new(Code::Internal, format!("`{name}` chooses no way to sign in"))
+                    .cause("the validator lets such a manifest pass")
+                    .fix("report this as a bug, with the manifest")
+            };
+            let (name, input) = choice.ok_or_else(unchecked)?;
+            let chosen = self.input(source, manifest, (name, input))?;
+            let chosen = chosen.ok_or_else(|| missing(source, manifest, name, input))?;
+            auth = one_of.kinds.get(&chosen).ok_or_else(unchecked)?;
+        }
+        let offered = match auth {
+            Auth::OAuth2(oauth) => oauth.grants.offered(),
+            _ => Vec::new(),
+        };
+        let grant = match (&self.grant, offered.first()) {
+            (Some(grant), _) if offered.contains(grant) => Some(grant.value),
+            (Some(grant), _) => {
+                let names: Vec<_> = offered.iter().map(ToString::to_string).collect();
+                return Err(source
+                    .error(
+                        grant.span,
+                        Code::InputInvalid,
+                        format!("the app does not offer the grant `{}`", grant.value),
+                    )
+                    .fix(if names.is_empty() {
+                        "remove `grant`: it is for OAuth alone".to_owned()
+                    } else {
+                        format!("choose one of: {}", names.join(", "))
+                    }));
+            }
+            (None, first) => first.copied(),
+        };
+        Ok((auth, grant))
+    }
+
+    /// The value of an input in its normal form, given or by default.
+    fn input(
+        &self,
+        source: &Source,
+        manifest: &Manifest,
+        (name, input): (&Name, &Input),
+    ) -> Result<Option<String>> {
+        let given = self.inputs.iter().find(|(given, _)| given.value == name.as_str());
+        let (span, text) = match (given, &input.default) {
+            (Some((_, value)), _) => (value.span, Self::value(source, name, value)?),
+            (None, Some(default)) => (Span::default(), default.to_string()),
+            (None, None) => return Ok(None),
+        };
+        let text = normal(input, &text).map_err(|(cause, fix)| {
+            let what = format!("the input `{name}` is not usable");
+            source.error(span, Code::InputInvalid, what).cause(cause).fix(fix)
+        })?;
+        check_host(manifest, input, &text).map_err(|(cause, fix)| {
+            let what = format!("the input `{name}` is refused");
+            source.error(span, Code::NetHostBlocked, what).cause(cause).fix(fix)
+        })?;
+        Ok(Some(text))
     }
 
     fn value(source: &Source, name: &Name, value: &Spanned<InputSource>) -> Result<String> {
@@ -412,6 +433,18 @@ fn read_small(path: &Path) -> std::io::Result<String> {
         return Err(std::io::Error::other(format!("it is larger than {MAX_FILE} bytes")));
     }
     Ok(text)
+}
+
+fn missing(source: &Source, manifest: &Manifest, name: &Name, input: &Input) -> Error {
+    let kind = match input.kind.value {
+        InputType::Secret => "{ env: NAME } or { file: PATH }",
+        InputType::SecretJson => "{ file: PATH }",
+        _ => "VALUE",
+    };
+    let what = format!("{}: the input `{name}` is missing", source.path.display());
+    Error::new(Code::InputMissing, what)
+        .cause(format!("{} needs it: {}", manifest.app.name, input.title))
+        .fix(format!("add `{name}: {kind}` under `inputs`"))
 }
 
 /// Whether an input without a default must be given.

@@ -32,6 +32,7 @@ pub use report::{
     Validated, json_schema_text, render_concise, render_github, render_json, render_junit,
     render_sarif, render_text, to_json,
 };
+pub use rules::unasked;
 pub use samples::Fixture;
 pub use shape::schema_at;
 pub use suggest::closest;

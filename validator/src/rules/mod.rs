@@ -49,6 +49,7 @@ use crate::options::Options;
 use crate::shape;
 
 pub(crate) use references::SIGNED;
+pub use ways::unasked;
 
 /// What a rule sees.
 pub(crate) struct Context<'m> {

@@ -35,7 +35,7 @@ pub(crate) enum Place<'m> {
     /// identifier, secret, key.
     Auth { way: usize, setting: &'static str, credential: bool },
     /// A setting of one grant.
-    Grant { kind: GrantKind, setting: &'static str, credential: bool },
+    Grant { way: usize, kind: GrantKind, setting: &'static str, credential: bool },
     /// A part of the login or logout call of a session, or what is sent in a session: `opened` says
     /// whether the answer to the login is known.
     Session { way: usize, opened: bool, part: Option<Part> },
@@ -60,6 +60,17 @@ pub(crate) enum Place<'m> {
 }
 
 impl Place<'_> {
+    /// The way to sign in that it belongs to.
+    pub(crate) fn way(&self) -> Option<usize> {
+        match self {
+            Self::Auth { way, .. }
+            | Self::Grant { way, .. }
+            | Self::Session { way, .. }
+            | Self::Signed { way, .. } => Some(*way),
+            _ => None,
+        }
+    }
+
     /// Whether what is written there is shown nowhere: secrets may stand in no other place.
     pub(crate) fn takes_secrets(&self) -> bool {
         match self {

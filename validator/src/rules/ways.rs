@@ -1,12 +1,14 @@
 //! The ways to sign in, with where each is written and what templates it has.
 
+use std::collections::HashSet;
+
 use longshore_schema::auth::{Auth, Grants, Hmac, OAuth2, Session};
 use longshore_schema::manifest::GrantKind;
 use longshore_schema::stream::Parameter;
 use longshore_schema::{Manifest, Span, Spanned, Table, Template};
 
 use super::fetch::templates;
-use super::sites::{Place, Site};
+use super::sites::{Place, Site, sites};
 
 /// One way to sign in.
 pub(crate) struct Way<'m> {
@@ -43,6 +45,37 @@ pub(crate) fn ways(manifest: &Manifest) -> Vec<Way<'_>> {
         Way { keys: std::iter::once("auth").chain(chosen).collect(), auth }
     });
     ways.collect()
+}
+
+/// The inputs that nothing needs when one of several ways to sign in is chosen: those that only the
+/// others use.
+#[must_use]
+pub fn unasked<'m>(manifest: &'m Manifest, chosen: &Auth) -> HashSet<&'m str> {
+    let mut others = Sites(Vec::new());
+    let mut needed = Sites(Vec::new());
+    for (at, (_, way)) in manifest.auth.ways().into_iter().enumerate() {
+        let sites = if std::ptr::eq(way, chosen) { &mut needed } else { &mut others };
+        sites.way(at, way);
+    }
+    let mut unasked = used(&others.0);
+    if !unasked.is_empty() {
+        let all = sites(manifest);
+        let elsewhere = all.into_iter().filter(|site| site.place.way().is_none()).collect();
+        let needed = used(&[needed.0, elsewhere].concat());
+        unasked.retain(|name| !needed.contains(name));
+    }
+    unasked
+}
+
+/// The inputs that templates use.
+fn used<'m>(sites: &[Site<'m>]) -> HashSet<&'m str> {
+    let references = sites.iter().flat_map(|site| site.template.references());
+    references
+        .filter_map(|reference| match reference.path.as_slice() {
+            [root, name, ..] if root == "inputs" => Some(name.as_str()),
+            _ => None,
+        })
+        .collect()
 }
 
 /// The templates of all ways to sign in.
@@ -114,12 +147,12 @@ impl<'m> Sites<'m> {
         }
         self.params(&oauth.token_request.params, setting("token_request"));
         self.add(oauth.token_request.headers.iter().map(|(_, one)| one), setting("token_request"));
-        self.grants(&oauth.grants);
+        self.grants(way, &oauth.grants);
     }
 
-    fn grants(&mut self, grants: &'m Grants) {
-        let url = |kind, setting| Place::Grant { kind, setting, credential: false };
-        let setting = |kind, setting| Place::Grant { kind, setting, credential: true };
+    fn grants(&mut self, way: usize, grants: &'m Grants) {
+        let url = |kind, setting| Place::Grant { way, kind, setting, credential: false };
+        let setting = |kind, setting| Place::Grant { way, kind, setting, credential: true };
         if let Some(grant) = &grants.authorization_code {
             let kind = GrantKind::AuthorizationCode;
             self.add([&grant.authorize_url], url(kind, "authorize_url"));
