@@ -137,7 +137,7 @@ pub enum Json {
 impl Json {
     /// All templates in it with the places where they are written, in source order.
     #[must_use]
-    pub fn templates<'j>(this: &'j Spanned<Self>) -> Vec<(&'j Template, crate::Span)> {
+    pub fn templates(this: &Spanned<Self>) -> Vec<(&Template, crate::Span)> {
         let mut found = Vec::new();
         let mut left = vec![this];
         while let Some(json) = left.pop() {
