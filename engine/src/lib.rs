@@ -7,6 +7,7 @@ pub mod decode;
 pub mod error;
 pub mod http;
 pub mod map;
+pub mod pace;
 pub mod plan;
 pub mod poll;
 pub mod probe;

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use longshore_schema::decode::Decode;
-use longshore_schema::http::{Counted, ErrorRule, Period, Quota, Reaction};
+use longshore_schema::http::{Counted, ErrorRule, Http, Period, Quota};
 use longshore_schema::manifest::Manifest;
-use longshore_schema::stream::{Fact, Json, Pages, Promise, Request, Stream, Window};
+use longshore_schema::stream::{Fact, Json, Pages, Priority, Promise, Request, Stream, Window};
 use longshore_schema::{JsonPath, Literal, Spanned, Table, Template};
 use longshore_validator::Checked;
 
@@ -18,7 +18,7 @@ use crate::connection::Connection;
 use crate::error::{Code, Error, Result};
 use crate::http::{Hosts, retry};
 use crate::map::{EventContext, Mapper};
-use crate::quota::{QuotaConfig, QuotaHeader, QuotaHeaders, UsageHeaders};
+use crate::quota::{QuotaBody, QuotaConfig, QuotaHeader, QuotaHeaders, UsageHeaders};
 use crate::render::{Scope, Tables};
 
 /// Everything that a connection's polls need, compiled.
@@ -44,6 +44,8 @@ pub struct Plan {
     pub retry_on: Vec<longshore_schema::scalar::StatusPattern>,
     /// What particular answers mean.
     pub rules: Vec<ErrorRule>,
+    /// How fast the app is asked.
+    pub http: Http,
     /// What may be spent.
     pub quotas: Vec<QuotaConfig>,
     /// What stands for what, by name.
@@ -63,6 +65,8 @@ pub struct StreamPlan {
     pub provides: longshore_schema::stream::Capability,
     /// How often it is polled.
     pub every: Duration,
+    /// Who goes first when what the app lets us spend is scarce.
+    pub priority: Priority,
     /// The file that its events go to.
     pub file: String,
     /// The file that records go to which could not be mapped.
@@ -116,7 +120,6 @@ impl Plan {
     /// [`Code::InputMissing`] or [`Code::InputInvalid`] if the connection's inputs do not make
     /// usable URLs and credentials.
     pub fn compile(manifest: &Checked<Manifest>, connection: Connection) -> Result<Self> {
-        refuse_what_is_not_run(manifest)?;
         let hosts = Hosts::new(manifest.http.hosts.iter().map(|host| host.as_str()))?;
         let tables = tables(manifest);
         let scope =
@@ -147,6 +150,7 @@ impl Plan {
             },
             retry_on: manifest.http.retry.on.iter().map(|status| status.value).collect(),
             rules: manifest.errors.iter().map(|rule| rule.value.clone()).collect(),
+            http: manifest.http.clone(),
             quotas: manifest
                 .quotas
                 .iter()
@@ -162,35 +166,6 @@ impl Plan {
             connection,
         })
     }
-}
-
-/// Refuses parts of the language that this engine does not run yet.
-fn refuse_what_is_not_run(manifest: &Manifest) -> Result<()> {
-    let http = &manifest.http;
-    let paced = http.rate.is_some() || http.concurrency.is_some() || !http.hosts_rate.is_empty();
-    let metered =
-        manifest.quotas.iter().any(|(_, quota)| quota.body.is_some() || quota.when.is_some());
-    let reacts = manifest.errors.iter().any(|rule| {
-        let not_run = matches!(
-            rule.then.value,
-            Reaction::Wait | Reaction::SkipPage | Reaction::ShrinkPage | Reaction::Ignore
-        );
-        not_run || rule.wait.is_some() || rule.when.timeout.is_some()
-    });
-    for (found, what) in [
-        (paced, "`http.rate`, `http.concurrency` and `http.hosts_rate`"),
-        (metered, "`body` and `when` of a quota"),
-        (
-            reacts,
-            "the reactions `wait`, `skip_page`, `shrink_page` and `ignore`, `wait` and `timeout` of an error rule",
-        ),
-    ] {
-        if found {
-            return Err(Error::new(Code::InputInvalid, format!("{what} are not run yet"))
-                .fix("remove them from the manifest"));
-        }
-    }
-    Ok(())
 }
 
 fn tables(manifest: &Manifest) -> Tables {
@@ -260,6 +235,10 @@ fn stream_plan(
         name: name.to_owned(),
         provides: stream.provides.value,
         every: stream.every.0,
+        priority: stream
+            .priority
+            .as_ref()
+            .map_or_else(|| stream.provides.priority(), |priority| priority.value),
         file: format!("{name}.jsonl"),
         rejected_file: format!("{name}.rejected.jsonl"),
         window: stream.window.as_ref().map(|window| window.value.clone()),
@@ -330,6 +309,20 @@ fn quota_config(name: &str, quota: &Quota) -> QuotaConfig {
         period: quota.period.length().0,
         fixed: matches!(quota.period, Period::Fixed(_)),
         headers: one.or(several),
+        body: quota.body.as_ref().map(|body| {
+            let path =
+                |path: &Option<Spanned<JsonPath>>| path.as_ref().map(|path| path.value.clone());
+            QuotaBody {
+                limit: path(&body.limit),
+                remaining: path(&body.remaining),
+                used: path(&body.used),
+                cost: path(&body.cost),
+            }
+        }),
+        resource: quota
+            .when
+            .as_ref()
+            .map(|when| (when.header.value.clone(), when.is.value.clone())),
         count_own: counts(Counted::Own),
         count_reported: counts(Counted::Reported),
         fixed_limit: quota.limit.as_ref().map(|limit| limit.value),

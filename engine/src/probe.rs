@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::plan::StreamPlan;
 use crate::poll::body::Body;
 use crate::poll::build::Target;
+use crate::poll::exchange::Attempts;
 use crate::poll::item::Last;
 use crate::poll::pages::{PageRead, Pager};
 use crate::poll::session::{Refused, Session};
@@ -54,24 +55,32 @@ async fn read(session: &Session, stream: &StreamPlan) -> Result<Seen> {
     let page = pager.scope.clone();
     scope.page = Some(&page);
     let target = Target::Declared(&step.request);
-    let mut response =
-        session.fetch(&stream.name, &target, &scope).await.map_err(Refused::into_error)?;
+    let mut attempts = Attempts::default();
+    let fetched = session.fetch(&stream.name, &target, &scope, &mut attempts);
+    let mut answer = fetched.await.map_err(Refused::into_error)?;
+    let response = &mut answer.response;
     let place = response.place().to_owned();
     let failed = |error: Error| error.in_request(&*place);
-    let mut body = Body::new(&response, &step.decode, step.records.as_ref()).map_err(failed)?;
+    let mut body = Body::new(response, &step.decode, step.records.as_ref()).map_err(failed)?;
     let mut last = Last::new(pager.wants_last());
     while let Some(chunk) = response.chunk().await? {
         body.feed(&chunk, |record| last.take(&record)).map_err(failed)?;
     }
-    let (envelope, records) = body.finish(|record| last.take(&record)).map_err(failed)?;
+    let read = body.finish(|record| last.take(&record)).map_err(failed)?;
+    let settled =
+        session.settle(&stream.name, (&target, &scope), &mut answer, &read.envelope, &mut attempts);
+    settled.await.map_err(Refused::into_error)?;
+    if let Some(error) = read.misses {
+        return Err(failed(error));
+    }
     let last = last.document().map_err(failed)?;
     let page = PageRead {
-        url: &response.url,
-        headers: &response.headers,
-        envelope: &envelope,
-        records,
+        url: &answer.response.url,
+        headers: &answer.response.headers,
+        envelope: &read.envelope,
+        records: read.records,
         fingerprint: 0,
         last: last.as_ref(),
     };
-    Ok(Seen { range, records, more: pager.advance(&page).map_err(failed)? })
+    Ok(Seen { range, records: read.records, more: pager.advance(&page).map_err(failed)? })
 }

@@ -10,6 +10,7 @@
 //!
 //! What was spent is stored in advance of the calls, so a crash forgets none of them.
 
+mod body;
 mod headers;
 mod ledger;
 
@@ -20,10 +21,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::Notify;
 
+pub use body::QuotaBody;
 use headers::Unread;
 pub use headers::{QuotaHeader, QuotaHeaders, Unreadable, UsageHeaders};
-pub use ledger::Reason;
 use ledger::{Closed, Ledger, Reading, Rules, Start};
+pub use ledger::{Reason, Spending};
 
 use crate::clock::Clock;
 use crate::error::{Code, Error, Result, Retry, printable};
@@ -43,6 +45,11 @@ pub struct QuotaConfig {
     pub fixed: bool,
     /// The response headers that report usage.
     pub headers: Option<UsageHeaders>,
+    /// The members of the JSON response that report usage.
+    pub body: Option<QuotaBody>,
+    /// The response header, and the value of it, that tell an answer which speaks of this quota from
+    /// those that speak of others; `None` if all do.
+    pub resource: Option<(String, String)>,
     /// Whether our own calls are held against the limit.
     pub count_own: bool,
     /// Whether the reported usage is held against the limit; needs `headers`.
@@ -116,21 +123,26 @@ impl Quota {
 
     /// Reserves one call, or tells why not. Blocks for a write to the state every few calls.
     pub fn acquire(&self) -> Result<Permit, Refused> {
+        let spending = Spending::default();
         loop {
-            match self.attempt() {
+            match self.attempt(spending) {
                 Some(decided) => return decided.map_err(Refused::Paused),
-                None => self.0.save(true).map_err(Refused::Failed)?,
+                None => self.0.save(spending.cost).map_err(Refused::Failed)?,
             }
         }
     }
 
     /// Reserves one call as soon as it is allowed; `paused` hears of every wait.
-    pub async fn acquired(&self, mut paused: impl FnMut(&Paused)) -> Result<Permit> {
+    pub async fn acquired(
+        &self,
+        spending: Spending,
+        mut paused: impl FnMut(&Paused),
+    ) -> Result<Permit> {
         loop {
             // Listening starts before the attempt, so that no call can end unheard between them.
             let mut ended = std::pin::pin!(self.0.ended.notified());
             ended.as_mut().enable();
-            match self.attempt() {
+            match self.attempt(spending) {
                 Some(Ok(permit)) => return Ok(permit),
                 Some(Err(pause)) => {
                     paused(&pause);
@@ -142,7 +154,8 @@ impl Quota {
                 }
                 None => {
                     let shared = Arc::clone(&self.0);
-                    tokio::task::spawn_blocking(move || shared.save(true)).await.map_err(
+                    let cost = spending.cost;
+                    tokio::task::spawn_blocking(move || shared.save(cost)).await.map_err(
                         |error| {
                             Error::new(Code::Internal, "storing a quota was cut short")
                                 .cause(error.to_string())
@@ -182,13 +195,17 @@ impl Quota {
     }
 
     /// Decides without blocking; `None` if the state has to be stored first.
-    fn attempt(&self) -> Option<Result<Permit, Paused>> {
+    fn attempt(&self, spending: Spending) -> Option<Result<Permit, Paused>> {
+        let spending = Spending { cost: spending.cost.max(1), ..spending };
         let now = self.0.now();
-        match self.0.ledger().start(now) {
+        match self.0.ledger().start(now, spending) {
             Ok(Start::StoreFirst) => None,
-            Ok(Start::Allowed) => {
-                Some(Ok(Permit { quota: self.clone(), started: now, open: true }))
-            }
+            Ok(Start::Allowed) => Some(Ok(Permit {
+                quota: self.clone(),
+                started: now,
+                cost: spending.cost,
+                open: true,
+            })),
             Err(closed) => Some(Err(self.0.paused(closed))),
         }
     }
@@ -203,15 +220,16 @@ impl Shared {
         self.clock.now().as_millisecond()
     }
 
-    /// Stores what is spent, and with `ahead` pays for the next calls.
-    fn save(&self, ahead: bool) -> Result<()> {
+    /// Stores what is spent, and pays for the next calls, if one of them costs something.
+    fn save(&self, cost: u64) -> Result<()> {
+        let ahead = cost > 0;
         let _in_order = self.storing.lock().unwrap_or_else(PoisonError::into_inner);
         let (prepaid, over, (snapshot, buckets)) = {
             let ledger = self.ledger();
-            if ahead && ledger.is_prepaid() {
+            if ahead && ledger.is_prepaid(cost) {
                 return Ok(()); // Another thread did it while we waited.
             }
-            let prepaid = if ahead { ledger.advance_payment() } else { 0 };
+            let prepaid = if ahead { ledger.advance_payment(cost) } else { 0 };
             (prepaid, ledger.over(), ledger.snapshot(prepaid))
         };
         let until = self.now().saturating_sub(self.rules.period).max(over);
@@ -223,8 +241,8 @@ impl Shared {
         Ok(())
     }
 
-    fn end(&self, started: i64, reading: Option<Reading>) {
-        self.ledger().end(started, self.now(), reading);
+    fn end(&self, started: i64, cost: (u64, u64), reading: Option<Reading>) {
+        self.ledger().end((started, self.now()), cost, reading);
         self.ended.notify_waiters();
     }
 
@@ -244,16 +262,17 @@ impl Shared {
 impl Drop for Shared {
     fn drop(&mut self) {
         // What was paid for and not used is given back; if that fails, it just stays spent.
-        let _ = self.save(false);
+        let _ = self.save(0);
     }
 }
 
 /// Why the rules cannot be kept, and what to do about it.
 fn validate(config: &QuotaConfig, rules: Rules) -> Result<(), (&'static str, &'static str)> {
-    if config.count_reported && config.headers.is_none() {
+    let body_reports = config.body.as_ref().is_some_and(QuotaBody::tells_usage);
+    if config.count_reported && config.headers.is_none() && !body_reports {
         return Err(("it counts reported usage and has no header", "declare the header"));
     }
-    if config.headers.is_none() && config.fixed_limit.is_none() {
+    if config.headers.is_none() && !body_reports && config.fixed_limit.is_none() {
         return Err(("it has neither a header nor a limit", "declare one of them"));
     }
     if !config.count_own && !config.count_reported {
@@ -288,10 +307,35 @@ const NO_RESET: (&str, &str) = (
 pub struct Permit {
     quota: Quota,
     started: i64,
+    cost: u64,
     open: bool,
 }
 
 impl Permit {
+    /// Whether the body of the response tells what is spent: then the call ends with
+    /// [`settle`](Self::settle).
+    #[must_use]
+    pub fn reads_body(&self) -> bool {
+        self.quota.0.config.body.is_some()
+    }
+
+    /// Ends the call with the document that its response held. Returns a warning if that should have
+    /// told the usage and did not; the call is counted anyway.
+    #[must_use = "a warning means that the quota is not kept as declared"]
+    pub fn settle(mut self, document: &serde_json::Value) -> Option<QuotaWarning> {
+        self.open = false;
+        let shared = &self.quota.0;
+        let Some(body) = &shared.config.body else {
+            shared.end(self.started, (self.cost, self.cost), None);
+            return None;
+        };
+        let read = body.read(document, shared.config.fixed_limit);
+        let spent = read.cost.unwrap_or(self.cost);
+        shared.end(self.started, (self.cost, spent), read.reading);
+        let missing = read.missing?;
+        Some(QuotaWarning::HeaderMissing { quota: shared.config.name.clone(), header: missing })
+    }
+
     /// Ends the call with the headers of its response, by name; a call without a response has none.
     /// Returns a warning if the headers should have told the usage and did not; the call is counted
     /// anyway.
@@ -302,12 +346,21 @@ impl Permit {
     ) -> Option<QuotaWarning> {
         self.open = false;
         let shared = &self.quota.0;
+        let cost = (self.cost, self.cost);
+        if let Some((name, value)) = &shared.config.resource
+            && let Some(other) = header(name).filter(|other| other.trim() != value)
+        {
+            // The app says that it took this call for another quota's, unless it says nothing.
+            let spent = if other.trim().is_empty() { self.cost } else { 0 };
+            shared.end(self.started, (self.cost, spent), None);
+            return None;
+        }
         let Some(headers) = &shared.config.headers else {
-            shared.end(self.started, None);
+            shared.end(self.started, cost, None);
             return None;
         };
         let read = headers.read(header, &shared.config, shared.clock.now());
-        shared.end(self.started, read.as_ref().ok().copied());
+        shared.end(self.started, cost, read.as_ref().ok().copied());
         let quota = shared.config.name.clone();
         Some(match read.err()? {
             Unread::Missing { header } => QuotaWarning::HeaderMissing { quota, header },
@@ -322,7 +375,7 @@ impl Permit {
 impl Drop for Permit {
     fn drop(&mut self) {
         if self.open {
-            self.quota.0.end(self.started, None);
+            self.quota.0.end(self.started, (self.cost, self.cost), None);
         }
     }
 }

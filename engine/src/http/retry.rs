@@ -8,6 +8,7 @@ use std::time::Duration;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, fmt::rfc2822};
+use longshore_schema::http::TimeUnit;
 
 /// How often and how patiently to try.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,6 +108,32 @@ pub fn retry_after(header: &str, now: Timestamp) -> Option<Duration> {
     Some(Duration::try_from(date.duration_since(now)).unwrap_or(Duration::ZERO))
 }
 
+/// Reads how long to wait, or until when, counted from the moment the answer was `sent`; a time that
+/// has passed is no wait. `None` if the text is not of this unit. Fractions of seconds are read, as
+/// some apps send them.
+#[must_use]
+pub fn until(text: &str, unit: TimeUnit, sent: Timestamp) -> Option<Duration> {
+    let text = text.trim();
+    let number = || text.parse::<f64>().ok().filter(|number| number.is_finite() && *number >= 0.0);
+    // A number that does not fit means "not any more".
+    let seconds = |number: f64| Duration::try_from_secs_f64(number).unwrap_or(Duration::MAX);
+    let from_now = |time: Timestamp| {
+        Some(Duration::try_from(time.duration_since(sent)).unwrap_or(Duration::ZERO))
+    };
+    let since_1970 = |passed: Duration| {
+        let now = Duration::try_from(sent.duration_since(Timestamp::UNIX_EPOCH));
+        Some(passed.saturating_sub(now.unwrap_or_default()))
+    };
+    match unit {
+        TimeUnit::Seconds => number().map(seconds),
+        TimeUnit::Milliseconds => number().map(|number| seconds(number / 1000.0)),
+        TimeUnit::EpochSeconds => since_1970(seconds(number()?)),
+        TimeUnit::EpochMilliseconds => since_1970(seconds(number()? / 1000.0)),
+        TimeUnit::HttpDate => from_now(http_date(text)?),
+        TimeUnit::Iso8601 => from_now(text.parse().ok()?),
+    }
+}
+
 /// Reads an HTTP date (RFC 9110, section 5.6.7): IMF-fixdate, RFC 850 or asctime form.
 #[must_use]
 pub fn http_date(text: &str) -> Option<Timestamp> {
@@ -183,6 +210,25 @@ mod tests {
 
     fn durations() -> impl Strategy<Value = Duration> {
         prop_oneof![(0..100_000_u64).prop_map(Duration::from_millis), Just(Duration::MAX)]
+    }
+
+    #[test]
+    fn waits_are_read_by_their_unit() {
+        let sent: Timestamp = "2026-03-01T12:00:00Z".parse().unwrap();
+        let seconds = |text, unit| until(text, unit, sent).map(|wait| wait.as_secs_f64());
+        assert_eq!(seconds("2.5", TimeUnit::Seconds), Some(2.5));
+        assert_eq!(seconds("1500", TimeUnit::Milliseconds), Some(1.5));
+        assert_eq!(seconds("1772366460", TimeUnit::EpochSeconds), Some(60.0));
+        assert_eq!(seconds("1772366400", TimeUnit::EpochSeconds), Some(0.0));
+        assert_eq!(seconds("1772366460500", TimeUnit::EpochMilliseconds), Some(60.5));
+        assert_eq!(seconds("Sun, 01 Mar 2026 12:01:00 GMT", TimeUnit::HttpDate), Some(60.0));
+        assert_eq!(seconds("2026-03-01T13:00:00+00:00", TimeUnit::Iso8601), Some(3600.0));
+        assert_eq!(until("1e300", TimeUnit::Seconds, sent), Some(Duration::MAX));
+        for unit in [TimeUnit::Seconds, TimeUnit::EpochSeconds, TimeUnit::HttpDate] {
+            for text in ["", "soon", "-1", "NaN", "inf"] {
+                assert_eq!(until(text, unit, sent), None, "{text}");
+            }
+        }
     }
 
     proptest! {

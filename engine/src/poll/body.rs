@@ -19,6 +19,16 @@ const MAX_UNPACKED: u64 = 64 << 30;
 /// The longest response that is read whole because its record path cannot be streamed.
 const MAX_BUFFERED: usize = 64 << 20;
 
+/// A body that was read.
+pub struct Read {
+    /// The response without its records; null for CSV.
+    pub envelope: Value,
+    /// How many records there were.
+    pub records: u64,
+    /// Why there were none where they should be.
+    pub misses: Option<Error>,
+}
+
 /// A body on its way through decoding.
 pub struct Body {
     inflate: Inflate,
@@ -86,19 +96,20 @@ impl Body {
         })
     }
 
-    /// Ends the body. Returns the response without its records (null for CSV), and how many
-    /// records there were.
-    pub fn finish(
-        self,
-        mut on_record: impl FnMut(Record<'_>) -> Result<()>,
-    ) -> Result<(Value, u64)> {
+    /// Ends the body.
+    pub fn finish(self, mut on_record: impl FnMut(Record<'_>) -> Result<()>) -> Result<Read> {
+        let read = |envelope, records| Ok(Read { envelope, records, misses: None });
         self.inflate.finish()?;
         match self.decoder {
             Decoder::Json(json) => {
                 let envelope = json.finish()?;
                 match envelope.found {
-                    Found::Array | Found::Null => Ok((envelope.value, envelope.records)),
-                    Found::NotAnArray | Found::Missing => Err(no_records(envelope.found)),
+                    Found::Array | Found::Null => read(envelope.value, envelope.records),
+                    // What stands there may say why.
+                    found @ (Found::NotAnArray | Found::Missing) => {
+                        let misses = Some(no_records(found));
+                        Ok(Read { envelope: envelope.value, records: envelope.records, misses })
+                    }
                 }
             }
             Decoder::Whole(buffered, path) => {
@@ -108,7 +119,7 @@ impl Body {
                 for record in found {
                     on_record(Record::Json(record.to_string().as_bytes()))?;
                 }
-                Ok((document, count))
+                read(document, count)
             }
             Decoder::Csv(csv) => {
                 let mut count = self.records;
@@ -116,7 +127,7 @@ impl Body {
                     count += 1;
                     on_record(Record::Row(row))
                 })?;
-                Ok((Value::Null, count))
+                read(Value::Null, count)
             }
         }
     }

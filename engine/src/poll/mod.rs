@@ -5,8 +5,10 @@
 
 pub mod body;
 pub mod build;
+pub mod exchange;
 pub(crate) mod item;
 mod outbox;
+mod page;
 pub mod pages;
 pub mod progress;
 pub mod session;

@@ -23,6 +23,9 @@ const MAX_EMPTY_PAGES: u32 = 1000;
 /// that cannot give any.
 const MAX_SKIPPED_PAGES: u32 = 10;
 
+/// Pages that must be read at a smaller size before a larger one is asked for.
+const CALM_PAGES: u32 = 8;
+
 /// Where the paging of one window stands.
 #[derive(Debug)]
 pub struct Pager<'p> {
@@ -44,6 +47,8 @@ pub struct Pager<'p> {
     total: Option<u64>,
     /// Whether an answer had the member that says whether there is another page.
     flagged: bool,
+    /// How many pages were read since they were made smaller.
+    calm: u32,
     /// Whether pages were left out, so that no total adds up.
     has_gaps: bool,
 }
@@ -91,6 +96,7 @@ impl<'p> Pager<'p> {
             promised: None,
             total: None,
             flagged: false,
+            calm: 0,
             has_gaps: false,
         }
     }
@@ -155,6 +161,7 @@ impl<'p> Pager<'p> {
         if more && self.empty_pages >= MAX_EMPTY_PAGES {
             return Err(looping(format!("{MAX_EMPTY_PAGES} pages in a row had no record")));
         }
+        self.grow();
         Ok(more)
     }
 
@@ -374,16 +381,21 @@ impl<'p> Pager<'p> {
         let Some(size) = self.scope.size else { return false };
         // A page by number must start where one of the smaller pages does.
         let whole = size % 2 == 0 || !matches!(self.pages, Some(Pages::Number(_)));
+        self.calm = 0;
         size > 1 && whole && self.resize(size / 2)
     }
 
-    /// Asks for more records a page again, after pages were shrunk.
-    pub fn grow(&mut self) {
+    /// Asks for more records a page again, some time after pages were shrunk.
+    fn grow(&mut self) {
         let declared = self.pages.and_then(Pages::size).map(|size| size.value);
-        if let (Some(size), Some(declared)) = (self.scope.size, declared)
-            && size < declared
-        {
-            self.resize(size.saturating_mul(2).min(declared));
+        let (Some(size), Some(declared)) = (self.scope.size, declared) else { return };
+        if size >= declared {
+            return;
+        }
+        self.calm += 1;
+        // Where a page by number does not start where one of the larger does, the next one may.
+        if self.calm >= CALM_PAGES && self.resize(size.saturating_mul(2).min(declared)) {
+            self.calm = 0;
         }
     }
 

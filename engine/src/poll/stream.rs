@@ -1,7 +1,6 @@
 //! One poll of one stream: windows, pages, records, events, commits.
 
 use std::collections::BTreeMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,11 +14,9 @@ use crate::error::{Code, Error, Result};
 use crate::http::retry::{Decision, Outcome, random};
 use crate::map::Record;
 use crate::plan::{Listing, StepPlan, StreamPlan};
-use crate::poll::body::Body;
-use crate::poll::build::Target;
-use crate::poll::item::{Items, Last, item_key, item_time};
-use crate::poll::outbox::{Forget, Outbox, raw};
-use crate::poll::pages::{PageRead, Pager};
+use crate::poll::item::{Items, item_key, item_time};
+use crate::poll::outbox::{Forget, Outbox};
+use crate::poll::pages::Pager;
 use crate::poll::progress::{Progress, StreamReport};
 use crate::poll::session::{Refused, Session};
 use crate::poll::window::{Range, Settings, earlier};
@@ -27,8 +24,6 @@ use crate::render::{Scope, render_all};
 use crate::sink::Delivery;
 use crate::state::{Cursor, RunOutcome, RunReport};
 
-/// Bytes of a response that are decoded between two looks at what is in hand.
-const CHUNK_BYTES: usize = 16 << 10;
 /// How far a clock may be set back between two polls, as it happens where one is corrected.
 const CLOCK_STEP: Duration = Duration::from_secs(3600);
 
@@ -43,19 +38,19 @@ pub struct Limits {
 
 /// One poll of one stream.
 pub struct Poll<'p> {
-    session: &'p Session,
-    plan: &'p Arc<StreamPlan>,
-    outbox: Outbox<'p>,
+    pub(super) session: &'p Session,
+    pub(super) plan: &'p Arc<StreamPlan>,
+    pub(super) outbox: Outbox<'p>,
     cursor: Cursor,
     settings: Option<Settings>,
-    facts: Arc<BTreeMap<String, Literal>>,
+    pub(super) facts: Arc<BTreeMap<String, Literal>>,
     started: Timestamp,
     /// The newest record time of the window in hand, as long as times only grew.
     newest: Option<Timestamp>,
     in_order: bool,
     /// The app promised an order and broke it: the watermark may be ahead of records to come.
     promise_broken: bool,
-    report: StreamReport,
+    pub(super) report: StreamReport,
 }
 
 impl<'p> Poll<'p> {
@@ -284,8 +279,15 @@ impl<'p> Poll<'p> {
         item: Option<(&str, &Value)>,
     ) -> Result<(), Refused> {
         let mut pager = Pager::new(step.pages.as_ref(), step.promise.as_ref());
-        while self.page(step, &mut pager, piece, item, None).await? {}
-        Ok(())
+        let outcome = loop {
+            match self.page(step, &mut pager, piece, item, None).await {
+                Ok(true) => {}
+                Ok(false) => break Ok(()),
+                Err(refused) => break Err(refused),
+            }
+        };
+        self.release(&pager, piece, item).await?;
+        outcome
     }
 
     /// Lists items, and reads the records of each that was not read before.
@@ -297,96 +299,35 @@ impl<'p> Poll<'p> {
     ) -> Result<(), Refused> {
         let step = &listing.step;
         let mut pager = Pager::new(step.pages.as_ref(), step.promise.as_ref());
-        loop {
-            let mut items = Items::default();
-            let more = self.page(step, &mut pager, piece, None, Some(&mut items)).await?;
-            for item in &items.list {
-                self.item(plan, listing, item, piece).await?;
+        let outcome = loop {
+            match self.listed(plan, listing, &mut pager, piece).await {
+                Ok(true) => {}
+                Ok(false) => break Ok(()),
+                Err(refused) => break Err(refused),
             }
-            if !more {
-                return Ok(());
-            }
-        }
+        };
+        self.release(&pager, piece, None).await?;
+        outcome
     }
 
-    /// Reads one page. Its records go to `items` if they are given, otherwise into the batch.
-    /// Returns whether there is another page.
-    async fn page(
+    /// Lists one page of items and reads their records. Returns whether there is another page.
+    async fn listed(
         &mut self,
-        step: &StepPlan,
+        plan: &Arc<StreamPlan>,
+        listing: &Listing,
         pager: &mut Pager<'_>,
         piece: Option<Range>,
-        item: Option<(&str, &Value)>,
-        mut items: Option<&mut Items>,
     ) -> Result<bool, Refused> {
-        let next = pager.next_url.take();
-        let target = match &next {
-            Some(url) => Target::Link(url, &step.request),
-            None => Target::Declared(pager.request().unwrap_or(&step.request)),
-        };
-        let facts = Arc::clone(&self.facts);
-        let scope = Scope { page: Some(&pager.scope), item, ..self.scope(piece, &facts) };
-        self.report.requests += 1;
-        let (session, plan) = (self.session, self.plan);
-        let mut response = self.meanwhile(session.fetch(&plan.name, &target, &scope)).await??;
-        let place = response.place().to_owned();
-        let failed = |error: Error| Refused::Failed(error.in_request(&*place));
-        let mut body = Body::new(&response, &step.decode, step.records.as_ref()).map_err(failed)?;
-        let mut hasher = pager.compares_pages().then(DefaultHasher::new);
-        let mut last = Last::new(pager.wants_last());
-        self.outbox.start_response(self.session.clock.now());
-        while let Some(chunk) = self.meanwhile(response.chunk()).await?? {
-            // A little at a time: a compressed chunk may unpack to a thousand times its size.
-            for part in chunk.chunks(CHUNK_BYTES) {
-                let items = items.as_deref_mut();
-                body.feed(part, self.taking(items, &mut hasher, &mut last)).map_err(failed)?;
-                self.commit_if_due()?;
-            }
+        let mut items = Items::default();
+        let more = self.page(&listing.step, pager, piece, None, Some(&mut items)).await?;
+        for item in &items.list {
+            self.item(plan, listing, item, piece).await?;
         }
-        let (envelope, records) =
-            body.finish(self.taking(items, &mut hasher, &mut last)).map_err(failed)?;
-        let last = last.document().map_err(failed)?;
-        if item.is_some() || self.plan.listing.is_none() {
-            self.report.records += records;
-            self.tell(&Progress::Records(records));
-        }
-        let page = PageRead {
-            url: &response.url,
-            headers: &response.headers,
-            envelope: &envelope,
-            records,
-            fingerprint: hasher.map_or(0, |hasher| hasher.finish()),
-            last: last.as_ref(),
-        };
-        let more = pager.advance(&page).map_err(failed)?;
-        self.commit_if_due()?;
         Ok(more)
     }
 
-    /// What to do with each record of a page, which is hashed where pages are compared, and kept
-    /// where the next page starts behind it.
-    fn taking<'r>(
-        &'r mut self,
-        mut items: Option<&'r mut Items>,
-        hasher: &'r mut Option<DefaultHasher>,
-        last: &'r mut Last,
-    ) -> impl FnMut(Record<'_>) -> Result<()> + 'r {
-        move |record| {
-            if let Some(hasher) = hasher {
-                raw(&record).hash(hasher);
-            }
-            last.take(&record)?;
-            if let Some(items) = &mut items {
-                items.push(&record)?;
-            } else {
-                self.record(record);
-            }
-            Ok(())
-        }
-    }
-
     /// Takes one record. What cannot be mapped is set aside, never lost.
-    fn record(&mut self, record: Record<'_>) {
+    pub(super) fn record(&mut self, record: Record<'_>) {
         match self.outbox.take(record) {
             Ok(time) => {
                 if self.plan.listing.is_none() {
@@ -458,7 +399,7 @@ impl<'p> Poll<'p> {
     }
 
     /// Waits for something, and commits what is in hand if that takes long.
-    async fn meanwhile<T>(&mut self, work: impl Future<Output = T>) -> Result<T> {
+    pub(super) async fn meanwhile<T>(&mut self, work: impl Future<Output = T>) -> Result<T> {
         let mut work = std::pin::pin!(work);
         while let Some(due) = self.outbox.due_in() {
             match self.session.clock.timeout(due, &mut work).await {
@@ -469,7 +410,7 @@ impl<'p> Poll<'p> {
         Ok(work.await)
     }
 
-    fn commit_if_due(&mut self) -> Result<()> {
+    pub(super) fn commit_if_due(&mut self) -> Result<()> {
         if self.outbox.is_due() { self.commit(None, false) } else { Ok(()) }
     }
 
@@ -524,7 +465,11 @@ impl<'p> Poll<'p> {
         Forget { keys_before, finished_before: horizon }
     }
 
-    fn scope<'a>(&self, piece: Option<Range>, facts: &'a BTreeMap<String, Literal>) -> Scope<'a>
+    pub(super) fn scope<'a>(
+        &self,
+        piece: Option<Range>,
+        facts: &'a BTreeMap<String, Literal>,
+    ) -> Scope<'a>
     where
         'p: 'a,
     {
@@ -532,11 +477,11 @@ impl<'p> Poll<'p> {
         Scope { facts: Some(facts), window, now: Some(self.started), ..self.session.scope() }
     }
 
-    fn tell(&self, progress: &Progress) {
+    pub(super) fn tell(&self, progress: &Progress) {
         self.session.tell(&self.plan.name, progress);
     }
 
-    fn warn(&self, warning: String) {
+    pub(super) fn warn(&self, warning: String) {
         self.tell(&Progress::Warning(warning));
     }
 }

@@ -1,36 +1,129 @@
-//! What an unsuccessful answer means: what the manifest says, or what HTTP says.
+//! What an answer means that is no success: what the manifest says, or what HTTP says.
 
-use longshore_schema::http::{ErrorRule, Reaction};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use longshore_schema::http::{ErrorRule, Reaction, Wait};
+use longshore_schema::stream::Request;
 use reqwest::header::HeaderMap;
 use serde_json::Value;
 
 use crate::error::{Code, Error, printable};
 use crate::http::Response;
+use crate::http::header::RETRY_AFTER;
+use crate::http::retry::{Outcome, http_date, retry_after, until};
 use crate::plan::Plan;
-use crate::poll::body::whole;
 
 /// The longest error body that is read for its meaning.
-const MAX_ERROR_BODY: u64 = 64 << 10;
+pub(super) const MAX_ERROR_BODY: u64 = 64 << 10;
 
 /// What an answer means, and what to do about it.
 pub(super) struct Verdict {
     pub(super) error: Error,
     pub(super) reaction: Reaction,
+    /// How long the app, or the manifest, wants us to wait.
+    pub(super) wait: Option<Duration>,
+    /// What it is as far as retrying is concerned, unless the reaction says more.
+    pub(super) outcome: Outcome,
+    /// Whether a rule of the manifest says so.
+    pub(super) is_ruled: bool,
+}
+
+/// An answer without its body.
+#[derive(Clone, Copy)]
+pub(super) struct Head<'r> {
+    status: u16,
+    headers: &'r HeaderMap,
+}
+
+impl<'r> Head<'r> {
+    pub(super) fn of(response: &'r Response) -> Self {
+        Self { status: response.status.as_u16(), headers: &response.headers }
+    }
+
+    /// How long the app wants us to wait (RFC 9110, section 10.2.3).
+    fn retry_after(self, now: Timestamp) -> Option<Duration> {
+        retry_after(self.headers.get(RETRY_AFTER)?.to_str().ok()?, now)
+    }
 }
 
 /// What an unsuccessful answer means: the first of the manifest's rules that fits, or what HTTP
 /// says.
-pub(super) async fn judge(plan: &Plan, response: &mut Response) -> Verdict {
-    let status = response.status.as_u16();
-    // The status says enough if the body cannot be read.
-    let body = whole(response, MAX_ERROR_BODY).await.unwrap_or_default();
-    let document: Option<Value> = serde_json::from_slice(&body).ok();
-    for rule in &plan.rules {
-        if fits(rule, status, &response.headers, document.as_ref()) {
-            return ruled(rule, status);
+pub(super) fn judge(
+    plan: &Plan,
+    head: Head<'_>,
+    document: Option<&Value>,
+    now: Timestamp,
+) -> Verdict {
+    let mut verdict = match plan.rules.iter().find(|rule| fits(rule, head, document)) {
+        Some(rule) => ruled(rule, Some(head), document, now),
+        None => by_status(plan, head.status, document),
+    };
+    // Whatever is done about it, the app is not asked before.
+    verdict.wait = verdict.wait.max(head.retry_after(now));
+    verdict
+}
+
+/// What a successful answer means if it is no success: the first of the manifest's rules that speaks
+/// of successful answers and fits, or what GraphQL says.
+pub(super) fn about_success(
+    plan: &Plan,
+    request: &Request,
+    head: Head<'_>,
+    document: &Value,
+    now: Timestamp,
+) -> Option<Verdict> {
+    // A rule about headers alone is about errors: what is left of a quota is in every answer.
+    let speaks = |rule: &&ErrorRule| rule.when.status.is_some() || !rule.when.body.is_empty();
+    let rule = plan.rules.iter().filter(speaks).find(|rule| fits(rule, head, Some(document)));
+    if let Some(rule) = rule {
+        if rule.then.value == Reaction::Ignore {
+            return None;
         }
+        let mut verdict = ruled(rule, Some(head), Some(document), now);
+        verdict.wait = verdict.wait.max(head.retry_after(now));
+        return Some(verdict);
     }
-    by_status(plan, status, document.as_ref())
+    // A GraphQL answer with errors may hold data all the same, but never all of it (GraphQL, October
+    // 2021, section 7.1).
+    let errors = request.graphql.as_ref().and(document.get("errors")?.as_array())?;
+    let first = errors.first()?;
+    let word = first.get("extensions").and_then(|more| error_word(more, 0));
+    let cause = word.map_or("the answer lists errors".to_owned(), |word| {
+        format!("the answer lists errors, the first of them {word}")
+    });
+    Some(Verdict {
+        error: Error::new(Code::AppRequestRefused, format!("{} refuses this query", plan.app))
+            .cause(cause)
+            .fix("check the query in the manifest against the app's documentation; an error that passes needs a rule in `errors`"),
+        reaction: Reaction::Stop,
+        wait: None,
+        outcome: Outcome::Permanent,
+        is_ruled: false,
+    })
+}
+
+/// What it means that there was no answer: a rule for that, or the failure itself.
+pub(super) fn silent(plan: &Plan, error: Error) -> Verdict {
+    let late = error.code == Code::AppTimeout;
+    let awaited = |rule: &&ErrorRule| {
+        rule.when.timeout.as_ref().is_some_and(|timeout| timeout.value)
+            && rule.when.status.is_none()
+            && rule.when.headers.is_empty()
+            && rule.when.body.is_empty()
+    };
+    if let Some(rule) = plan.rules.iter().filter(|_| late).find(awaited) {
+        let mut verdict = ruled(rule, None, None, Timestamp::UNIX_EPOCH);
+        if let Some(cause) = &error.cause {
+            verdict.error = verdict.error.cause(cause.clone());
+        }
+        if let Some(place) = &error.place.request {
+            verdict.error = verdict.error.in_request(place.clone());
+        }
+        return verdict;
+    }
+    let outcome = if error.is_permanent() { Outcome::Permanent } else { Outcome::Transient };
+    Verdict { error, reaction: Reaction::Retry, wait: None, outcome, is_ruled: false }
 }
 
 fn by_status(plan: &Plan, status: u16, document: Option<&Value>) -> Verdict {
@@ -43,6 +136,9 @@ fn by_status(plan: &Plan, status: u16, document: Option<&Value>) -> Verdict {
     let verdict = |code, what: String, fix: &str, reaction| Verdict {
         error: Error::new(code, what).cause(cause.clone()).fix(fix),
         reaction,
+        wait: None,
+        outcome: Outcome::Transient,
+        is_ruled: false,
     };
     match status {
         401 if plan.auth.has_tokens() => verdict(
@@ -87,7 +183,11 @@ fn by_status(plan: &Plan, status: u16, document: Option<&Value>) -> Verdict {
     }
 }
 
-fn fits(rule: &ErrorRule, status: u16, headers: &HeaderMap, document: Option<&Value>) -> bool {
+fn fits(rule: &ErrorRule, head: Head<'_>, document: Option<&Value>) -> bool {
+    let Head { status, headers } = head;
+    if rule.when.is_empty() || rule.when.timeout.as_ref().is_some_and(|timeout| timeout.value) {
+        return false;
+    }
     let status_fits =
         rule.when.status.as_ref().is_none_or(|any| any.0.iter().any(|one| one.matches(status)));
     let headers_fit = rule.when.headers.iter().all(|(name, pattern)| {
@@ -106,7 +206,12 @@ fn fits(rule: &ErrorRule, status: u16, headers: &HeaderMap, document: Option<&Va
     status_fits && headers_fit && body_fits
 }
 
-fn ruled(rule: &ErrorRule, status: u16) -> Verdict {
+fn ruled(
+    rule: &ErrorRule,
+    head: Option<Head<'_>>,
+    document: Option<&Value>,
+    now: Timestamp,
+) -> Verdict {
     let reaction = rule.then.value;
     let usual = match reaction {
         Reaction::Refresh => Code::AuthTokenRevoked,
@@ -122,12 +227,41 @@ fn ruled(rule: &ErrorRule, status: u16) -> Verdict {
     let words: Vec<_> =
         rule.when.body.iter().map(|(_, expected)| format!(", {expected}")).collect();
     let what = rule.message.clone().unwrap_or_else(|| "the app refuses this request".to_owned());
-    let mut error = Error::new(code, what.trim().trim_end_matches('.'))
-        .cause(format!("HTTP {status}{}", words.concat()));
+    let mut error = Error::new(code, what.trim().trim_end_matches('.')).cause(match head {
+        Some(head) => format!("HTTP {}{}", head.status, words.concat()),
+        None => "there was no answer in time".to_owned(),
+    });
     if let Some(fix) = &rule.fix {
         error = error.fix(fix.trim());
     }
-    Verdict { error, reaction }
+    let wait = rule.wait.as_ref().and_then(|wait| waiting(wait, head, document, now));
+    Verdict { error, reaction, wait, outcome: Outcome::Transient, is_ruled: true }
+}
+
+/// How long a rule says to wait, as far as the answer tells.
+fn waiting(
+    wait: &Wait,
+    head: Option<Head<'_>>,
+    document: Option<&Value>,
+    now: Timestamp,
+) -> Option<Duration> {
+    if let Some(fixed) = &wait.fixed {
+        return Some(fixed.0);
+    }
+    let unit = wait.unit.as_ref()?.value;
+    let headers = head?.headers;
+    let header = |name: &str| headers.get(name)?.to_str().ok();
+    // The app's clock set both times, where it tells its own (RFC 9110, section 6.6.1).
+    let sent = header("Date").and_then(http_date).unwrap_or(now);
+    match (&wait.header, &wait.body) {
+        (Some(name), _) => until(header(name)?, unit, sent),
+        (None, Some(path)) => match path.first(document?)? {
+            Value::String(text) => until(text, unit, sent),
+            Value::Number(number) => until(&number.to_string(), unit, sent),
+            _ => None,
+        },
+        (None, None) => None,
+    }
 }
 
 /// A member of an error document that names the error in one word. Nothing else of the document is
@@ -175,7 +309,7 @@ mod tests {
                 let name = reqwest::header::HeaderName::from_static(name);
                 (name, reqwest::header::HeaderValue::from_static(value))
             });
-            fits(rule, status, &headers.collect(), None)
+            fits(rule, Head { status, headers: &headers.collect() }, None)
         };
         assert!(fit(403, &[("x-left", "0"), ("x-sso", "required; url=x")]));
         assert!(!fit(403, &[("x-left", "10"), ("x-sso", "required")]));

@@ -15,6 +15,8 @@ fn quota(headers: QuotaHeaders, fixed_limit: Option<u64>) -> QuotaConfig {
         period: Duration::from_secs(3600),
         fixed: true,
         headers: Some(UsageHeaders::Several(headers)),
+        body: None,
+        resource: None,
         count_own: true,
         count_reported: true,
         fixed_limit,

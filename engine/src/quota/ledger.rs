@@ -123,6 +123,22 @@ pub(super) struct Closed {
     pub(super) own: u64,
 }
 
+/// What a call is going to spend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Spending {
+    /// How much: calls, points, whatever the quota is counted in; at least 1.
+    pub cost: u64,
+    /// The part of what may be spent that is left to more urgent calls, in basis points.
+    pub held_back: u32,
+}
+
+impl Default for Spending {
+    /// One call of the most urgent kind.
+    fn default() -> Self {
+        Self { cost: 1, held_back: 0 }
+    }
+}
+
 /// A call is not refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Start {
@@ -194,26 +210,35 @@ impl Ledger {
     }
 
     /// Allows one call, or tells why not and until when.
-    pub(super) fn start(&mut self, now: i64) -> Result<Start, Closed> {
+    pub(super) fn start(&mut self, now: i64, spending: Spending) -> Result<Start, Closed> {
         self.advance(now);
-        self.check(now)?;
-        let Some(prepaid) = self.prepaid.checked_sub(1) else { return Ok(Start::StoreFirst) };
+        self.check(now, spending)?;
+        let Some(prepaid) = self.prepaid.checked_sub(spending.cost) else {
+            return Ok(Start::StoreFirst);
+        };
         self.prepaid = prepaid;
-        self.in_flight += 1;
+        self.in_flight = self.in_flight.saturating_add(spending.cost);
         Ok(Start::Allowed)
     }
 
-    /// Ends a call; `reading` is what its response reported.
-    pub(super) fn end(&mut self, started: i64, now: i64, reading: Option<Reading>) {
+    /// Ends a call that was started at a cost of `held`, and cost `spent`; `reading` is what its
+    /// response reported.
+    pub(super) fn end(
+        &mut self,
+        (started, now): (i64, i64),
+        (held, spent): (u64, u64),
+        reading: Option<Reading>,
+    ) {
         self.advance(now);
-        self.in_flight = self.in_flight.saturating_sub(1);
+        self.in_flight = self.in_flight.saturating_sub(held);
         // A clock that was set back: the call did not end before it started.
         let now = now.max(started);
         match reading {
-            None => self.book(1, now),
+            None if spent == 0 => {}
+            None => self.book(spent, now),
             Some(reading) => {
-                let bucket = self.bucket(1, now);
-                bucket.reported = bucket.reported.saturating_add(1);
+                let bucket = self.bucket(spent, now);
+                bucket.reported = bucket.reported.saturating_add(spent);
                 bucket.earliest = bucket.earliest.min(started);
                 self.limit = reading.limit.or(self.limit);
                 let reset = reading.reset.filter(|_| self.rules.fixed).map(|wait| Reset {
@@ -338,7 +363,7 @@ impl Ledger {
         }
     }
 
-    fn check(&self, now: i64) -> Result<(), Closed> {
+    fn check(&self, now: i64, spending: Spending) -> Result<(), Closed> {
         let period_from_now = now.saturating_add(self.rules.period);
         let own = self.own();
         if self.in_flight > 0 && self.awaits_report() {
@@ -349,7 +374,7 @@ impl Ledger {
         let reset = self.report.and_then(|report| report.reset);
         let reset = reset.map_or(i64::MAX, |reset| reset.latest);
         let by_own = self.own_limit().filter(|_| self.rules.count_own).and_then(|limit| {
-            let excess = self.excess(own, limit)?;
+            let excess = self.excess(own, limit, spending)?;
             let leaving = self.buckets.values().map(|bucket| (bucket.ends, bucket.calls));
             let until = self.room(leaving, excess).unwrap_or(period_from_now).min(reset);
             Some(Closed { until, reason: Reason::Own, used: own, limit: Some(limit), own })
@@ -357,7 +382,7 @@ impl Ledger {
         let limit = self.reported_limit().filter(|_| self.rules.count_reported);
         let by_reported = limit.and_then(|limit| {
             let used = self.reported_use();
-            let excess = self.excess(used, limit)?;
+            let excess = self.excess(used, limit, spending)?;
             let until = if excess <= self.in_flight {
                 // The figure may contain calls in flight already; their responses will tell.
                 now.saturating_add(SOON)
@@ -381,14 +406,19 @@ impl Ledger {
         }
     }
 
-    /// By how many calls one more call after `used` would reach into the reserve, if it would.
-    fn excess(&self, used: u64, limit: u64) -> Option<u64> {
+    /// By how much one more call after `used` would reach into the reserve, if it would. A call that
+    /// costs more than may be spent at all is made when nothing else is spent.
+    fn excess(&self, used: u64, limit: u64, spending: Spending) -> Option<u64> {
         let mut spendable = self.rules.spendable(limit);
         if self.report.is_none() && self.rules.fixed_limit.is_none() {
             // The limit was reported so long ago that one call must be allowed to learn the new one.
             spendable = spendable.max(1);
         }
-        used.saturating_add(1).checked_sub(spendable).filter(|excess| *excess > 0)
+        let held_back = u128::from(spendable) * u128::from(spending.held_back) / 10_000;
+        let left = spendable.saturating_sub(u64::try_from(held_back).unwrap_or(u64::MAX));
+        let spendable = left.max(spendable.min(1));
+        let cost = spending.cost.clamp(1, spendable.max(1));
+        used.saturating_add(cost).checked_sub(spendable).filter(|excess| *excess > 0)
     }
 
     /// The usage is unknown: only one call may find it out.
@@ -434,9 +464,9 @@ impl Ledger {
         reported.saturating_add(unreported).saturating_add(self.in_flight)
     }
 
-    /// True if calls may start before the next snapshot is stored.
-    pub(super) fn is_prepaid(&self) -> bool {
-        self.prepaid > 0
+    /// True if a call of this cost may start before the next snapshot is stored.
+    pub(super) fn is_prepaid(&self, cost: u64) -> bool {
+        self.prepaid >= cost
     }
 
     /// True if the app's figure is known.
@@ -481,9 +511,9 @@ impl Ledger {
     }
 
     /// How many calls to allow per stored snapshot: a thousandth of the limit, which is what a
-    /// crash may waste, against a write for every call.
-    pub(super) fn advance_payment(&self) -> u64 {
-        (self.own_limit().max(self.reported_limit()).unwrap_or(0) / 1000).clamp(1, 64)
+    /// crash may waste, against a write for every call; at least one of `cost`.
+    pub(super) fn advance_payment(&self, cost: u64) -> u64 {
+        (self.own_limit().max(self.reported_limit()).unwrap_or(0) / 1000).clamp(1, 64).max(cost)
     }
 
     /// Notes that the snapshot taken with `prepaid` and its buckets are stored.

@@ -8,6 +8,8 @@ use super::*;
 
 const BASE: i64 = 1_780_000_000_000;
 const PERIOD: i64 = 60_000;
+/// What a usual call spends.
+const ONE: Spending = Spending { cost: 1, held_back: 0 };
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -110,13 +112,13 @@ impl World {
     }
 
     fn start(&mut self) -> Result<(), Closed> {
-        if self.ledger.start(self.now)? == Start::StoreFirst {
-            let prepaid = self.ledger.advance_payment();
+        if self.ledger.start(self.now, ONE)? == Start::StoreFirst {
+            let prepaid = self.ledger.advance_payment(1);
             let (snapshot, buckets) = self.ledger.snapshot(prepaid);
             self.ledger.stored(prepaid, &buckets);
             self.stored.0 = snapshot;
             self.stored.1.extend(buckets.into_iter().map(|bucket| (bucket.ends, bucket)));
-            assert_eq!(self.ledger.start(self.now)?, Start::Allowed);
+            assert_eq!(self.ledger.start(self.now, ONE)?, Start::Allowed);
         }
         self.calls.push(Call { started: self.now, seen: None });
         Ok(())
@@ -142,7 +144,7 @@ impl World {
         let seen = seen.filter(|_| header);
         let reading =
             seen.map(|(used, wait)| Reading { used, limit: Some(self.limit), reset: Some(wait) });
-        self.ledger.end(started, self.now, reading);
+        self.ledger.end((started, self.now), (1, 1), reading);
         match seen {
             Some((used, _)) => {
                 self.last_report = Some((used, self.now));
@@ -250,12 +252,12 @@ proptest! {
         let mut ledger = Ledger::new(rules, 0, QuotaSnapshot::default(), Vec::new());
         for (start, end, reading) in calls {
             ledger.stored(8, &[]);
-            let started = ledger.start(start);
+            let started = ledger.start(start, ONE);
             if let Err(closed) = started {
                 prop_assert!(closed.until > start || start == i64::MAX);
             } else {
                 let reading = reading.map(|(used, limit, reset)| Reading { used, limit, reset });
-                ledger.end(start, end, reading);
+                ledger.end((start, end), (1, 1), reading);
             }
         }
     }
@@ -272,8 +274,12 @@ fn ledger(limit: u64) -> Ledger {
     };
     let mut ledger = Ledger::new(rules, BASE, QuotaSnapshot::default(), Vec::new());
     ledger.stored(u64::MAX, &[]);
-    assert_eq!(ledger.start(BASE), Ok(Start::Allowed));
-    ledger.end(BASE, BASE + 10, Some(Reading { used: 1, limit: Some(limit), reset: None }));
+    assert_eq!(ledger.start(BASE, ONE), Ok(Start::Allowed));
+    ledger.end(
+        (BASE, BASE + 10),
+        (1, 1),
+        Some(Reading { used: 1, limit: Some(limit), reset: None }),
+    );
     ledger
 }
 
@@ -296,14 +302,14 @@ fn the_reserve_is_rounded_up() {
 fn a_late_response_with_an_older_figure_does_not_lower_the_estimate() {
     let mut ledger = ledger(100);
     for start in [20, 21] {
-        assert_eq!(ledger.start(BASE + start), Ok(Start::Allowed));
+        assert_eq!(ledger.start(BASE + start, ONE), Ok(Start::Allowed));
     }
-    ledger.end(BASE + 21, BASE + 30, Some(report(50)));
-    ledger.end(BASE + 20, BASE + 40, Some(report(2)));
+    ledger.end((BASE + 21, BASE + 30), (1, 1), Some(report(50)));
+    ledger.end((BASE + 20, BASE + 40), (1, 1), Some(report(2)));
     assert_eq!(ledger.reported_use(), 50);
     // A call that started after both were taken knows better.
-    assert_eq!(ledger.start(BASE + 50), Ok(Start::Allowed));
-    ledger.end(BASE + 50, BASE + 60, Some(report(7)));
+    assert_eq!(ledger.start(BASE + 50, ONE), Ok(Start::Allowed));
+    ledger.end((BASE + 50, BASE + 60), (1, 1), Some(report(7)));
     assert_eq!(ledger.reported_use(), 7);
 }
 
@@ -311,32 +317,32 @@ fn a_late_response_with_an_older_figure_does_not_lower_the_estimate() {
 fn calls_without_a_header_are_added_until_a_report_contains_them() {
     let mut ledger = ledger(100);
     for _ in 0..3 {
-        assert_eq!(ledger.start(BASE + 20), Ok(Start::Allowed));
+        assert_eq!(ledger.start(BASE + 20, ONE), Ok(Start::Allowed));
     }
-    ledger.end(BASE + 20, BASE + 30, None);
-    ledger.end(BASE + 20, BASE + 30, None);
+    ledger.end((BASE + 20, BASE + 30), (1, 1), None);
+    ledger.end((BASE + 20, BASE + 30), (1, 1), None);
     assert_eq!(ledger.reported_use(), 1 + 2 + 1);
     // This one started before the others ended: it may not contain them.
-    ledger.end(BASE + 20, BASE + 40, Some(report(5)));
+    ledger.end((BASE + 20, BASE + 40), (1, 1), Some(report(5)));
     assert_eq!(ledger.reported_use(), 5 + 2);
-    assert_eq!(ledger.start(BASE + 5000), Ok(Start::Allowed));
-    ledger.end(BASE + 5000, BASE + 5010, Some(report(6)));
+    assert_eq!(ledger.start(BASE + 5000, ONE), Ok(Start::Allowed));
+    ledger.end((BASE + 5000, BASE + 5010), (1, 1), Some(report(6)));
     assert_eq!(ledger.reported_use(), 6);
 }
 
 #[test]
 fn usage_of_others_past_the_limit_closes_until_it_can_be_learned_anew() {
     let mut ledger = ledger(100);
-    assert_eq!(ledger.start(BASE + 20), Ok(Start::Allowed));
-    ledger.end(BASE + 20, BASE + 30, Some(report(250)));
-    let closed = ledger.start(BASE + 40).unwrap_err();
+    assert_eq!(ledger.start(BASE + 20, ONE), Ok(Start::Allowed));
+    ledger.end((BASE + 20, BASE + 30), (1, 1), Some(report(250)));
+    let closed = ledger.start(BASE + 40, ONE).unwrap_err();
     // Not before our own calls are gone, which stay until their bucket is.
     let until = BASE + 1000 + PERIOD;
     let expected = Closed { until, reason: Reason::Reported, used: 250, limit: Some(100), own: 2 };
     assert_eq!(closed, expected);
-    assert!(ledger.start(until - 1).is_err());
-    assert_eq!(ledger.start(until), Ok(Start::Allowed));
-    assert_eq!(ledger.start(until).unwrap_err().reason, Reason::AwaitingFirstReport);
+    assert!(ledger.start(until - 1, ONE).is_err());
+    assert_eq!(ledger.start(until, ONE), Ok(Start::Allowed));
+    assert_eq!(ledger.start(until, ONE).unwrap_err().reason, Reason::AwaitingFirstReport);
 }
 
 #[test]
@@ -344,26 +350,26 @@ fn our_own_calls_leaving_the_period_make_room() {
     let mut ledger = ledger(100);
     for used in 2..=90 {
         let at = BASE + 10_000 + used as i64;
-        assert_eq!(ledger.start(at), Ok(Start::Allowed));
-        ledger.end(at, at, Some(report(used)));
+        assert_eq!(ledger.start(at, ONE), Ok(Start::Allowed));
+        ledger.end((at, at), (1, 1), Some(report(used)));
     }
     // A report of a call that started after all of them ended for certain.
-    let closed = ledger.start(BASE + 20_000).unwrap_err();
+    let closed = ledger.start(BASE + 20_000, ONE).unwrap_err();
     assert_eq!((closed.used, closed.reason), (90, Reason::Reported));
     // The first call left the bucket that ended a second after it, a period later.
     assert_eq!(closed.until, BASE + 1000 + PERIOD);
-    assert_eq!(ledger.start(closed.until), Ok(Start::Allowed));
+    assert_eq!(ledger.start(closed.until, ONE), Ok(Start::Allowed));
 }
 
 #[test]
 fn a_clock_that_was_wrong_closes_for_one_period_at_most() {
     let mut ledger = ledger(100);
     let year = BASE + 365 * 86_400_000;
-    assert_eq!(ledger.start(year), Ok(Start::Allowed));
-    ledger.end(year, year, Some(report(95)));
-    let closed = ledger.start(BASE + 100).unwrap_err();
+    assert_eq!(ledger.start(year, ONE), Ok(Start::Allowed));
+    ledger.end((year, year), (1, 1), Some(report(95)));
+    let closed = ledger.start(BASE + 100, ONE).unwrap_err();
     assert!(closed.until <= BASE + 100 + PERIOD + 2000, "{closed:?}");
-    assert_eq!(ledger.start(closed.until), Ok(Start::Allowed));
+    assert_eq!(ledger.start(closed.until, ONE), Ok(Start::Allowed));
 }
 
 /// A ledger of a fixed period whose first call told that it ends 30 seconds after [`BASE`].
@@ -371,39 +377,39 @@ fn fixed_ledger(used: u64) -> Ledger {
     let rules = Rules { count_own: true, fixed: true, ..ledger(100).rules };
     let mut ledger = Ledger::new(rules, BASE, QuotaSnapshot::default(), Vec::new());
     ledger.stored(u64::MAX, &[]);
-    assert_eq!(ledger.start(BASE), Ok(Start::Allowed));
-    ledger.end(BASE, BASE + 10, Some(Reading { reset: Some(30_000), ..report(used) }));
+    assert_eq!(ledger.start(BASE, ONE), Ok(Start::Allowed));
+    ledger.end((BASE, BASE + 10), (1, 1), Some(Reading { reset: Some(30_000), ..report(used) }));
     ledger
 }
 
 #[test]
 fn a_fixed_period_opens_at_its_reset() {
     let mut ledger = fixed_ledger(90);
-    let closed = ledger.start(BASE + 20).unwrap_err();
+    let closed = ledger.start(BASE + 20, ONE).unwrap_err();
     // Half a minute after the response came, and the second to which a reset is told.
     let until = BASE + 10 + 30_000 + 1000;
     let expected = Closed { until, reason: Reason::Reported, used: 90, limit: Some(100), own: 1 };
     assert_eq!(closed, expected);
-    assert!(ledger.start(until - 1).is_err());
-    assert_eq!(ledger.start(until), Ok(Start::Allowed));
+    assert!(ledger.start(until - 1, ONE).is_err());
+    assert_eq!(ledger.start(until, ONE), Ok(Start::Allowed));
     assert_eq!(ledger.own(), 1);
-    assert_eq!(ledger.start(until).unwrap_err().reason, Reason::AwaitingFirstReport);
-    ledger.end(until, until + 10, Some(Reading { reset: Some(59_990), ..report(1) }));
-    assert_eq!(ledger.start(until + 20), Ok(Start::Allowed));
+    assert_eq!(ledger.start(until, ONE).unwrap_err().reason, Reason::AwaitingFirstReport);
+    ledger.end((until, until + 10), (1, 1), Some(Reading { reset: Some(59_990), ..report(1) }));
+    assert_eq!(ledger.start(until + 20, ONE), Ok(Start::Allowed));
 }
 
 #[test]
 fn a_call_that_ended_around_the_reset_counts_for_both_periods() {
     let mut ledger = fixed_ledger(5);
     for at in [10_000, 29_900] {
-        assert_eq!(ledger.start(BASE + at), Ok(Start::Allowed));
-        ledger.end(BASE + at, BASE + at, None);
+        assert_eq!(ledger.start(BASE + at, ONE), Ok(Start::Allowed));
+        ledger.end((BASE + at, BASE + at), (1, 1), None);
     }
     assert_eq!((ledger.own(), ledger.reported_use()), (3, 7));
     // The next answer is of a new period already.
-    assert_eq!(ledger.start(BASE + 30_200), Ok(Start::Allowed));
+    assert_eq!(ledger.start(BASE + 30_200, ONE), Ok(Start::Allowed));
     let next = Reading { reset: Some(60_000), ..report(1) };
-    ledger.end(BASE + 30_200, BASE + 30_300, Some(next));
+    ledger.end((BASE + 30_200, BASE + 30_300), (1, 1), Some(next));
     // What ended long before the reset is gone, what ended right before it is not.
     assert_eq!((ledger.own(), ledger.reported_use()), (2, 1));
 }
@@ -411,10 +417,18 @@ fn a_call_that_ended_around_the_reset_counts_for_both_periods() {
 #[test]
 fn a_late_answer_about_the_period_before_changes_nothing() {
     let mut ledger = fixed_ledger(80);
-    assert_eq!(ledger.start(BASE + 29_000), Ok(Start::Allowed));
-    assert_eq!(ledger.start(BASE + 30_500), Ok(Start::Allowed));
-    ledger.end(BASE + 30_500, BASE + 30_600, Some(Reading { reset: Some(60_000), ..report(1) }));
-    ledger.end(BASE + 29_000, BASE + 31_700, Some(Reading { reset: Some(1000), ..report(89) }));
+    assert_eq!(ledger.start(BASE + 29_000, ONE), Ok(Start::Allowed));
+    assert_eq!(ledger.start(BASE + 30_500, ONE), Ok(Start::Allowed));
+    ledger.end(
+        (BASE + 30_500, BASE + 30_600),
+        (1, 1),
+        Some(Reading { reset: Some(60_000), ..report(1) }),
+    );
+    ledger.end(
+        (BASE + 29_000, BASE + 31_700),
+        (1, 1),
+        Some(Reading { reset: Some(1000), ..report(89) }),
+    );
     assert_eq!(ledger.reported_use(), 1);
 }
 
@@ -425,5 +439,5 @@ fn a_reset_survives_a_restart() {
     let text = serde_json::to_string(&snapshot).unwrap();
     let snapshot = serde_json::from_str(&text).unwrap();
     let mut again = Ledger::new(ledger.rules, BASE + 50, snapshot, buckets);
-    assert_eq!(again.start(BASE + 50).unwrap_err().until, BASE + 31_010);
+    assert_eq!(again.start(BASE + 50, ONE).unwrap_err().until, BASE + 31_010);
 }

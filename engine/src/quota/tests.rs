@@ -17,6 +17,8 @@ fn config(limit: Option<u64>) -> QuotaConfig {
             name: "Limit-Info".to_owned(),
             pattern: Regex::new(r"(?:^|;\s*)usage=(?<used>\d+)/(?<limit>\d+)").unwrap(),
         })),
+        body: None,
+        resource: None,
         count_own: true,
         count_reported: true,
         fixed_limit: limit,
@@ -161,10 +163,11 @@ async fn a_stream_waits_for_the_first_report_and_for_the_period() {
     let (_directory, store) = store();
     let clock = Clock::manual(noon());
     let quota = open(&store, &clock, config(None));
-    let first = quota.acquired(|_| ()).await.unwrap();
+    let first = quota.acquired(Spending::default(), |_| ()).await.unwrap();
     let mut reasons = Vec::new();
     let second = {
-        let mut waiting = std::pin::pin!(quota.acquired(|pause| reasons.push(pause.reason)));
+        let mut waiting =
+            std::pin::pin!(quota.acquired(Spending::default(), |pause| reasons.push(pause.reason)));
         let soon = tokio::time::timeout(Duration::from_millis(20), waiting.as_mut()).await;
         assert!(soon.is_err());
         assert_eq!(complete(first, Some("usage=89/100")), None);
@@ -175,7 +178,7 @@ async fn a_stream_waits_for_the_first_report_and_for_the_period() {
     assert_eq!(complete(second, Some("usage=90/100")), None);
     let before = clock.now();
     let mut pauses = 0;
-    let third = quota.acquired(|_| pauses += 1).await.unwrap();
+    let third = quota.acquired(Spending::default(), |_| pauses += 1).await.unwrap();
     assert!(pauses >= 1);
     let waited = clock.now().duration_since(before);
     assert!(waited >= jiff::SignedDuration::from_hours(24), "{waited}");
@@ -219,7 +222,7 @@ async fn separate_headers_close_a_quota_until_their_reset() {
     );
     drop(quota);
     let quota = open(&store, &clock, fixed);
-    let permit = quota.acquired(|_| ()).await.unwrap();
+    let permit = quota.acquired(Spending::default(), |_| ()).await.unwrap();
     assert_eq!(clock.now().to_string(), "2026-03-01T12:11:01Z");
     let warning = permit.complete(answer("99", "3600")).unwrap();
     assert_eq!(warning.code(), "QUOTA_HEADER_UNREADABLE");
