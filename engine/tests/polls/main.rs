@@ -2,8 +2,11 @@
 #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
 mod chaos;
+mod answers;
 mod connection;
+mod language;
 mod paging;
+mod pace;
 mod requests;
 mod support;
 mod watch;

@@ -26,9 +26,18 @@ pub(crate) struct Asked {
     pub(crate) host: String,
     /// The credential it came with, a key or a token.
     pub(crate) key: Option<String>,
+    /// The query as it was sent, with what is repeated in it.
+    pub(crate) raw_query: String,
+    pub(crate) content_type: Option<String>,
+    pub(crate) body: String,
 }
 
 impl Asked {
+    /// The body as JSON.
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_default()
+    }
+
     pub(crate) fn number(&self, name: &str) -> Option<u64> {
         self.query.get(name)?.parse().ok()
     }
@@ -58,7 +67,9 @@ impl App {
         let router = axum::Router::new().fallback(move |request: axum::extract::Request| {
             let (answer, log) = (answer.clone(), Arc::clone(&log));
             async move {
-                let (parts, _) = request.into_parts();
+                let (parts, body) = request.into_parts();
+                let body = axum::body::to_bytes(body, 1 << 20).await.unwrap();
+                let body = String::from_utf8(body.to_vec()).unwrap();
                 log.lock().unwrap().push(parts.uri.to_string());
                 let query = url::form_urlencoded::parse(parts.uri.query().unwrap_or("").as_bytes())
                     .into_owned()
@@ -68,7 +79,9 @@ impl App {
                     |name| parts.headers.get(name).map(|value| value.to_str().unwrap().to_owned());
                 let key = header("x-api-key").or(header("authorization"));
                 let host = header("host").unwrap_or_default();
-                answer(Asked { method, path, query, host, key })
+                let content_type = header("content-type");
+                let raw_query = parts.uri.query().unwrap_or_default().to_owned();
+                answer(Asked { method, path, query, host, key, raw_query, content_type, body })
             }
         });
         tokio::spawn(async move { axum::serve(listener, router).await });

@@ -20,8 +20,12 @@ pub(crate) fn counts(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
             found.push(Diagnostic::new(&codes::QUOTA_COUNTS, span, message).help(help));
         };
         let headers = quota.headers.as_ref();
-        let reports_limit = quota.header.is_some() || headers.is_some_and(|h| h.limit.is_some());
-        match (quota.header.is_some() || headers.is_some(), reported) {
+        let body = quota.body.as_ref();
+        let body_reports = body.is_some_and(|b| b.used.is_some() || b.remaining.is_some());
+        let reports_limit = quota.header.is_some()
+            || headers.is_some_and(|h| h.limit.is_some())
+            || body.is_some_and(|b| b.limit.is_some());
+        match (quota.header.is_some() || headers.is_some() || body_reports, reported) {
             (true, None) => report(
                 quota.counts.span,
                 format!("the quota `{name}` is reported, and what is reported is not counted"),
@@ -29,8 +33,8 @@ pub(crate) fn counts(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
             ),
             (false, Some(counted)) => report(
                 counted.span,
-                format!("the quota `{name}` counts what is reported, and no header reports it"),
-                "add `header` with the name and the pattern of the response header, or `headers` with the names of several, or write `counts: [own]`",
+                format!("the quota `{name}` counts what is reported, and no answer reports it"),
+                "add `header` with the name and the pattern of the response header, `headers` with the names of several, or `body` with the members of the response; or write `counts: [own]`",
             ),
             _ => {}
         }
@@ -49,6 +53,14 @@ pub(crate) fn counts(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
                 header,
                 format!("the quota `{name}` has `{key}` and nothing that it is a part of"),
                 "add `limit` beside it with the name of the header that reports the limit, or `limit: 5000` to the quota",
+            );
+        } else if let Some(body) = body.filter(|b| {
+            !reports_limit && quota.limit.is_none() && (b.used.is_some() || b.remaining.is_some())
+        }) {
+            report(
+                body.span,
+                format!("the body tells what is spent of the quota `{name}`, and not of how much"),
+                "add `limit` beside it with the member that holds the limit, or `limit: 5000` to the quota",
             );
         } else if own.is_some() && !reports_limit && quota.limit.is_none() {
             report(
@@ -104,16 +116,22 @@ pub(crate) fn counts(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
 /// A period that starts anew does so at a reset that is reported, and each quota is reported once.
 pub(crate) fn headers(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
     for (name, quota) in &cx.manifest.quotas {
-        if let (Some(header), Some(headers)) = (&quota.header, &quota.headers) {
+        let ways = [
+            quota.header.as_ref().map(|header| header.span),
+            quota.headers.as_ref().map(|headers| headers.span),
+            quota.body.as_ref().map(|body| body.span),
+        ];
+        let mut ways = ways.into_iter().flatten();
+        if let (Some(first), Some(second)) = (ways.next(), ways.next()) {
             found.push(
                 Diagnostic::new(
                     &codes::CONFLICTING_KEYS,
-                    headers.span,
+                    second,
                     format!("the quota `{name}` is reported in two ways"),
                 )
-                .also(header.span, "the other one")
+                .also(first, "the other one")
                 .help(
-                    "keep `header` if one header has all numbers, or `headers` if each has its own",
+                    "keep `header` if one header has all numbers, `headers` if each has its own, or `body` if they are in the response",
                 ),
             );
         }
