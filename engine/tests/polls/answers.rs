@@ -133,7 +133,8 @@ async fn waits_are_as_long_as_the_app_says() {
     }
     // What is too long to wait for is the next poll's.
     let app = failing(1, || status(420, &json!({ "retry_after": 4000 }))).await;
-    let rule = "when: { status: 420 }\n    then: wait\n    wait: { body: $.retry_after, unit: seconds }";
+    let rule =
+        "when: { status: 420 }\n    then: wait\n    wait: { body: $.retry_after, unit: seconds }";
     let error = with_rule(&app, rule).poll().await.error.unwrap();
     assert!(error.to_string().contains("2026-10-01T13:06:40Z"), "{error}");
 }

@@ -80,8 +80,8 @@ async fn a_json_body_keeps_types_and_carries_the_cursor() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn more_without_a_next_page_is_an_error() {
-    let (app, _) = paged(|_| 0, |records, _, _| json(&json!({ "records": records, "more": true })))
-        .await;
+    let (app, _) =
+        paged(|_| 0, |records, _, _| json(&json!({ "records": records, "more": true }))).await;
     let request = r#"{ get: /events, query: { after: "{{page.cursor}}" } }"#;
     let pages = "pages: { cursor: { at: $.next, more: $.more } }";
     let tenant = Tenant::new(&app, &stream(request, pages)).edit("max: 5", "max: 0");
@@ -124,15 +124,17 @@ async fn a_graphql_query_sends_variables_and_its_errors_are_errors() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn hosts_come_from_tables_and_lists_repeat_a_parameter() {
-    let (app, log) =
-        paged(|_| 0, |_, _, _| json(&json!({ "records": held(0, 25) }))).await;
+    let (app, log) = paged(|_| 0, |_, _, _| json(&json!({ "records": held(0, 25) }))).await;
     let request = r#"{ get: /events, base_url: "https://{{lookup \"hosts\" inputs.region}}/v2", query: { ids: [a, 7, "{{inputs.region}}"] } }"#;
     let tenant = Tenant::new(&app, &stream(request, ""))
         .edit(
             "inputs:\n",
             "inputs:\n  region: { type: choice, title: Region, default: eu, choices: [eu, us] }\n",
         )
-        .edit("streams:\n", "tables:\n  hosts: { eu: eu.tester.test, us: us.tester.test }\nstreams:\n");
+        .edit(
+            "streams:\n",
+            "tables:\n  hosts: { eu: eu.tester.test, us: us.tester.test }\nstreams:\n",
+        );
     tenant.completes().await;
     assert_eq!(tenant.delivered(), all());
     let asked = log.lock().unwrap()[0].clone();
@@ -206,7 +208,9 @@ async fn a_keyset_goes_on_behind_the_last_record() {
     assert_eq!(tenant.delivered(), all());
     let log = log.lock().unwrap();
     assert_eq!(log[0]["query"], "limit=10");
-    assert!(log[1]["query"].as_str().unwrap().starts_with(&format!("after_id={}&", NOON - ALL + 9)));
+    assert!(
+        log[1]["query"].as_str().unwrap().starts_with(&format!("after_id={}&", NOON - ALL + 9))
+    );
     // An app that ignores what it is sent.
     let (app, _) = paged(|_| 0, |records, _, _| json(&json!({ "records": records }))).await;
     let tenant = Tenant::new(&app, &stream(request, pages)).edit("max: 5", "max: 0");
@@ -295,12 +299,14 @@ async fn a_page_is_skipped_and_the_gap_is_told() {
     })
     .await;
     let request = r#"{ get: /events, query: { page: "{{page.number}}", size: "{{page.size}}" } }"#;
-    let rule = "errors:\n  - when: { status: 500, body: { $.error: POISONED } }\n    then: skip_page\n";
+    let rule =
+        "errors:\n  - when: { status: 500, body: { $.error: POISONED } }\n    then: skip_page\n";
     let tenant = Tenant::new(&app, &stream(request, "pages: { number: { size: 10 } }"))
         .edit("errors:\n", rule);
     let report = tenant.completes().await;
     assert_eq!(report.gaps, 1);
-    let left: Vec<_> = all().into_iter().enumerate().filter(|(at, _)| !(10..20).contains(at)).collect();
+    let left: Vec<_> =
+        all().into_iter().enumerate().filter(|(at, _)| !(10..20).contains(at)).collect();
     assert_eq!(tenant.delivered(), left.into_iter().map(|(_, id)| id).collect::<Vec<_>>());
     // An app that gives no page at all is not skipped through forever.
     let app = App::start(|_| status(500, &json!({ "error": "POISONED" }))).await;

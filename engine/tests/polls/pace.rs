@@ -22,7 +22,8 @@ async fn app(pages: u64) -> App {
     .await
 }
 
-const REQUEST: &str = r#"{ get: /events, query: { page: "{{page.number}}" }, cost: { points: 100 } }"#;
+const REQUEST: &str =
+    r#"{ get: /events, query: { page: "{{page.number}}" }, cost: { points: 100 } }"#;
 const PAGES: &str = "pages: { number: { more: $.more } }";
 
 #[tokio::test(flavor = "multi_thread")]
