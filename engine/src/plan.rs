@@ -3,6 +3,7 @@
 //! Compiling happens once. Nothing behind it reads the manifest's text, and nothing in a plan
 //! changes while it runs.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -231,6 +232,7 @@ fn stream_plan(
         templates.push(&window.backfill.value);
     }
     let facts = needed_facts(manifest, &templates);
+    let looked_up = with_tables(stream, manifest);
     Ok(StreamPlan {
         name: name.to_owned(),
         provides: stream.provides.value,
@@ -245,11 +247,21 @@ fn stream_plan(
         remember: stream.remember.as_ref().map(|remember| remember.0),
         key_has_time: stream.window.is_some() && stream.request.is_some()
             || stream.key.value.0.iter().any(|path| path.as_str() == "$"),
-        mapper: Mapper::compile(stream, &context)?,
+        mapper: Mapper::compile(&looked_up, &context)?,
         facts,
         listing,
         records,
     })
+}
+
+/// The stream with tables in the place of their names in its map.
+fn with_tables<'s>(stream: &'s Stream, manifest: &Manifest) -> Cow<'s, Stream> {
+    if manifest.tables.is_empty() {
+        return Cow::Borrowed(stream);
+    }
+    let mut stream = stream.clone();
+    stream.map.value = stream.map.value.with_tables(&manifest.tables);
+    Cow::Owned(stream)
 }
 
 /// The templates of a request.

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use crate::action::Action;
 use crate::auth::Auth;
 use crate::http::{ErrorRule, Http, Quota};
+use crate::map::Tables;
 use crate::posture::Posture;
 use crate::probe::Settings;
 use crate::requirement::{Permission, Prerequisite};
@@ -47,7 +48,7 @@ pub struct Manifest {
     /// What stands for what, by name, such as the host of each region; templates look up in them
     /// with `{{lookup "NAME" inputs.region}}`.
     #[serde(default)]
-    pub tables: Table<Name, Spanned<Table<String, Spanned<Literal>>>>,
+    pub tables: Tables,
     /// Questions about this tenant, asked once per run in this order before the streams that use
     /// the answers; templates use them as `facts.NAME`.
     #[serde(default)]

@@ -40,12 +40,52 @@ impl Map {
         one.into_iter().chain(several)
     }
 
+    /// The map with the entries of tables in the place of their names: `when` for `lookup`. Names of
+    /// no table stay.
+    #[must_use]
+    pub fn with_tables(mut self, tables: &Tables) -> Self {
+        match &mut self.classes {
+            Classes::One(case) => look_up(&mut case.attributes, tables),
+            Classes::Choice(choice) => {
+                look_up(&mut choice.shared, tables);
+                look_up(&mut choice.otherwise.value.attributes, tables);
+                for case in &mut choice.cases {
+                    look_up(&mut case.value.attributes, tables);
+                }
+            }
+        }
+        self
+    }
+
+    /// A path into a part of the record, as seen from the part; `None` for paths into the record.
+    #[must_use]
+    pub fn in_part(&self, path: &JsonPath) -> Option<JsonPath> {
+        let rest = path.as_str().strip_prefix(self.for_each.as_ref()?.as_str())?;
+        let goes_on = rest.is_empty() || rest.starts_with(['.', '[']);
+        goes_on.then(|| JsonPath::parse(&format!("${rest}")).ok()).flatten()
+    }
+
     /// The choice among several cases, if there is one.
     #[must_use]
     pub fn choice(&self) -> Option<&Choice> {
         match &self.classes {
             Classes::One(_) => None,
             Classes::Choice(choice) => Some(choice),
+        }
+    }
+}
+
+/// The tables of a manifest by name.
+pub type Tables = Table<Name, Spanned<Table<String, Spanned<Literal>>>>;
+
+fn look_up(attributes: &mut Attributes, tables: &Tables) {
+    for (_, value) in attributes {
+        let Value::Source(source) = &mut value.value else { continue };
+        look_up(&mut source.map.0, tables);
+        let table = source.lookup.as_ref().and_then(|name| tables.get(name.as_str()));
+        if let Some(table) = table {
+            source.when = Some(table.value.clone());
+            source.lookup = None;
         }
     }
 }

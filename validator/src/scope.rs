@@ -46,7 +46,15 @@ pub fn variables(root: &Node, path: &[&str]) -> Vec<Variable> {
             std::iter::once(inputs()).chain(auth()).chain([earlier]).collect()
         }
         ["streams", _, "window", ..] => vec![inputs(), facts()],
-        ["streams", _, "map", ..] => vec![Variable { root: "record".to_owned(), names: None }],
+        ["streams", name, "map", ..] => {
+            let map = root.entry("streams").and_then(|streams| {
+                streams.value.entry(name)?.value.entry("map").map(|map| &map.value)
+            });
+            let has_parts = map.is_some_and(|map| map.entry("for_each").is_some());
+            let roots = if has_parts { &["record", "item"][..] } else { &["record"] };
+            let variable = |root: &&str| Variable { root: (*root).to_owned(), names: None };
+            roots.iter().map(variable).collect()
+        }
         ["streams", name, rest @ ..] => {
             let stream = root.entry("streams").and_then(|streams| streams.value.entry(name));
             let mut found: Vec<_> = std::iter::once(inputs()).chain(auth()).collect();

@@ -12,6 +12,7 @@ use super::EventContext;
 use super::condition::Conditions;
 use super::convert::{Conversion, Enumeration, Target, literal};
 use super::datum::{Datum, write_string};
+use super::each::Each;
 use super::key::{Key, Part};
 use super::paths::{Paths, Slot};
 use super::plan::{Activity, Case, Field, Finished, Item, Leaf, Object, Origin, ToldBy, Written};
@@ -45,11 +46,9 @@ pub(super) struct Choice {
 }
 
 pub(super) fn compile(stream: &Stream, context: &EventContext) -> Result<Plan, Error> {
-    for (key, is_there) in [
-        ("for_each", stream.map.for_each.is_some()),
-        ("privacy", !stream.privacy.is_empty()),
-        ("observables", stream.observables),
-    ] {
+    for (key, is_there) in
+        [("privacy", !stream.privacy.is_empty()), ("observables", stream.observables)]
+    {
         if is_there {
             return Err(not_run(key));
         }
@@ -57,6 +56,14 @@ pub(super) fn compile(stream: &Stream, context: &EventContext) -> Result<Plan, E
     let mut paths = Paths::new(!stream.unmapped);
     for name in &stream.ignore {
         paths.ignore(name);
+    }
+    if let Some(for_each) = &stream.map.for_each {
+        paths.start_part(for_each).ok_or_else(|| {
+            fault(
+                "for_each",
+                format!("`{}` does not select the elements of an array", for_each.value),
+            )
+        })?;
     }
     let is_record = |path: &JsonPath| path.as_str() == "$";
     let part = |paths: &mut Paths, path: &JsonPath| {
@@ -72,7 +79,9 @@ pub(super) fn compile(stream: &Stream, context: &EventContext) -> Result<Plan, E
         }
     }
     let window = stream.window.as_ref().map(|window| (&window.on.value, &window.format.value));
-    let mut compiler = Compiler { context, window, paths, by: None };
+    let first = stream.map.cases().next().and_then(|case| table().class(&case.to));
+    let class = first.ok_or_else(|| fault("to", "OCSF has no such class"))?;
+    let mut compiler = Compiler { context, window, paths, by: None, class };
 
     let mut cases = Vec::new();
     let choice = match &stream.map.classes {
@@ -112,7 +121,9 @@ pub(super) fn compile(stream: &Stream, context: &EventContext) -> Result<Plan, E
         }
     };
     let window = window.map(|(on, format)| (compiler.paths.add(on), timestamp(format.clone())));
-    let key = Key::new(&context.connection, &context.stream, parts);
+    let has_parts = compiler.paths.part().is_some()
+        && !stream.key.0.iter().any(|path| compiler.paths.is_in_part(path));
+    let key = Key::new(&context.connection, &context.stream, parts, has_parts);
     Ok(Plan { paths: compiler.paths, cases, choice, key, window })
 }
 
@@ -121,6 +132,8 @@ struct Compiler<'c> {
     window: Option<(&'c JsonPath, &'c TimeFormat)>,
     paths: Paths,
     by: Option<Slot>,
+    /// The class of the case that is compiled.
+    class: &'static Class,
 }
 
 /// Validation refuses manifests with such faults, so they are the engine's own.
@@ -163,6 +176,7 @@ impl<'c> Compiler<'c> {
         let attributes: Vec<_> = inherited.chain(&case.attributes).collect();
         let has = |path: &str| attributes.iter().any(|(known, _)| known.as_str() == path);
 
+        self.class = class;
         let mut root = Object::new("", false);
         let mut unmapped = Object::new("unmapped", false);
         let mut time = None;
@@ -178,20 +192,11 @@ impl<'c> Compiler<'c> {
                 time = Some(*leaf);
                 continue;
             }
-            let mut steps: Vec<_> = resolved
-                .segments()
-                .iter()
-                .map(|segment| (segment.name, segment.index.is_some()))
-                .chain(resolved.free_form().iter().map(|key| (key.as_str(), false)))
-                .collect();
-            steps.pop();
-            let object = match steps.split_first() {
-                Some((("unmapped", _), rest)) => unmapped.at(rest),
-                _ => root.at(&steps),
-            };
-            match item {
-                Item::Constant(members) => object.constant(&members),
-                item => object.items.push(item),
+            let in_unmapped = resolved.segments().first().is_some_and(|s| s.name == "unmapped");
+            if in_unmapped {
+                place(item, &resolved, 1, &mut unmapped);
+            } else {
+                place(item, &resolved, 0, &mut root);
             }
         }
         if time.is_none()
@@ -330,6 +335,42 @@ impl<'c> Compiler<'c> {
         }
     }
 
+    /// An array of objects made of elements.
+    fn each(
+        &mut self,
+        path: &str,
+        resolved: &Resolved<'_>,
+        each: &JsonPath,
+        source: &Source,
+    ) -> Result<Item, Error> {
+        if !resolved.is_whole_array() {
+            return Err(fault(path, "`each` makes an array of objects, and this is none"));
+        }
+        let array = self.paths.add_all(each);
+        let conditions = self.conditions(source);
+        // In an element, `$` is the element.
+        let record = std::mem::replace(&mut self.paths, Paths::new(false));
+        let mut object = Object::new("", false);
+        let done: Result<(), Error> = source.map.iter().try_for_each(|(inner, value)| {
+            let whole = format!("{path}[].{}", inner.as_str());
+            let resolved =
+                self.class.resolve(&whole).map_err(|error| fault(&whole, error.to_string()))?;
+            let item = self.attribute(&whole, &resolved, value)?;
+            place(item, &resolved, path.split('.').count(), &mut object);
+            Ok(())
+        });
+        let paths = std::mem::replace(&mut self.paths, record);
+        done?;
+        let open = format!("\"{}\":[", resolved.last().name).into_bytes().into();
+        let object = object.finish();
+        Ok(Item::Each(Box::new(Each { open, array, conditions, paths, object })))
+    }
+
+    fn conditions(&mut self, source: &Source) -> Option<Conditions> {
+        (!source.condition.is_empty())
+            .then(|| Conditions::compile(&source.condition, &mut self.paths))
+    }
+
     /// What an attribute is written from.
     fn attribute(
         &mut self,
@@ -337,7 +378,13 @@ impl<'c> Compiler<'c> {
         resolved: &Resolved<'_>,
         value: &Value,
     ) -> Result<Item, Error> {
+        if let Value::Source(source) = value
+            && let Some(each) = &source.each
+        {
+            return self.each(path, resolved, each, source);
+        }
         let field = field(path, resolved)?;
+        let is_whole = field.is_whole;
         let severity = matches!(path, "severity" | "severity_id");
         let source = match value {
             Value::Literal(value) => return constant(path, &field, value),
@@ -361,7 +408,7 @@ impl<'c> Compiler<'c> {
                     conversion: self.implied(&field, Some(from), None),
                     otherwise: fallback(path, &field, None, severity)?,
                     field,
-                    origin: Origin::Slots(vec![self.paths.add(from)]),
+                    origin: Origin::Slots(vec![self.slot(from, is_whole)]),
                     conditions: None,
                     capture: None,
                     when: None,
@@ -369,12 +416,8 @@ impl<'c> Compiler<'c> {
             }
             Value::Source(source) => &**source,
         };
-        for (key, is_there) in
-            [("each", source.each.is_some()), ("lookup", source.lookup.is_some())]
-        {
-            if is_there {
-                return Err(not_run(key));
-            }
+        if source.lookup.is_some() {
+            return Err(fault(path, "`lookup` names no table under `tables`"));
         }
         let conversion = self.conversion(&field, source);
         let when = source.when.as_ref().map(|table| {
@@ -386,14 +429,20 @@ impl<'c> Compiler<'c> {
             field,
             origin: match &source.template {
                 Some(text) => Origin::Text(self.text(path, text)?),
-                None => Origin::Slots(source.from.0.iter().map(|p| self.paths.add(p)).collect()),
+                None => {
+                    Origin::Slots(source.from.0.iter().map(|p| self.slot(p, is_whole)).collect())
+                }
             },
-            conditions: (!source.condition.is_empty())
-                .then(|| Conditions::compile(&source.condition, &mut self.paths)),
+            conditions: self.conditions(source),
             capture: source.capture.as_ref().map(|capture| capture.regex().clone()),
             when,
             conversion,
         })))
+    }
+
+    /// The slot of a path; for an array as a whole, that of all that the path selects.
+    fn slot(&mut self, path: &JsonPath, is_whole: bool) -> Slot {
+        if is_whole && !path.means_one() { self.paths.add_all(path) } else { self.paths.add(path) }
     }
 
     fn text(&mut self, path: &str, text: &Template) -> Result<Text, Error> {
@@ -426,6 +475,23 @@ impl<'c> Compiler<'c> {
         let of_window =
             || self.window.filter(|(on, _)| Some(*on) == from).map(|(_, format)| format);
         format.or_else(of_window).cloned().unwrap_or_default()
+    }
+}
+
+/// Puts an item at its place below an object that stands so deep in the event.
+fn place(item: Item, resolved: &Resolved<'_>, depth: usize, object: &mut Object) {
+    let mut steps: Vec<_> = resolved
+        .segments()
+        .iter()
+        .map(|segment| (segment.name, segment.index.is_some()))
+        .chain(resolved.free_form().iter().map(|key| (key.as_str(), false)))
+        .skip(depth)
+        .collect();
+    steps.pop();
+    let object = object.at(&steps);
+    match item {
+        Item::Constant(members) => object.constant(&members),
+        item => object.items.push(item),
     }
 }
 

@@ -14,6 +14,8 @@ pub(super) struct Key {
     start: Sha256,
     pub(super) parts: Vec<Part>,
     is_numbered: bool,
+    /// Whether the parts of a record are told by their number.
+    has_parts: bool,
 }
 
 /// A part of a key.
@@ -27,19 +29,21 @@ pub(super) enum Part {
 }
 
 impl Key {
-    pub(super) fn new(connection: &str, stream: &str, parts: Vec<Part>) -> Self {
+    pub(super) fn new(connection: &str, stream: &str, parts: Vec<Part>, has_parts: bool) -> Self {
         let mut start = Sha256::new();
         update(&mut start, connection.as_bytes());
         update(&mut start, stream.as_bytes());
         let is_numbered = parts.contains(&Part::Record);
-        Self { start, parts, is_numbered }
+        Self { start, parts, is_numbered, has_parts }
     }
 
     /// The key of a record, or the slot that has no value. Records that are their own key are
-    /// counted in `seen`: the second of two that are the same has another key than the first.
+    /// counted in `seen`: the second of two that are the same has another key than the first. Parts
+    /// of one record are told by their number, unless the key reads something in them.
     pub(super) fn of(
         &self,
         record: &[u8],
+        part: Option<usize>,
         slots: &Slots<'_>,
         seen: &mut HashMap<[u8; 16], u64>,
         buffer: &mut String,
@@ -58,6 +62,9 @@ impl Key {
                     value => update(&mut hash, value.text(buffer).ok_or(slot)?.as_bytes()),
                 },
             }
+        }
+        if let Some(part) = part.filter(|_| self.has_parts) {
+            update(&mut hash, &(part as u64).to_le_bytes());
         }
         let key = truncated(hash);
         if !self.is_numbered {

@@ -29,14 +29,18 @@ mod compile;
 mod condition;
 mod convert;
 mod datum;
+mod each;
 mod failure;
 mod key;
+mod parts;
 mod paths;
+mod pick;
 mod plan;
 mod scan;
 mod template;
 
 pub use failure::Error;
+pub use parts::Events;
 
 /// What all events of a stream have in common.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -132,33 +136,41 @@ impl Mapper {
     }
 
     /// Appends the record's event to `out`: one line of JSON in UTF-8 with its line end, whatever
-    /// the record's bytes are. Appends nothing if it fails.
+    /// the record's bytes are. Of a record that becomes several events it appends all, and returns
+    /// what became of the last. Appends nothing of an event that fails.
     pub fn map(
         &self,
         record: Record<'_>,
         scratch: &mut Scratch,
         out: &mut Vec<u8>,
     ) -> Result<Mapped, Error> {
-        let start = out.len();
+        let end = |_: &mut Vec<u8>, _: Mapped| {};
+        self.map_each(record, scratch, &mut Events { out, buffer: |out| out, end })
+    }
+
+    /// Writes the record's events one by one: see [`Events`]. Returns what became of the last, or
+    /// why the first that failed did; the others are written all the same.
+    pub fn map_each<O, F: FnMut(&mut O, Mapped)>(
+        &self,
+        record: Record<'_>,
+        scratch: &mut Scratch,
+        out: &mut Events<'_, O, F>,
+    ) -> Result<Mapped, Error> {
         if scratch.learned_of != self.id {
             scratch.learned_of = self.id;
             scratch.shape.clear();
         }
-        let mapped = match record {
+        match record {
             Record::Json(bytes) => self.map_json(bytes, scratch, out),
             Record::Row(row) => self.map_row(&row, scratch, out),
-        };
-        if mapped.is_err() {
-            out.truncate(start);
         }
-        mapped
     }
 
-    fn map_json(
+    fn map_json<O, F: FnMut(&mut O, Mapped)>(
         &self,
         bytes: &[u8],
         scratch: &mut Scratch,
-        out: &mut Vec<u8>,
+        out: &mut Events<'_, O, F>,
     ) -> Result<Mapped, Error> {
         let Plan { paths, .. } = &self.plan;
         let text = utf8(bytes);
@@ -182,16 +194,16 @@ impl Mapper {
                 slots.values[slot] = Datum::parse(&selected.as_bytes()[range]);
             }
         }
-        let mapped = self.write(bytes, &text, &mut slots, scratch, out);
+        let mapped = self.write_parts(bytes, &text, &mut slots, scratch, out);
         scratch.slots = slots.recycle(0);
         mapped
     }
 
-    fn map_row(
+    fn map_row<O, F: FnMut(&mut O, Mapped)>(
         &self,
         row: &Row<'_>,
         scratch: &mut Scratch,
-        out: &mut Vec<u8>,
+        out: &mut Events<'_, O, F>,
     ) -> Result<Mapped, Error> {
         let Plan { paths, .. } = &self.plan;
         let text = if self.has_raw { utf8(row.raw()) } else { "".into() };
@@ -205,16 +217,17 @@ impl Mapper {
                 slots.values[slot] = Datum::parse(&selected.as_bytes()[range]);
             }
         }
-        let mapped = self.write(row.raw(), &text, &mut slots, scratch, out);
+        let mapped = self.write_parts(row.raw(), &text, &mut slots, scratch, out);
         scratch.slots = slots.recycle(0);
         mapped
     }
 
-    /// Writes the event of a record whose values are found. `record` is as the source sent it, and
+    /// Writes the event of a record, or of a part of it, whose values are found. `record` is as the source sent it, and
     /// `text` the same as UTF-8.
     fn write(
         &self,
         record: &[u8],
+        part: Option<usize>,
         text: &str,
         slots: &mut Slots<'_>,
         scratch: &mut Scratch,
@@ -222,9 +235,8 @@ impl Mapper {
     ) -> Result<Mapped, Error> {
         let Scratch { buffers, text: buffer, seen, received, .. } = scratch;
         let (case, activity, word) = self.choose(slots, buffer);
-        let key = self.plan.key.of(record, slots, seen, buffer).map_err(|slot| Error::Key {
-            stream: self.stream.clone(),
-            path: self.plan.paths.text(slot).to_owned(),
+        let key = self.plan.key.of(record, part, slots, seen, buffer).map_err(|slot| {
+            Error::Key { stream: self.stream.clone(), path: self.plan.paths.text(slot).to_owned() }
         })?;
         case.activities[activity].write(word, buffer, out);
         let mut run = Run { slots, buffers, uid: &key::hexadecimal(key) };

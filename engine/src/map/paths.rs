@@ -4,10 +4,12 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
+use longshore_schema::scalar::Scalar as _;
 use longshore_schema::{JsonPath, Step};
 use serde_json::Value;
 
 use super::datum::Datum;
+use super::pick::{self, Pick};
 use super::scan::{Fault, Scanner};
 use crate::decode::Row;
 
@@ -24,12 +26,28 @@ pub(super) struct Paths {
     nodes: Vec<Node>,
     /// The children of the root by name.
     members: HashMap<Box<str>, usize>,
-    /// Paths that need the parsed record.
-    general: Vec<(Slot, JsonPath)>,
+    /// Paths that need the parsed record, and whether all that they find is wanted, as an array.
+    general: Vec<(Slot, JsonPath, bool)>,
+    /// Elements that are known by a text in them.
+    picks: Vec<Pick>,
+    /// The parts of the record that become an event each, if there are such.
+    part: Option<Box<Part>>,
     /// The paths as written, by slot.
     texts: Vec<String>,
     /// Whether what no path reads is of no use.
     reads_only: bool,
+}
+
+/// The places in a part of a record.
+#[derive(Debug)]
+pub(super) struct Part {
+    /// How paths into the part start: `$.events[*]`.
+    prefix: String,
+    /// The array of the parts.
+    pub(super) array: Slot,
+    pub(super) paths: Paths,
+    /// The places that those in the part have among those of the record, in the same order.
+    pub(super) outer: Vec<Slot>,
 }
 
 #[derive(Debug, Default)]
@@ -54,6 +72,8 @@ pub(super) struct Slots<'a> {
     /// Whether the event holds the slot's whole value.
     pub(super) used: Vec<bool>,
     pub(super) members: Vec<Member<'a>>,
+    /// The members of the part that the event is of, in place of the array of the parts.
+    pub(super) part: Option<(Slot, Vec<Member<'a>>)>,
 }
 
 /// A member of the record, to find out in the end what no attribute holds.
@@ -97,12 +117,12 @@ fn recycle<A, B>(mut used: Vec<A>) -> Vec<B> {
 impl Slots<'_> {
     /// The same memory, ready for another record.
     pub(super) fn recycle<'b>(self, count: usize) -> Slots<'b> {
-        let Self { values, mut used, members } = self;
+        let Self { values, mut used, members, .. } = self;
         let mut values = recycle(values);
         values.resize(count, Datum::Missing);
         used.clear();
         used.resize(count, false);
-        Slots { values, used, members: recycle(members) }
+        Slots { values, used, members: recycle(members), part: None }
     }
 }
 
@@ -127,6 +147,9 @@ impl Paths {
         if let Some(slot) = self.texts.iter().position(|text| text == path.as_str()) {
             return slot;
         }
+        if let Some(inner) = self.in_part(path.as_str()) {
+            return self.of_part(path.as_str(), |paths| paths.add(&inner));
+        }
         let is_plain = |step: &Step| match step {
             Step::Member(_) => true,
             Step::Index(index) => *index >= 0,
@@ -135,9 +158,83 @@ impl Paths {
         if let Some(steps) = path.steps().filter(|steps| steps.iter().all(is_plain)) {
             return self.add_steps(steps, path.as_str());
         }
+        if let Some((to, member, is, on)) = pick::parts(path) {
+            let array = self.add_steps(to, &format!("{to:?}"));
+            let slot = self.new_slot(path.as_str());
+            let known = self.picks.iter().position(|pick| pick.is_by(array, member));
+            let at = known.unwrap_or_else(|| {
+                self.picks.push(Pick::new(array, member));
+                self.picks.len() - 1
+            });
+            self.picks[at].add(is, on, slot);
+            return slot;
+        }
         let slot = self.new_slot(path.as_str());
-        self.general.push((slot, path.clone()));
+        self.general.push((slot, path.clone(), false));
         slot
+    }
+
+    /// The slot of the array whose elements a path selects, or of an array of all that it selects.
+    pub(super) fn add_all(&mut self, path: &JsonPath) -> Slot {
+        if let Some(array) = array_of(path) {
+            return self.add(&array);
+        }
+        if let Some(inner) = self.in_part(path.as_str()) {
+            return self.of_part(&format!("all of {path}"), |paths| paths.add_all(&inner));
+        }
+        let slot = self.new_slot(&format!("all of {path}"));
+        self.general.push((slot, path.clone(), true));
+        slot
+    }
+
+    /// Takes the elements that this path selects as parts of the record: paths that start with it
+    /// are read in the part at hand. `None` if the path is not that of an array's elements.
+    pub(super) fn start_part(&mut self, path: &JsonPath) -> Option<()> {
+        let array = self.add(&array_of(path)?);
+        let paths = Self::new(self.reads_only);
+        let prefix = path.as_str().to_owned();
+        self.part = Some(Box::new(Part { prefix, array, paths, outer: Vec::new() }));
+        Some(())
+    }
+
+    /// The parts of the record that become an event each, if there are such.
+    pub(super) fn part(&self) -> Option<&Part> {
+        self.part.as_deref()
+    }
+
+    /// Whether a path leads into the part at hand.
+    pub(super) fn is_in_part(&self, path: &JsonPath) -> bool {
+        self.in_part(path.as_str()).is_some()
+    }
+
+    /// A path into the part at hand, as seen from there.
+    fn in_part(&self, text: &str) -> Option<JsonPath> {
+        let rest = text.strip_prefix(self.part.as_ref()?.prefix.as_str())?;
+        let goes_on = rest.is_empty() || rest.starts_with(['.', '[']);
+        goes_on.then(|| JsonPath::parse(&format!("${rest}")).ok()).flatten()
+    }
+
+    fn of_part(&mut self, text: &str, add: impl FnOnce(&mut Self) -> Slot) -> Slot {
+        let Some(part) = self.part.as_mut() else { return self.new_slot(text) };
+        let inner = add(&mut part.paths);
+        if let Some(outer) = part.outer.get(inner) {
+            return *outer;
+        }
+        // One path in the part may have taken several places there.
+        for taken in part.outer.len()..part.paths.count() {
+            let text = if taken == inner { text.to_owned() } else { format!("for {text}") };
+            self.texts.push(text);
+            part.outer.push(self.texts.len() - 1);
+        }
+        part.outer[inner]
+    }
+
+    /// The slot of nested member names of the part at hand; of the record if there are no parts.
+    pub(super) fn add_part_members(&mut self, names: &[String]) -> Slot {
+        if self.part.is_none() {
+            return self.add_members(names);
+        }
+        self.of_part(&format!("item.{}", names.join(".")), |paths| paths.add_members(names))
     }
 
     /// The slot of nested member names.
@@ -157,7 +254,7 @@ impl Paths {
         self.texts.len() - 1
     }
 
-    fn add_steps(&mut self, steps: &[Step], text: &str) -> Slot {
+    pub(super) fn add_steps(&mut self, steps: &[Step], text: &str) -> Slot {
         let mut node = 0;
         for step in steps {
             node = match step {
@@ -238,7 +335,12 @@ impl Paths {
         if let Some(slot) = root.slot {
             slots.values[slot] = value;
         }
-        scanner.end()
+        scanner.end()?;
+        if !self.picks.is_empty() {
+            let mut buffer = String::new();
+            self.picks.iter().for_each(|pick| pick.read(slots, &mut buffer));
+        }
+        Ok(())
     }
 
     /// Which child of the root a member of the record is.
@@ -406,8 +508,15 @@ impl Paths {
     pub(super) fn select(&self, document: &Value) -> (String, Vec<(Slot, Range<usize>)>) {
         let mut text = String::new();
         let mut found = Vec::new();
-        for (slot, path) in &self.general {
-            if let Some(value) = path.select(document).into_iter().find(|value| !value.is_null()) {
+        for (slot, path, all) in &self.general {
+            if *all {
+                let start = text.len();
+                let found_all: Vec<_> = path.select(document);
+                text.push_str(&serde_json::to_string(&found_all).unwrap_or_default());
+                found.push((*slot, start..text.len()));
+            } else if let Some(value) =
+                path.select(document).into_iter().find(|value| !value.is_null())
+            {
                 let start = text.len();
                 text.push_str(&value.to_string());
                 found.push((*slot, start..text.len()));
@@ -415,6 +524,11 @@ impl Paths {
         }
         (text, found)
     }
+}
+
+/// The array whose elements a path selects: `$.items` for `$.items[*]`.
+fn array_of(path: &JsonPath) -> Option<JsonPath> {
+    JsonPath::parse(path.as_str().strip_suffix("[*]")?).ok()
 }
 
 fn nested_child(node: &Node, name: &[u8], escaped: bool) -> Option<usize> {

@@ -7,7 +7,8 @@ use regex::Regex;
 use super::condition::Conditions;
 use super::convert::{Conversion, Target};
 use super::datum::{Datum, write_string};
-use super::paths::{Member, Name, Slot, Slots};
+use super::each::Each;
+use super::paths::{Member, Name, Shape, Slot, Slots};
 use super::scan::Scanner;
 use super::template::Text;
 
@@ -16,11 +17,13 @@ use super::template::Text;
 pub(super) struct Buffers {
     written: String,
     matched: String,
-    compared: String,
+    pub(super) compared: String,
     converted: String,
     checked: String,
     shown: Vec<Slot>,
     open: Vec<usize>,
+    /// Memory for the shapes of elements.
+    pub(super) shapes: Vec<Shape>,
 }
 
 /// What one event is written from.
@@ -224,6 +227,8 @@ pub(super) enum Item {
     Constant(Vec<u8>),
     Leaf(Box<Leaf>),
     Object(Object),
+    /// An array of objects made of elements.
+    Each(Box<Each>),
     /// `metadata.uid`.
     Uid,
 }
@@ -269,7 +274,7 @@ impl Object {
         self.items.iter().all(|item| match item {
             Item::Constant(_) => true,
             Item::Object(object) => object.is_constant(),
-            Item::Leaf(_) | Item::Uid => false,
+            Item::Leaf(_) | Item::Each(_) | Item::Uid => false,
         })
     }
 
@@ -292,7 +297,7 @@ impl Object {
                     finished.constant(&members);
                 }
                 Item::Object(object) => finished.items.push(Item::Object(object.finish())),
-                Item::Leaf(_) | Item::Uid => finished.items.push(item),
+                Item::Leaf(_) | Item::Each(_) | Item::Uid => finished.items.push(item),
             }
         }
         finished
@@ -317,6 +322,7 @@ impl Object {
             match item {
                 Item::Constant(members) => out.extend_from_slice(members),
                 Item::Leaf(leaf) => has_value |= leaf.write(run, out),
+                Item::Each(each) => has_value |= each.write(run, out),
                 Item::Object(object) => {
                     let start = out.len();
                     object.open(out);
@@ -425,18 +431,39 @@ impl Case {
 /// Appends the members of the record that no attribute holds as a whole. Of an object of which
 /// attributes hold some members, the others stay.
 fn write_unmapped(run: &mut Run<'_, '_>, out: &mut Vec<u8>) {
-    let used = |slot: Option<Slot>| slot.is_some_and(|slot| run.slots.used[slot]);
-    let open = &mut run.buffers.open;
-    open.clear();
+    write_members(run.slots, &run.slots.members, &mut run.buffers.open, out);
+}
+
+fn write_members(
+    slots: &Slots<'_>,
+    members: &[Member<'_>],
+    open: &mut Vec<usize>,
+    out: &mut Vec<u8>,
+) {
+    let used = |slot: Option<Slot>| slot.is_some_and(|slot| slots.used[slot]);
+    let bottom = open.len();
     let mut skipped = 0_usize;
-    for member in &run.slots.members {
+    for member in members {
         match *member {
             Member::Enter { slot, .. } if skipped > 0 || used(slot) => skipped += 1,
             Member::Leave if skipped > 0 => skipped -= 1,
             Member::Value { slot, .. } if skipped > 0 || used(slot) => {}
-            Member::Value { name, value, .. } => {
+            Member::Value { name, value, slot } => {
+                // Of the parts of the record only the one that the event is of.
+                let part = slots.part.as_ref().filter(|(array, _)| Some(*array) == slot);
+                let start = out.len();
                 write_name(name, out);
-                value.write(out);
+                if let Some((_, members)) = part {
+                    out.push(b'{');
+                    write_members(slots, members, open, out);
+                    if out.pop() == Some(b'{') {
+                        out.truncate(start);
+                        continue;
+                    }
+                    out.push(b'}');
+                } else {
+                    value.write(out);
+                }
                 out.push(b',');
             }
             Member::Enter { name, .. } => {
@@ -456,6 +483,7 @@ fn write_unmapped(run: &mut Run<'_, '_>, out: &mut Vec<u8>) {
             }
         }
     }
+    open.truncate(bottom);
 }
 
 fn write_name(name: Name<'_>, out: &mut Vec<u8>) {

@@ -75,6 +75,9 @@ impl Value {
                 [scope, names @ ..] if scope == "record" && !names.is_empty() => {
                     Self::Slot(paths.add_members(names))
                 }
+                [scope, names @ ..] if scope == "item" && !names.is_empty() => {
+                    Self::Slot(paths.add_part_members(names))
+                }
                 _ => return Err(format!("{{{{{reference}}}}}")),
             },
             Expression::Call { helper: Helper::Ago, .. } => return Err("ago".to_owned()),

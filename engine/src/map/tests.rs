@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 use super::*;
 use crate::decode::{self, CsvLimits, CsvRows};
 
+mod constructs;
+
 fn context() -> EventContext {
     EventContext {
         connection: "acme".to_owned(),

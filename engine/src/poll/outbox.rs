@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use crate::clock::Clock;
 use crate::error::Result;
-use crate::map::{Mapped, Record, Scratch};
+use crate::map::{Events, Mapped, Record, Scratch};
 use crate::plan::StreamPlan;
 use crate::poll::window::Range;
 use crate::sink::{Batch, Commit, Committed, Dedupe, Delivery};
@@ -81,31 +81,32 @@ impl<'p> Outbox<'p> {
     /// Maps a record into the batch and returns its time. A record that cannot be mapped is set
     /// aside with the reason, which is the error.
     pub(super) fn take(&mut self, record: Record<'_>) -> Result<Option<Timestamp>, String> {
-        let mapped = self.plan.mapper.map(record, &mut self.scratch, self.batch.buffer());
-        let Mapped { key, time } = match mapped {
-            Ok(mapped) => mapped,
+        let Self { plan, asked, started, .. } = self;
+        let end = |batch: &mut Batch, Mapped { key, time }: Mapped| {
+            let time = time.and_then(|ms| Timestamp::from_millisecond(ms).ok());
+            // A key is of use as long as a window can reach back to its record. Of a record that comes
+            // though its time is not in the window (rows of a listed file, an app that does not filter)
+            // nothing is known but when it came.
+            let inside = |time: &Timestamp| {
+                asked.is_some_and(|asked| asked.start <= *time && *time <= asked.end)
+            };
+            let own = time.filter(inside).filter(|_| plan.remember.is_none());
+            let keep = own.unwrap_or(*started);
+            let key = match time {
+                Some(time) if plan.key_has_time => by_time(key, time),
+                _ => key,
+            };
+            batch.end_event(key, keep.as_millisecond(), Dedupe::Check);
+        };
+        let events = &mut Events { out: &mut self.batch, buffer: Batch::buffer, end };
+        match self.plan.mapper.map_each(record, &mut self.scratch, events) {
+            Ok(mapped) => Ok(mapped.time.and_then(|ms| Timestamp::from_millisecond(ms).ok())),
             Err(error) => {
-                self.batch.abandon_event();
                 let reason = error.to_string();
                 self.set_aside(raw(&record), &reason);
-                return Err(reason);
+                Err(reason)
             }
-        };
-        let time = time.and_then(|ms| Timestamp::from_millisecond(ms).ok());
-        // A key is of use as long as a window can reach back to its record. Of a record that comes
-        // though its time is not in the window (rows of a listed file, an app that does not filter)
-        // nothing is known but when it came.
-        let inside = |time: &Timestamp| {
-            self.asked.is_some_and(|asked| asked.start <= *time && *time <= asked.end)
-        };
-        let own = time.filter(inside).filter(|_| self.plan.remember.is_none());
-        let keep = own.unwrap_or(self.started);
-        let key = match time {
-            Some(time) if self.plan.key_has_time => by_time(key, time),
-            _ => key,
-        };
-        self.batch.end_event(key, keep.as_millisecond(), Dedupe::Check);
-        Ok(time)
+        }
     }
 
     /// Keeps an unmappable record whole, in a file of its own, once.

@@ -49,6 +49,7 @@ fn misplaced<'m>(cx: &Context<'m>, stream: &str) -> Vec<&'m Entry> {
 pub(crate) fn forms(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
     for (name, _, stream) in streams(cx.manifest) {
         let Some(map) = cx.entry(&["streams", name, "map"]) else { continue };
+        found.extend(stream.map.for_each.as_ref().and_then(sources::parts));
         let choice = stream.map.choice().is_some();
         for entry in map.value.entries() {
             let help = match (choice, entry.key.as_str()) {

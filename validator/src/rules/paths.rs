@@ -60,7 +60,8 @@ pub(crate) fn singular(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
             one(&window.on.value, window.on.span, "the time of a record");
         }
         if let Some(by) = stream.map.choice().and_then(|choice| choice.by.as_ref()) {
-            one(&by.value, by.span, "the member that decides");
+            let inner = stream.map.in_part(by);
+            one(inner.as_ref().unwrap_or(by), by.span, "the member that decides");
         }
     }
     for (_, settings) in &cx.manifest.settings {

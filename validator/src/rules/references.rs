@@ -225,7 +225,8 @@ fn roots<'m>(cx: &Context<'m>, site: &Site<'m>) -> Vec<&'m str> {
         Place::Http => roots.push("auth"),
         Place::Fact { .. } => roots.extend(["auth", "facts"]),
         Place::Backfill => roots.push("facts"),
-        Place::Map => roots = vec!["record"],
+        Place::Map { has_parts: true } => roots = vec!["record", "item"],
+        Place::Map { has_parts: false } => roots = vec!["record"],
         Place::Asked { .. } | Place::Action { .. } => {
             roots.extend(["auth", "facts"]);
             if !page_names(site).is_empty() {
@@ -399,10 +400,12 @@ fn out_of_scope(
         } else {
             "add `find` to the action: `found.NAME` is a member of the record that it finds"
         }),
-        ("action" | "found", _) if !matches!(site.place, Place::Map) => {
+        ("action" | "found", _) if !matches!(site.place, Place::Map { .. }) => {
             Some("only the requests of an action have it")
         }
-        (_, Place::Map) => Some("a template in `map` sees the record alone: write `record.NAME`"),
+        (_, Place::Map { .. }) => {
+            Some("a template in `map` sees the record alone: write `record.NAME`")
+        }
         _ => None,
     };
     if let (Some(why), true) = (why, ROOTS.contains(&root)) {

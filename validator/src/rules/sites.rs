@@ -51,8 +51,8 @@ pub(crate) enum Place<'m> {
     Stream { stream: &'m Stream, fetch: Fetch<'m>, index: usize, part: Part },
     /// `window.backfill`.
     Backfill,
-    /// An attribute of `map`.
-    Map,
+    /// An attribute of `map`. With parts, `for_each` says what they are.
+    Map { has_parts: bool },
     /// A request for settings or for the answer of a probe.
     Asked { pages: Option<&'m Pages>, part: Part },
     /// A request of an action. `found` says whether what was looked up is known there.
@@ -107,7 +107,8 @@ pub(crate) fn sites(manifest: &Manifest) -> Vec<Site<'_>> {
             add(&window.backfill.value, window.backfill.span, Place::Backfill);
         }
         for attributes in all_attributes(&stream.map) {
-            of_attributes(attributes, &mut |template, span| add(template, span, Place::Map));
+            let place = Place::Map { has_parts: stream.map.for_each.is_some() };
+            of_attributes(attributes, &mut |template, span| add(template, span, place));
         }
     }
     for (_, settings) in &manifest.settings {

@@ -1,11 +1,33 @@
 //! Values that are made: of one thing each, with the keys that go with it.
 
 use longshore_schema::map::Source;
-use longshore_schema::scalar::OcsfPath;
-use longshore_schema::{Span, Spanned};
+use longshore_schema::scalar::{OcsfPath, Scalar as _};
+use longshore_schema::{JsonPath, Span, Spanned};
 
 use crate::codes;
 use crate::diagnostic::Diagnostic;
+
+/// The parts of a record are the elements of an array.
+pub(super) fn parts(path: &Spanned<JsonPath>) -> Option<Diagnostic> {
+    let is_array = path
+        .as_str()
+        .strip_suffix("[*]")
+        .is_some_and(|array| JsonPath::parse(array).is_ok_and(|array| array.is_singular()));
+    if is_array {
+        return None;
+    }
+    let diagnostic = Diagnostic::new(
+        &codes::RECORDS_NOT_PLURAL,
+        path.span,
+        format!("`{}` does not select the elements of one array", path.value),
+    )
+    .help("write member names, and `[*]` at the end: `$.events[*]`");
+    Some(if path.is_singular() {
+        diagnostic.label(format!("did you mean `{}[*]`?", path.value))
+    } else {
+        diagnostic
+    })
+}
 
 /// A value is selected, written by a template, or an array made of elements.
 pub(super) fn check(path: &Spanned<OcsfPath>, source: &Source, found: &mut Vec<Diagnostic>) {

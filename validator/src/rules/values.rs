@@ -22,7 +22,7 @@ pub(crate) fn check(
     value: &Spanned<Value>,
     found: &mut Vec<Diagnostic>,
 ) {
-    let mut checker = Checker { path, resolved, found };
+    let mut checker = Checker { stream, path, resolved, found };
     if path.as_str() == "time" {
         checker.time(value);
     }
@@ -50,6 +50,7 @@ pub(crate) fn check(
 }
 
 struct Checker<'c> {
+    stream: &'c Stream,
     path: &'c Spanned<OcsfPath>,
     resolved: &'c Resolved<'c>,
     found: &'c mut Vec<Diagnostic>,
@@ -88,7 +89,8 @@ impl Checker<'_> {
             Value::Template(_) | Value::Literal(_) => Vec::new(),
         };
         for (path, span) in paths {
-            if !many && !path.means_one() {
+            let inner = self.stream.map.in_part(path);
+            if !many && !inner.as_ref().unwrap_or(path).means_one() {
                 self.report(
                     Diagnostic::new(
                         &codes::PATH_NOT_SINGULAR,
