@@ -158,7 +158,7 @@ impl Paths {
         if let Some(steps) = path.steps().filter(|steps| steps.iter().all(is_plain)) {
             return self.add_steps(steps, path.as_str());
         }
-        if let Some((to, member, is, on)) = pick::parts(path) {
+        if let Some(pick::Parts { to, member, is, on }) = pick::parts(path) {
             let array = self.add_steps(to, &format!("{to:?}"));
             let slot = self.new_slot(path.as_str());
             let known = self.picks.iter().position(|pick| pick.is_by(array, member));

@@ -24,8 +24,19 @@ struct Wanted {
     outer: Slot,
 }
 
-/// A path of this kind in its parts: to the array, the filter, and on from the element.
-pub(super) fn parts(path: &JsonPath) -> Option<(&[Step], &[String], &str, &[Step])> {
+/// A path of this kind in its parts.
+pub(super) struct Parts<'p> {
+    /// The steps to the array.
+    pub(super) to: &'p [Step],
+    /// The names that lead to the text in an element.
+    pub(super) member: &'p [String],
+    pub(super) is: &'p str,
+    /// The steps on from the element.
+    pub(super) on: &'p [Step],
+}
+
+/// The parts of a path of this kind; `None` for all others.
+pub(super) fn parts(path: &JsonPath) -> Option<Parts<'_>> {
     let is_plain = |step: &Step| match step {
         Step::Member(_) => true,
         Step::Index(index) => *index >= 0,
@@ -36,7 +47,7 @@ pub(super) fn parts(path: &JsonPath) -> Option<(&[Step], &[String], &str, &[Step
     let (to, rest) = steps.split_at(at);
     let [Step::Where { member, is }, on @ ..] = rest else { return None };
     let all_plain = to.iter().chain(on).all(is_plain);
-    all_plain.then_some((to, member, is, on))
+    all_plain.then_some(Parts { to, member, is, on })
 }
 
 impl Pick {

@@ -210,7 +210,7 @@ map:
     let mut out = Vec::new();
     let failed = mapper.map(Record::Json(record.as_bytes()), &mut Scratch::new(), &mut out);
     assert!(failed.is_err());
-    assert_eq!(out.iter().filter(|byte| **byte == b'\n').count(), 1);
+    assert_eq!(String::from_utf8(out).unwrap().lines().count(), 1);
 }
 
 #[test]
