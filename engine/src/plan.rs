@@ -17,10 +17,11 @@ use longshore_validator::Checked;
 pub use crate::auth::AuthPlan;
 use crate::connection::Connection;
 use crate::error::{Code, Error, Result};
-use crate::http::{Hosts, retry};
+use crate::http::{Certificates, Hosts, retry};
 use crate::map::{EventContext, Mapper};
 use crate::quota::{QuotaBody, QuotaConfig, QuotaHeader, QuotaHeaders, UsageHeaders};
-use crate::render::{Scope, Tables};
+use crate::render::{Scope, Tables, render};
+use crate::secret::Secret;
 
 /// Everything that a connection's polls need, compiled.
 #[derive(Debug)]
@@ -33,6 +34,8 @@ pub struct Plan {
     pub hosts: Hosts,
     /// How to sign in.
     pub auth: AuthPlan,
+    /// Certificates of the connection's own.
+    pub certificates: Certificates,
     /// The base URL of requests.
     pub base_url: Template,
     /// Headers of all requests.
@@ -126,6 +129,7 @@ impl Plan {
         let scope =
             Scope { inputs: Some(&connection.inputs), tables: Some(&tables), ..Scope::default() };
         let auth = AuthPlan::compile(manifest, &connection, &scope)?;
+        let certificates = certificates(manifest, &scope)?;
         let streams = manifest
             .streams
             .iter()
@@ -137,6 +141,7 @@ impl Plan {
             app: manifest.app.name.value.clone(),
             hosts,
             auth,
+            certificates,
             base_url: manifest.http.base_url.value.clone(),
             headers: manifest
                 .http
@@ -167,6 +172,17 @@ impl Plan {
             connection,
         })
     }
+}
+
+/// The certificates, those without a value left out.
+fn certificates(manifest: &Manifest, scope: &Scope<'_>) -> Result<Certificates> {
+    let Some(tls) = &manifest.http.tls else { return Ok(Certificates::default()) };
+    let value = |template: &Option<Spanned<Template>>| -> Result<Option<Secret>> {
+        let text = template.as_ref().map_or(Ok(None), |template| render(template, scope))?;
+        Ok(text.map(Secret::new))
+    };
+    let client = value(&tls.client_certificate)?.zip(value(&tls.client_key)?);
+    Ok(Certificates { client, ca: value(&tls.ca)? })
 }
 
 fn tables(manifest: &Manifest) -> Tables {

@@ -58,14 +58,19 @@ impl Runner {
         let named = |error: Error| error.in_connection(&name);
         let store = Arc::new(Store::open(&folders.state).map_err(named)?);
         let delivery = Delivery::open(Arc::clone(&store), &folders.output).map_err(named)?;
-        let transport = Transport::new().map_err(named)?.with_clock(clock.clone());
+        let transport = Transport::with_certificates(&plan.certificates).map_err(named)?;
+        let transport = transport.with_clock(clock.clone());
         let client = Client::new(&transport, plan.hosts.clone(), plan.connection.connect_to)
             .map_err(named)?;
+        let plan = Arc::new(plan);
         let authenticator = match &plan.auth {
             AuthPlan::Fixed(_) | AuthPlan::Signed(_) => None,
-            AuthPlan::Session(_) => {
-                return Err(named(Error::new(Code::InputInvalid, "sessions are not run yet")));
-            }
+            AuthPlan::Session(_) => Some(Authenticator::session(
+                Arc::clone(&plan),
+                client.clone(),
+                secrets(&folders.state).map_err(named)?,
+                clock.clone(),
+            )),
             AuthPlan::OAuth(config) => Some(Authenticator::new(
                 name.clone(),
                 config.as_ref().clone(),
@@ -79,7 +84,6 @@ impl Runner {
             .iter()
             .map(|quota| Quota::open(Arc::clone(&store), clock.clone(), &name, quota.clone()))
             .collect::<Result<_>>()?;
-        let plan = Arc::new(plan);
         let session =
             Session::new(Arc::clone(&plan), client, authenticator, quotas, clock.clone(), observer);
         Ok(Self {

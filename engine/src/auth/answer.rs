@@ -16,9 +16,9 @@ use crate::http::retry::{self, Outcome};
 use crate::secret::Secret;
 
 /// Longest wait for an answer.
-const TIMEOUT: Duration = Duration::from_secs(30);
+pub(super) const TIMEOUT: Duration = Duration::from_secs(30);
 /// Largest answer, in bytes; tokens are a few kilobytes.
-const MAX_ANSWER: u64 = 64 << 10;
+pub(super) const MAX_ANSWER: u64 = 64 << 10;
 /// Members that are secrets, and never kept as fields.
 const SECRET_MEMBERS: [&str; 3] = ["access_token", "refresh_token", "id_token"];
 /// A signed assertion is refused for its times; if the clocks differ by more than this (seconds),
@@ -64,10 +64,10 @@ impl Endpoint<'_> {
         let found = |path: &JsonPath| path.first(&document).and_then(text);
         let access = found(&paths.access_token);
         // Only where the manifest says so, an answer with a token can be a refusal.
-        if access.is_none() || paths.error.is_some() {
-            if let Some(name) = self.error_name(&document) {
-                return Err(self.refused(&document, &name, asked, secrets, None, &place));
-            }
+        if (access.is_none() || paths.error.is_some())
+            && let Some(name) = self.error_name(&document)
+        {
+            return Err(self.refused(&document, &name, asked, secrets, None, &place));
         }
         let Some(access) = access else {
             let error = invalid(&format!(

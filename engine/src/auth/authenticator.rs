@@ -13,11 +13,13 @@ use crate::auth::authorize::AuthorizationRequest;
 use crate::auth::config::{Grant, OAuthConfig};
 use crate::auth::device::DeviceAuthorization;
 use crate::auth::endpoint::{Answer, Ask, Endpoint};
+use crate::auth::session::{Login, not_before};
 use crate::auth::tokens::Tokens;
 use crate::clock::Clock;
 use crate::error::{Code, Error, Result};
 use crate::http::Client;
 use crate::http::retry::Outcome;
+use crate::plan::Plan;
 use crate::secret::SecretStore;
 
 /// A token this close to its end is renewed before it is used; or closer, for a short life.
@@ -31,7 +33,7 @@ pub struct Authenticator(Arc<Inner>);
 
 struct Inner {
     connection: String,
-    config: OAuthConfig,
+    means: Means,
     http: Client,
     store: SecretStore,
     clock: Clock,
@@ -41,6 +43,13 @@ struct Inner {
     attempts: AtomicU64,
     /// Held by whoever renews.
     work: Mutex<Work>,
+}
+
+/// How tokens are obtained.
+enum Means {
+    OAuth(Box<OAuthConfig>),
+    /// By the login call of this plan.
+    Session(Arc<Plan>),
 }
 
 #[derive(Default)]
@@ -55,6 +64,10 @@ struct Failed {
     attempt: u64,
     stale_generation: u64,
     error: Error,
+    /// How often in a row the app refused the connection's own credentials, and until when they are
+    /// not tried again.
+    refusals: u32,
+    not_before: Option<Timestamp>,
 }
 
 impl Authenticator {
@@ -68,9 +81,26 @@ impl Authenticator {
         store: SecretStore,
         clock: Clock,
     ) -> Self {
+        Self::with(connection.into(), Means::OAuth(Box::new(config)), http, store, clock)
+    }
+
+    /// The authenticator of a plan whose connection signs in by a login call. Its tokens have no
+    /// access token, only fields.
+    #[must_use]
+    pub fn session(plan: Arc<Plan>, http: Client, store: SecretStore, clock: Clock) -> Self {
+        Self::with(plan.connection.name.clone(), Means::Session(plan), http, store, clock)
+    }
+
+    fn with(
+        connection: String,
+        means: Means,
+        http: Client,
+        store: SecretStore,
+        clock: Clock,
+    ) -> Self {
         Self(Arc::new(Inner {
-            connection: connection.into(),
-            config,
+            connection,
+            means,
             http,
             store,
             clock,
@@ -114,7 +144,9 @@ impl Authenticator {
     /// # Errors
     /// [`Code::InputInvalid`] if this connection is not made by signing in.
     pub fn authorization_request(&self) -> Result<AuthorizationRequest> {
-        AuthorizationRequest::new(&self.0.config, self.0.clock.now())
+        let config = self.0.oauth();
+        config
+            .and_then(|config| AuthorizationRequest::new(config, self.0.clock.now()))
             .map_err(|error| error.in_connection(&self.0.connection))
     }
 
@@ -130,12 +162,13 @@ impl Authenticator {
         callback: &Url,
     ) -> Result<Arc<Tokens>> {
         let inner = Arc::clone(&self.0);
-        let code = request.code(&inner.config, callback, inner.clock.now());
+        let code =
+            inner.oauth().and_then(|config| request.code(config, callback, inner.clock.now()));
         let code = code.map_err(|error| error.in_connection(&inner.connection))?;
         self.detached(async move {
             let mut work = inner.work.lock().await;
             let ask = Ask::Code { code: &code, verifier: request.verifier.as_ref() };
-            let answer = inner.endpoint().obtain(ask).await?;
+            let answer = inner.endpoint()?.obtain(ask).await?;
             inner.adopt(&mut work, answer).await
         })
         .await
@@ -149,7 +182,7 @@ impl Authenticator {
     pub async fn device_authorization(&self) -> Result<DeviceAuthorization> {
         let inner = &self.0;
         let asked = async {
-            let Grant::DeviceCode { device_url, scopes } = &inner.config.grant else {
+            let Grant::DeviceCode { device_url, scopes } = &inner.oauth()?.grant else {
                 return Err(Error::new(
                     Code::InputInvalid,
                     "this app is not connected by entering a code",
@@ -157,7 +190,7 @@ impl Authenticator {
                 .fix("connect it as its grant wants it"));
             };
             let now = inner.clock.now();
-            let answer = inner.endpoint().device(device_url, scopes).await;
+            let answer = inner.endpoint()?.device(device_url, scopes).await;
             let (members, place) = answer.map_err(|trouble| trouble.error)?;
             DeviceAuthorization::read(&members, &place, now)
         };
@@ -191,12 +224,16 @@ impl Authenticator {
                 Some(tokens) => Some(tokens),
                 None => inner.load().await?.map(Arc::new),
             };
-            if let (Some(url), Some(tokens)) = (&inner.config.revoke_url, &tokens) {
+            if let (Means::Session(_), Some(tokens)) = (&inner.means, &tokens) {
+                inner.login()?.close(tokens).await?;
+            } else if let (Ok(config), Some(tokens)) = (inner.oauth(), &tokens)
+                && let Some(url) = &config.revoke_url
+            {
                 let (token, hint) = match &tokens.refresh {
                     Some(refresh) => (refresh, "refresh_token"),
                     None => (&tokens.access, "access_token"),
                 };
-                inner.endpoint().revoke(url, token, hint).await?;
+                inner.endpoint()?.revoke(url, token, hint).await?;
             }
             *work = Work::default();
             *inner.current.write().unwrap_or_else(PoisonError::into_inner) = None;
@@ -251,8 +288,26 @@ impl Inner {
         tokens
     }
 
-    fn endpoint(&self) -> Endpoint<'_> {
-        Endpoint { config: &self.config, http: &self.http, clock: &self.clock }
+    fn oauth(&self) -> Result<&OAuthConfig> {
+        match &self.means {
+            Means::OAuth(config) => Ok(config),
+            Means::Session(_) => {
+                Err(Error::new(Code::InputInvalid, "this app is not connected by signing in")
+                    .cause("the connection logs in by itself, with its inputs")
+                    .fix("see what it can read with `longshore check`"))
+            }
+        }
+    }
+
+    fn endpoint(&self) -> Result<Endpoint<'_>> {
+        Ok(Endpoint { config: self.oauth()?, http: &self.http, clock: &self.clock })
+    }
+
+    fn login(&self) -> Result<Login<'_>> {
+        match &self.means {
+            Means::Session(plan) => Ok(Login { plan, http: &self.http, clock: &self.clock }),
+            Means::OAuth(_) => Err(Error::new(Code::Internal, "a login without its declaration")),
+        }
     }
 
     fn is_fresh(&self, tokens: &Tokens) -> bool {
@@ -269,14 +324,30 @@ impl Inner {
         }
         if let Some(failed) = &work.failed
             && failed.stale_generation == stale_generation
-            && (failed.attempt > seen || failed.error.code == Code::AuthRefreshLost)
+            && (failed.attempt > seen
+                || failed.error.code == Code::AuthRefreshLost
+                || failed.not_before.is_some_and(|until| self.clock.now() < until))
         {
             return Err(failed.error.clone());
         }
         let result = self.renew_locked(&mut work, stale_generation).await;
         let attempt = self.attempts.fetch_add(1, Ordering::AcqRel) + 1;
-        let error = result.as_ref().err();
-        work.failed = error.map(|error| Failed { attempt, stale_generation, error: error.clone() });
+        let before = work.failed.take().map_or(0, |failed| failed.refusals);
+        if let Err(error) = &result {
+            let own = match &self.means {
+                Means::Session(_) => true,
+                Means::OAuth(config) => !config.grant.is_interactive(),
+            };
+            let refused =
+                own && matches!(
+                    error.code,
+                    Code::AuthClientInvalid | Code::AuthAccountLocked | Code::AuthResponseInvalid
+                ) && error.is_permanent();
+            let refusals = if refused { before.saturating_add(1) } else { 0 };
+            let not_before = refused.then(|| not_before(self.clock.now(), refusals));
+            let error = error.clone();
+            work.failed = Some(Failed { attempt, stale_generation, error, refusals, not_before });
+        }
         result
     }
 
@@ -302,14 +373,19 @@ impl Inner {
             None => self.current(),
         };
         let refresh = known.as_ref().and_then(|tokens| tokens.refresh.as_ref());
-        let interactive =
-            matches!(self.config.grant, Grant::AuthorizationCode { .. } | Grant::DeviceCode { .. });
-        let ask = match refresh {
-            Some(refresh) if interactive => Ask::Refresh(refresh),
-            None if interactive => return Err(not_connected(known.as_deref())),
-            _ => Ask::Own,
+        let answer = match &self.means {
+            Means::Session(_) => self.login()?.open().await?,
+            Means::OAuth(config) => {
+                let ask = match refresh {
+                    Some(refresh) if config.grant.is_interactive() => Ask::Refresh(refresh),
+                    None if config.grant.is_interactive() => {
+                        return Err(not_connected(known.as_deref()));
+                    }
+                    _ => Ask::Own,
+                };
+                self.endpoint()?.obtain(ask).await?
+            }
         };
-        let answer = self.endpoint().obtain(ask).await?;
         let generation = known.as_ref().map_or(0, |tokens| tokens.generation);
         let generation = generation.max(stale_generation) + 1;
         let tokens = self.tokens(answer, known.as_deref(), generation);
@@ -326,7 +402,7 @@ impl Inner {
                     .cause(format!("it had to be entered by {:.0}", request.expires_at))
                     .fix("start again, and enter the new code"));
             }
-            let trouble = match self.endpoint().once(&Ask::Device(&request.device_code)).await {
+            let trouble = match self.endpoint()?.once(&Ask::Device(&request.device_code)).await {
                 Ok(answer) => return Ok(answer),
                 Err(trouble) => trouble,
             };
@@ -358,7 +434,8 @@ impl Inner {
     fn tokens(&self, answer: Answer, previous: Option<&Tokens>, generation: u64) -> Tokens {
         let mut fields = previous.map(|tokens| tokens.fields.clone()).unwrap_or_default();
         fields.extend(answer.fields);
-        let lifetime = answer.expires_in.or(self.config.expires_default);
+        let default = self.oauth().ok().and_then(|config| config.expires_default);
+        let lifetime = answer.expires_in.or(default);
         Tokens {
             access: answer.access,
             refresh: answer.refresh.or_else(|| previous?.refresh.clone()),

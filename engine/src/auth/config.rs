@@ -133,6 +133,14 @@ pub enum Grant {
     },
 }
 
+impl Grant {
+    /// Whether a person signs in, once.
+    #[must_use]
+    pub fn is_interactive(&self) -> bool {
+        matches!(self, Self::AuthorizationCode { .. } | Self::DeviceCode { .. })
+    }
+}
+
 /// Where a token response has what.
 #[derive(Clone)]
 pub struct ResponsePaths {

@@ -40,7 +40,7 @@ impl DeviceAuthorization {
         let shown = |names: &[&str]| member(names).map(|text| printable(&text, 300));
         let missing = |name: &str| -> Error {
             let mut error = invalid(&format!("the answer contains no {name}"));
-            error.what = "the app gave no code to enter".to_owned();
+            "the app gave no code to enter".clone_into(&mut error.what);
             error.fix("check `device_url` in the manifest").in_request(place)
         };
         let lasts = members.get("expires_in").and_then(seconds).map(Duration::from_secs);

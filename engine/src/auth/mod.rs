@@ -14,6 +14,7 @@ mod config;
 mod device;
 mod endpoint;
 mod refusal;
+mod session;
 mod sign;
 mod tokens;
 

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -10,7 +11,7 @@ use crate::secret::Secret;
 
 /// The tokens of one connection. There is no `Serialize`: the only way out of memory is the
 /// encrypted [`SecretStore`](crate::secret::SecretStore).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Tokens {
     /// The access token that goes with every request.
     pub access: Secret,
@@ -19,12 +20,24 @@ pub struct Tokens {
     /// When the access token expires; `None` if the app does not say and the manifest declares no
     /// default: then only a refused request tells.
     pub expires_at: Option<Timestamp>,
-    /// Further members of the response, under the names the manifest gives them.
+    /// What else is kept of the response, under the names the manifest gives it: of a session, all
+    /// that is sent. `Debug` shows the names alone.
     pub fields: BTreeMap<String, String>,
     /// When the request for these tokens was made.
     pub obtained_at: Timestamp,
     /// Counts up with every new access token of the connection, across restarts.
     pub generation: u64,
+}
+
+impl fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tokens")
+            .field("fields", &self.fields.keys())
+            .field("expires_at", &self.expires_at)
+            .field("obtained_at", &self.obtained_at)
+            .field("generation", &self.generation)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The form in which tokens are encrypted.

@@ -15,6 +15,7 @@ use url::Position;
 
 use crate::clock::Clock;
 use crate::error::{Code, Error, Result, Retry, printable};
+use crate::http::certificates::Certificates;
 use crate::http::credential::Outgoing;
 use crate::http::failure::{self, Failure, Resolver};
 use crate::http::hosts::{Hosts, place_of};
@@ -42,7 +43,24 @@ impl Transport {
     /// # Errors
     /// [`Code::NetTls`] if the system has no usable certificates.
     pub fn new() -> Result<Self> {
-        build(base()).map(|http| Self { http, clock: Clock::system() })
+        Self::with_certificates(&Certificates::default())
+    }
+
+    /// The same with certificates of a connection's own.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new), and [`Code::InputInvalid`] if the certificates cannot be used.
+    pub fn with_certificates(certificates: &Certificates) -> Result<Self> {
+        let builder = certificates.apply(base())?;
+        let http = build(builder).map_err(|error| match certificates.client {
+            Some(_) => Error::new(Code::InputInvalid, "the client certificate cannot be used")
+                .cause("its private key does not belong to it, or is of a kind that is not known")
+                .fix(
+                    "give the certificate and the private key that it was issued for, in PEM form",
+                ),
+            None => error,
+        })?;
+        Ok(Self { http, clock: Clock::system() })
     }
 
     /// The same, with another clock to tell how long the app takes.

@@ -5,6 +5,7 @@
 //! it. Whether a failed request is tried again is decided elsewhere, with the [`retry`] policy:
 //! the answer depends on quotas and on the manifest.
 
+mod certificates;
 mod client;
 mod credential;
 mod failure;
@@ -17,6 +18,7 @@ pub mod retry;
 #[cfg(test)]
 pub(crate) mod tests;
 
+pub use certificates::Certificates;
 pub use client::{Client, Transport};
 pub use credential::Credential;
 pub(crate) use credential::Outgoing;

@@ -37,9 +37,9 @@ impl<'t> Target<'t> {
 
 /// A request that cannot be made, and what is to be done about that.
 #[derive(Debug)]
-pub(super) struct Unmade {
-    pub(super) error: Error,
-    pub(super) reaction: Reaction,
+pub(crate) struct Unmade {
+    pub(crate) error: Error,
+    pub(crate) reaction: Reaction,
 }
 
 impl From<Error> for Unmade {
@@ -50,7 +50,7 @@ impl From<Error> for Unmade {
 
 /// Fills a request's templates. Refused if one of them has no value, or one that leads out of its
 /// place.
-pub(super) fn build(
+pub(crate) fn build(
     plan: &Plan,
     target: &Target<'_>,
     scope: &Scope<'_>,
@@ -77,8 +77,10 @@ pub(super) fn build(
     for (name, template) in common.chain(own) {
         set_header(&mut request.headers, name, template, scope)?;
     }
-    let home = home(plan, declared, scope)?;
-    if declared.auth.is_none() {
+    // A login comes before there is anything to send, and often before the base URL is known.
+    let signed_in = tokens.is_some() || !plan.auth.has_tokens();
+    if declared.auth.is_none() && signed_in {
+        let home = home(plan, declared, scope)?;
         request.credentials = plan.auth.credentials(tokens, scope, &home)?;
     }
     Ok(request)

@@ -1,0 +1,211 @@
+//! Sessions: a login call whose answer has what is sent with every other request.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use longshore_schema::auth::Session;
+use longshore_schema::stream::Request;
+use reqwest::header::{ACCEPT_ENCODING, HeaderMap, HeaderValue, RETRY_AFTER, SET_COOKIE};
+use serde_json::Value;
+
+use crate::auth::answer::{MAX_ANSWER, TIMEOUT, Trouble, text};
+use crate::auth::compile::AuthPlan;
+use crate::auth::endpoint::Answer;
+use crate::auth::tokens::Tokens;
+use crate::clock::Clock;
+use crate::error::{Code, Error, Result, Retry};
+use crate::http::retry::{self, Decision, Outcome, Policy};
+use crate::http::{Client, Response};
+use crate::plan::Plan;
+use crate::poll::build::{Target, build};
+use crate::render::Scope;
+use crate::secret::Secret;
+
+/// The login of a connection.
+pub(super) struct Login<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) http: &'a Client,
+    pub(super) clock: &'a Clock,
+}
+
+impl Login<'_> {
+    /// Opens a session, and tries again where that may help. A refusal is not tried again: apps lock
+    /// accounts after some.
+    pub(super) async fn open(&self) -> Result<Answer> {
+        let policy = Policy::default();
+        let mut attempt = 1;
+        loop {
+            let trouble = match self.once().await {
+                Ok(answer) => return Ok(answer),
+                Err(trouble) => trouble,
+            };
+            let Trouble { outcome, retry_after, mut error, .. } = trouble;
+            match policy.decide(attempt, outcome, retry_after, retry::random()) {
+                Decision::RetryAfter(wait) => self.clock.sleep(wait).await,
+                Decision::GiveUp => {
+                    if let (Some(wait), Retry::Later(None)) = (retry_after, error.retry) {
+                        error.retry = Retry::Later(self.clock.now().checked_add(wait).ok());
+                    }
+                    return Err(error);
+                }
+            }
+            attempt += 1;
+        }
+    }
+
+    /// Ends a session at the app, if it has a call for that.
+    pub(super) async fn close(&self, tokens: &Tokens) -> Result<()> {
+        let Some(logout) = &self.declared()?.logout else { return Ok(()) };
+        let sent = self.send(logout, Some(tokens)).await.map_err(|trouble| trouble.error)?;
+        let status = sent.status;
+        // A session that is over already needs no ending.
+        if status.is_server_error() {
+            return Err(Error::new(Code::AppError, "the app did not end the session")
+                .cause(format!("HTTP {}", status.as_u16()))
+                .fix("try again; the session ends by itself after a while")
+                .in_request(sent.place()));
+        }
+        Ok(())
+    }
+
+    fn declared(&self) -> Result<&Session> {
+        match &self.plan.auth {
+            AuthPlan::Session(session) => Ok(&session.declared),
+            _ => Err(Error::new(Code::Internal, "a login without its declaration")),
+        }
+    }
+
+    async fn send(&self, request: &Request, tokens: Option<&Tokens>) -> Result<Response, Trouble> {
+        let scope = Scope {
+            inputs: Some(&self.plan.connection.inputs),
+            tables: Some(&self.plan.tables),
+            now: Some(self.clock.now()),
+            ..Scope::default()
+        };
+        let mut request = build(self.plan, &Target::Declared(request), &scope, tokens)
+            .map_err(|unmade| Trouble::permanent(unmade.error))?;
+        request.headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        request.timeout = TIMEOUT;
+        request.max_body = MAX_ANSWER;
+        // It holds credentials: it goes where the manifest says and nowhere else.
+        request.follow_redirects = false;
+        self.http.send(request).await.map_err(|failure| {
+            let permanent = failure.error.is_permanent();
+            let outcome = if permanent { Outcome::Permanent } else { Outcome::Transient };
+            Trouble { outcome, ..Trouble::lost(failure.error) }
+        })
+    }
+
+    async fn once(&self) -> Result<Answer, Trouble> {
+        let declared = self.declared().map_err(Trouble::permanent)?;
+        let requested_at = self.clock.now();
+        let mut response = self.send(&declared.login, None).await?;
+        let body = response.bytes().await.map_err(Trouble::lost)?;
+        let status = response.status.as_u16();
+        // After a form, a browser is sent on to a page: the cookie is in the redirect.
+        if !matches!(status, 200..=299 | 302 | 303) {
+            return Err(self.refused(&response));
+        }
+        let document = serde_json::from_slice(&body).unwrap_or(Value::Null);
+        let fields = kept(declared, &document, &response.headers).map_err(|missing| {
+            let error = Error::new(Code::AuthResponseInvalid, "the login gave no session")
+                .cause(format!("HTTP {status}, and the answer has no {missing}"))
+                .fix("check the inputs; if they are right, the manifest names the wrong place, or the app wants another login")
+                .retry(Retry::Never);
+            Trouble::permanent(error.in_request(response.place()))
+        })?;
+        Ok(Answer {
+            access: Secret::new(""),
+            refresh: None,
+            expires_in: declared.expires_in.as_ref().map(|expires| expires.0),
+            fields,
+            requested_at,
+        })
+    }
+
+    /// The trouble behind a status. The body is not looked at: it may repeat what was sent.
+    fn refused(&self, response: &Response) -> Trouble {
+        let app = &self.plan.app;
+        let status = response.status.as_u16();
+        let (outcome, error) = match status {
+            429 => (
+                Outcome::Throttled,
+                Error::new(Code::AuthLoginRate, "too many logins")
+                    .fix("nothing to do; it is tried again"),
+            ),
+            408 | 500.. => (
+                Outcome::Transient,
+                Error::new(Code::AppError, format!("{app} had an internal error at the login"))
+                    .fix("nothing to do; it is tried again. If it lasts, see the app's status page"),
+            ),
+            404 | 410 => (
+                Outcome::Permanent,
+                Error::new(Code::AppEndpointGone, "there is no login at this address")
+                    .fix("check the host of the connection, and the login call in the manifest"),
+            ),
+            _ => (
+                Outcome::Permanent,
+                Error::new(Code::AuthClientInvalid, format!("{app} refuses the login"))
+                    .fix("check name and password, that the account may use the API, and that it is not locked"),
+            ),
+        };
+        let error = error.cause(format!("HTTP {status}")).in_request(response.place());
+        let retry_after = response
+            .headers
+            .get(RETRY_AFTER)
+            .and_then(|value| retry::retry_after(value.to_str().ok()?, self.clock.now()));
+        Trouble { outcome, retry_after, ..Trouble::permanent(error) }
+    }
+}
+
+/// What is kept of the answer to a login, or what of it is not there.
+fn kept(
+    declared: &Session,
+    document: &Value,
+    headers: &HeaderMap,
+) -> Result<BTreeMap<String, String>, String> {
+    let mut kept = BTreeMap::new();
+    for (name, path) in &declared.token {
+        let value = path.first(document).and_then(text);
+        let value = value.ok_or_else(|| format!("`{}` in its body", path.as_str()))?;
+        kept.insert(name.as_str().to_owned(), value);
+    }
+    for (name, header) in &declared.headers {
+        let value = headers.get(header.as_str()).and_then(|value| value.to_str().ok());
+        let value = value.filter(|value| !value.is_empty());
+        let value = value.ok_or_else(|| format!("header `{}`", header.as_str()))?;
+        kept.insert(name.as_str().to_owned(), value.to_owned());
+    }
+    for (name, cookie) in &declared.cookies {
+        let value = cookie_of(headers, cookie);
+        let value = value.ok_or_else(|| format!("cookie `{}`", cookie.as_str()))?;
+        kept.insert(name.as_str().to_owned(), value);
+    }
+    Ok(kept)
+}
+
+/// The value of a cookie that is set (RFC 6265, section 5.2); the last one counts.
+fn cookie_of(headers: &HeaderMap, wanted: &str) -> Option<String> {
+    let set = headers.get_all(SET_COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let pairs = set.filter_map(|text| text.split(';').next()?.split_once('='));
+    let values = pairs.filter(|(name, _)| name.trim() == wanted);
+    let (_, value) = values.last()?;
+    let value = value.trim().trim_matches('"');
+    (!value.is_empty()).then(|| value.to_owned())
+}
+
+/// How long a refusal of the connection's own credentials keeps us from trying them again: 15
+/// minutes, and longer each time, up to a day. Apps lock accounts on which wrong passwords are
+/// tried, and nothing but a person can make them right.
+pub(super) fn pause_after(refusals: u32) -> Duration {
+    const FIRST: u64 = 15 * 60;
+    const LONGEST: u64 = 24 * 60 * 60;
+    let doubled = FIRST.saturating_mul(1 << refusals.saturating_sub(1).min(7));
+    Duration::from_secs(doubled.min(LONGEST))
+}
+
+/// When credentials that were refused so often may be tried again.
+pub(super) fn not_before(now: Timestamp, refusals: u32) -> Timestamp {
+    now.checked_add(pause_after(refusals)).unwrap_or(Timestamp::MAX)
+}
