@@ -8,6 +8,7 @@ mod language;
 mod pace;
 mod paging;
 mod requests;
+mod sign_in;
 mod support;
 mod watch;
 mod windows;

@@ -29,6 +29,7 @@ pub(crate) struct Asked {
     /// The query as it was sent, with what is repeated in it.
     pub(crate) raw_query: String,
     pub(crate) content_type: Option<String>,
+    pub(crate) headers: BTreeMap<String, String>,
     pub(crate) body: String,
 }
 
@@ -81,7 +82,21 @@ impl App {
                 let host = header("host").unwrap_or_default();
                 let content_type = header("content-type");
                 let raw_query = parts.uri.query().unwrap_or_default().to_owned();
-                answer(Asked { method, path, query, host, key, raw_query, content_type, body })
+                let headers = parts.headers.iter().map(|(name, value)| {
+                    (name.as_str().to_owned(), value.to_str().unwrap().to_owned())
+                });
+                let headers = headers.collect();
+                answer(Asked {
+                    method,
+                    path,
+                    query,
+                    host,
+                    key,
+                    raw_query,
+                    content_type,
+                    headers,
+                    body,
+                })
             }
         });
         tokio::spawn(async move { axum::serve(listener, router).await });
@@ -125,6 +140,8 @@ pub(crate) struct Tenant {
     pub(crate) folder: TempDir,
     pub(crate) clock: Clock,
     pub(crate) told: Arc<Mutex<Vec<Progress>>>,
+    /// The values of the inputs, in YAML.
+    pub(crate) inputs: String,
     manifest: String,
     address: SocketAddr,
 }
@@ -143,6 +160,7 @@ impl Tenant {
             folder: tempfile::tempdir().unwrap(),
             clock: Clock::manual(Timestamp::from_second(NOON).unwrap()),
             told: Arc::default(),
+            inputs: "{ key: simulated-key }".to_owned(),
             manifest,
             address: app.address,
         }
@@ -164,8 +182,8 @@ impl Tenant {
     pub(crate) fn open_watched(&self, watch: impl Fn(&Progress) + Send + Sync + 'static) -> Runner {
         let path = self.folder.path().join("connection.yaml");
         let text = format!(
-            "name: test\nmanifest: manifest.yaml\nconnect_to: {}\ninputs: {{ key: simulated-key }}\n",
-            self.address
+            "name: test\nmanifest: manifest.yaml\nconnect_to: {}\ninputs: {}\n",
+            self.address, self.inputs
         );
         std::fs::write(&path, text).unwrap();
         let (file, source) = ConnectionFile::read(&path).unwrap();
