@@ -190,7 +190,7 @@ fn cookie_of(headers: &HeaderMap, wanted: &str) -> Option<String> {
     let set = headers.get_all(SET_COOKIE).iter().filter_map(|value| value.to_str().ok());
     let pairs = set.filter_map(|text| text.split(';').next()?.split_once('='));
     let values = pairs.filter(|(name, _)| name.trim() == wanted);
-    let (_, value) = values.last()?;
+    let (_, value) = values.fold(None, |_, pair| Some(pair))?;
     let value = value.trim().trim_matches('"');
     (!value.is_empty()).then(|| value.to_owned())
 }
