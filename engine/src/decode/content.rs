@@ -1,18 +1,15 @@
 //! Undoes the compression of a response while it arrives.
 
-use flate2::{Crc, Decompress, FlushDecompress, Status};
+use longshore_schema::decode::{Compression, EntryPattern};
 
 use super::Error;
+use super::brotli::Brotli;
+use super::gzip::{GZIP_MAGIC, Inflate};
+use super::zip::{self, Zip};
+use super::zstd::{self, Zstd};
 
-const GZIP_MAGIC: [u8; 2] = [0x1F, 0x8B];
-/// Header flags of RFC 1952 section 2.3.1.
-const HAS_HEADER_CRC: u8 = 1 << 1;
-const HAS_EXTRA: u8 = 1 << 2;
-const HAS_NAME: u8 = 1 << 3;
-const HAS_COMMENT: u8 = 1 << 4;
-const RESERVED_FLAGS: u8 = 0b1110_0000;
 /// Unpacked bytes that are handed over at once, at most.
-const OUTPUT_BYTES: usize = 64 << 10;
+pub(super) const OUTPUT_BYTES: usize = 64 << 10;
 
 /// How a response is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,13 +21,19 @@ pub enum Encoding {
     /// What HTTP calls deflate: the zlib format (RFC 1950), or, from servers that misread the
     /// standard, bare deflate data (RFC 1951). The first two bytes tell.
     Deflate,
-    /// A file that may be a gzip file: it is one if it starts with the bytes 1F 8B.
+    /// Brotli, RFC 7932.
+    Brotli,
+    /// Zstandard, RFC 8878, with a window of at most 8 MiB as RFC 9659 has it.
+    Zstd,
+    /// A zip archive, of which one file is read.
+    Zip,
+    /// A file that may be gzip, zip or zstd: it is if its first bytes say so.
     Detect,
 }
 
 impl Encoding {
     /// Reads a `Content-Encoding` header (RFC 9110 section 8.4); `None` and an empty value mean
-    /// [`Encoding::Identity`]. A chain of codings is unknown, like any coding but gzip and deflate.
+    /// [`Encoding::Identity`]. A chain of codings is unknown, like any that is not listed above.
     pub fn from_header(value: Option<&str>) -> Result<Self, Error> {
         let value = value.unwrap_or_default().trim();
         let is = |name| value.eq_ignore_ascii_case(name);
@@ -40,6 +43,10 @@ impl Encoding {
             Ok(Self::Gzip)
         } else if is("deflate") {
             Ok(Self::Deflate)
+        } else if is("br") {
+            Ok(Self::Brotli)
+        } else if is("zstd") {
+            Ok(Self::Zstd)
         } else {
             let known = |c: char| c.is_ascii_alphanumeric() || ", -_".contains(c);
             let name = value.chars().take(32).map(|c| if known(c) { c } else { '?' }).collect();
@@ -48,7 +55,21 @@ impl Encoding {
     }
 }
 
-/// How much went through an [`Inflate`].
+impl From<Compression> for Encoding {
+    fn from(compression: Compression) -> Self {
+        match compression {
+            Compression::Detect => Self::Detect,
+            Compression::None => Self::Identity,
+            Compression::Gzip => Self::Gzip,
+            Compression::Deflate => Self::Deflate,
+            Compression::Zip => Self::Zip,
+            Compression::Brotli => Self::Brotli,
+            Compression::Zstd => Self::Zstd,
+        }
+    }
+}
+
+/// How much went through an [`Unpack`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Inflated {
     /// Bytes as transferred.
@@ -57,76 +78,53 @@ pub struct Inflated {
     pub written: u64,
 }
 
-/// The part of a gzip header (RFC 1952 section 2.3) that comes next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Field {
-    /// The ten fixed bytes; how many of them were read.
-    Fixed(u8),
-    /// The length of the extra field; its first byte once read.
-    ExtraLength(Option<u8>),
-    /// How many bytes of the extra field are left.
-    Extra(u16),
-    Name,
-    Comment,
-    HeaderCrc(u8),
+/// Unpacks a response chunk by chunk. Content that is not compressed passes through without a copy.
+pub struct Unpack {
+    stage: Stage,
+    inside: Option<EntryPattern>,
+    limit: u64,
+    passed: u64,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+enum Stage {
     Plain,
-    /// Before the first byte, or after a first byte of the gzip magic.
-    Detect(u8),
-    Header(Field),
-    /// Before the two bytes that tell zlib from bare deflate data, or after the first of them.
-    Zlib(Option<u8>),
-    Data,
-    /// The checksum and length after gzip data; how many of the eight bytes were read.
-    Trailer(u8),
-    /// After a gzip member: another one, zeros (padding, as gzip(1) accepts it), or nothing.
-    Between,
-    Padding,
-    /// After a deflate stream.
-    End,
+    /// The first bytes, until it is clear what they start.
+    Detect(Vec<u8>),
+    Inflate(Box<Inflate>),
+    Brotli(Box<Brotli>),
+    Zstd(Box<Zstd>),
+    Zip(Box<Zip>),
     Stopped,
 }
 
-/// Unpacks a response chunk by chunk. The buffer it unpacks into is allocated once; content that
-/// is not compressed passes through without a copy.
-#[derive(Debug)]
-pub struct Inflate {
-    coding: &'static str,
-    state: State,
-    decoder: Decompress,
-    output: Vec<u8>,
-    flags: u8,
-    trailer: [u8; 8],
-    checksum: Crc,
-    limit: u64,
-    read: u64,
-    written: u64,
-}
+/// What files start with that are compressed. An archive without files starts with its end.
+const MAGICS: [(&[u8], Encoding); 4] = [
+    (&GZIP_MAGIC, Encoding::Gzip),
+    (&zip::LOCAL_HEADER, Encoding::Zip),
+    (&zip::END, Encoding::Zip),
+    (&zstd::MAGIC, Encoding::Zstd),
+];
 
-impl Inflate {
+impl Unpack {
     /// Unpacks at most `limit` bytes: a small response can unpack to a thousand times its size.
+    /// `inside` tells which file of a zip archive is wanted.
     #[must_use]
-    pub fn new(encoding: Encoding, limit: u64) -> Self {
-        let (coding, state) = match encoding {
-            Encoding::Identity => ("gzip", State::Plain),
-            Encoding::Gzip => ("gzip", State::Header(Field::Fixed(0))),
-            Encoding::Deflate => ("deflate", State::Zlib(None)),
-            Encoding::Detect => ("gzip", State::Detect(0)),
-        };
-        Self {
-            coding,
-            state,
-            decoder: Decompress::new(false),
-            output: if state == State::Plain { Vec::new() } else { vec![0; OUTPUT_BYTES] },
-            flags: 0,
-            trailer: [0; 8],
-            checksum: Crc::new(),
-            limit,
-            read: 0,
-            written: 0,
+    pub fn new(encoding: Encoding, inside: Option<EntryPattern>, limit: u64) -> Self {
+        let mut unpack = Self { stage: Stage::Plain, inside, limit, passed: 0 };
+        unpack.stage = unpack.stage_of(encoding);
+        unpack
+    }
+
+    fn stage_of(&mut self, encoding: Encoding) -> Stage {
+        let limit = self.limit;
+        match encoding {
+            Encoding::Identity => Stage::Plain,
+            Encoding::Detect => Stage::Detect(Vec::new()),
+            Encoding::Gzip => Stage::Inflate(Box::new(Inflate::gzip(limit))),
+            Encoding::Deflate => Stage::Inflate(Box::new(Inflate::deflate(limit))),
+            Encoding::Brotli => Stage::Brotli(Box::new(Brotli::new(limit))),
+            Encoding::Zstd => Stage::Zstd(Box::new(Zstd::new(limit))),
+            Encoding::Zip => Stage::Zip(Box::new(Zip::new(self.inside.take(), limit))),
         }
     }
 
@@ -139,19 +137,31 @@ impl Inflate {
     ) -> Result<(), E> {
         let result = self.unpack(chunk, &mut on_bytes);
         if result.is_err() {
-            self.state = State::Stopped;
+            self.stage = Stage::Stopped;
         }
         result
     }
 
     /// Ends the content. Fails with [`Error::EndedEarly`] if a compressed stream is not complete.
     pub fn finish(self) -> Result<Inflated, Error> {
-        match self.state {
-            State::Plain | State::Detect(0) | State::Between | State::Padding | State::End => {
-                Ok(Inflated { read: self.read, written: self.written })
+        match self.stage {
+            Stage::Plain => Ok(Inflated { read: self.passed, written: self.passed }),
+            Stage::Detect(held) if held.is_empty() => Ok(Inflated { read: 0, written: 0 }),
+            Stage::Detect(held) => {
+                let (_, encoding) = MAGICS.iter().find(|(magic, _)| magic.starts_with(&held))
+                    .unwrap_or(&MAGICS[0]);
+                let coding = match encoding {
+                    Encoding::Zip => "zip",
+                    Encoding::Zstd => "zstd",
+                    _ => "gzip",
+                };
+                Err(Error::EndedEarly { coding, read: held.len() as u64 })
             }
-            State::Stopped => Err(Error::Stopped),
-            _ => Err(Error::EndedEarly { coding: self.coding, read: self.read }),
+            Stage::Inflate(inflate) => inflate.finish(),
+            Stage::Brotli(brotli) => brotli.finish(),
+            Stage::Zstd(zstd) => zstd.finish(),
+            Stage::Zip(zip) => zip.finish(),
+            Stage::Stopped => Err(Error::Stopped),
         }
     }
 
@@ -160,99 +170,60 @@ impl Inflate {
         chunk: &[u8],
         on_bytes: &mut impl FnMut(&[u8]) -> Result<(), E>,
     ) -> Result<(), E> {
-        let mut rest = chunk;
-        while let Some((&byte, others)) = rest.split_first() {
-            match self.state {
-                State::Plain => {
-                    self.read += rest.len() as u64;
-                    self.count(rest.len())?;
-                    return on_bytes(rest);
+        match &mut self.stage {
+            Stage::Plain => {
+                self.passed += chunk.len() as u64;
+                if self.passed > self.limit {
+                    let error = Error::ContentTooLarge { limit: self.limit, read: self.passed };
+                    return Err(error.into());
                 }
-                State::Data => {
-                    rest = self.data(rest, on_bytes)?;
-                    continue;
-                }
-                State::Detect(seen) if byte == GZIP_MAGIC[usize::from(seen)] => {
-                    self.state = match seen {
-                        0 => State::Detect(1),
-                        _ => State::Header(Field::Fixed(2)),
-                    };
-                }
-                State::Detect(seen) => {
-                    self.state = State::Plain;
-                    let held = &GZIP_MAGIC[..usize::from(seen)];
-                    if !held.is_empty() {
-                        self.count(held.len())?;
-                        on_bytes(held)?;
+                if chunk.is_empty() { Ok(()) } else { on_bytes(chunk) }
+            }
+            Stage::Detect(held) => {
+                let mut held = std::mem::take(held);
+                for (at, &byte) in chunk.iter().enumerate() {
+                    held.push(byte);
+                    let known = MAGICS.iter().find(|(magic, _)| magic.starts_with(&held));
+                    match known {
+                        Some((magic, _)) if magic.len() > held.len() => continue,
+                        Some((_, encoding)) => self.stage = self.stage_of(*encoding),
+                        None => self.stage = Stage::Plain,
                     }
-                    continue;
+                    if at + 1 == held.len() {
+                        // All of it is in this chunk.
+                        return self.unpack(chunk, on_bytes);
+                    }
+                    self.unpack(&held, on_bytes)?;
+                    return self.unpack(&chunk[at + 1..], on_bytes);
                 }
-                State::Header(field) => self.header(field, byte)?,
-                State::Zlib(None) => self.state = State::Zlib(Some(byte)),
-                State::Zlib(Some(first)) => {
-                    // RFC 1950 section 2.2: method 8, and a multiple of 31 as big-endian number.
-                    let is_zlib = first & 0x0F == 8 && u16::from_be_bytes([first, byte]) % 31 == 0;
-                    self.decoder.reset(is_zlib);
-                    self.state = State::Data;
-                    // Neither format ends within its first two bytes.
-                    self.read -= 1;
-                    self.data(&[first, byte], on_bytes)?;
-                    rest = others;
-                    continue;
-                }
-                State::Trailer(seen) => self.trailer(seen, byte)?,
-                State::Between if byte == GZIP_MAGIC[0] => {
-                    self.state = State::Header(Field::Fixed(1));
-                }
-                State::Between | State::Padding if byte == 0 => self.state = State::Padding,
-                State::Between | State::Padding | State::End => {
-                    return Err(self.damaged("other data follows the end of the stream").into());
-                }
-                State::Stopped => return Err(Error::Stopped.into()),
+                self.stage = Stage::Detect(held);
+                Ok(())
             }
-            self.read += 1;
-            rest = others;
-        }
-        Ok(())
-    }
-
-    /// Unpacks until the input is used up or the deflate data end, and returns what is left of it.
-    fn data<'a, E: From<Error>>(
-        &mut self,
-        mut rest: &'a [u8],
-        on_bytes: &mut impl FnMut(&[u8]) -> Result<(), E>,
-    ) -> Result<&'a [u8], E> {
-        loop {
-            let (read_before, written_before) = (self.decoder.total_in(), self.decoder.total_out());
-            let status = self
-                .decoder
-                .decompress(rest, &mut self.output, FlushDecompress::None)
-                .map_err(|_| self.damaged("the data do not follow the deflate format"))?;
-            let used = (self.decoder.total_in() - read_before) as usize;
-            let made = (self.decoder.total_out() - written_before) as usize;
-            self.read += used as u64;
-            rest = &rest[used..];
-            if made > 0 {
-                self.count(made)?;
-                self.checksum.update(&self.output[..made]);
-                on_bytes(&self.output[..made])?;
-            }
-            if status == Status::StreamEnd {
-                self.state = if self.coding == "gzip" { State::Trailer(0) } else { State::End };
-                return Ok(rest);
-            }
-            // Output may be waiting inside the decoder even when the input is used up and the buffer
-            // is not full.
-            if rest.is_empty() && made == 0 {
-                return Ok(rest);
-            }
-            if used == 0 && made == 0 {
-                return Err(self.damaged("the data do not follow the deflate format").into());
-            }
+            Stage::Inflate(inflate) => inflate.feed(chunk, on_bytes),
+            Stage::Brotli(brotli) => brotli.feed(chunk, on_bytes),
+            Stage::Zstd(zstd) => zstd.feed(chunk, on_bytes),
+            Stage::Zip(zip) => zip.feed(chunk, on_bytes),
+            Stage::Stopped => Err(Error::Stopped.into()),
         }
     }
+}
 
-    fn count(&mut self, bytes: usize) -> Result<(), Error> {
+/// What a decoder has read and written, and may write.
+#[derive(Debug)]
+pub(super) struct Meter {
+    pub(super) coding: &'static str,
+    limit: u64,
+    pub(super) read: u64,
+    written: u64,
+}
+
+impl Meter {
+    pub(super) fn new(coding: &'static str, limit: u64) -> Self {
+        Self { coding, limit, read: 0, written: 0 }
+    }
+
+    /// Counts unpacked bytes before they are handed over.
+    pub(super) fn write(&mut self, bytes: usize) -> Result<(), Error> {
         self.written += bytes as u64;
         if self.written > self.limit {
             return Err(Error::ContentTooLarge { limit: self.limit, read: self.read });
@@ -260,88 +231,20 @@ impl Inflate {
         Ok(())
     }
 
-    fn header(&mut self, field: Field, byte: u8) -> Result<(), Error> {
-        let next = match field {
-            Field::Fixed(seen @ (0 | 1)) => {
-                if byte != GZIP_MAGIC[usize::from(seen)] {
-                    return Err(self.not_compressed("the magic bytes 1F 8B are missing"));
-                }
-                Some(Field::Fixed(seen + 1))
-            }
-            Field::Fixed(2) if byte != 8 => {
-                return Err(self.not_compressed("the compression method is not deflate"));
-            }
-            Field::Fixed(3) if byte & RESERVED_FLAGS != 0 => {
-                return Err(self.not_compressed("reserved flags are set"));
-            }
-            Field::Fixed(3) => {
-                self.flags = byte;
-                Some(Field::Fixed(4))
-            }
-            Field::Fixed(9) => self.after_fixed(),
-            Field::Fixed(seen) => Some(Field::Fixed(seen + 1)),
-            Field::ExtraLength(None) => Some(Field::ExtraLength(Some(byte))),
-            Field::ExtraLength(Some(low)) => match u16::from_le_bytes([low, byte]) {
-                0 => self.after_extra(),
-                length => Some(Field::Extra(length)),
-            },
-            Field::Extra(0 | 1) => self.after_extra(),
-            Field::Extra(left) => Some(Field::Extra(left - 1)),
-            Field::Name if byte == 0 => self.after_name(),
-            Field::Name => Some(Field::Name),
-            Field::Comment if byte == 0 => self.after_comment(),
-            Field::Comment => Some(Field::Comment),
-            Field::HeaderCrc(0) => Some(Field::HeaderCrc(1)),
-            Field::HeaderCrc(_) => None,
-        };
-        self.state = next.map_or(State::Data, State::Header);
-        if self.state == State::Data {
-            self.decoder.reset(false);
-            self.checksum.reset();
-        }
-        Ok(())
+    pub(super) fn damaged(&self, cause: &'static str) -> Error {
+        Error::Damaged { coding: self.coding, offset: self.read, cause }
     }
 
-    fn after_fixed(&self) -> Option<Field> {
-        if self.flags & HAS_EXTRA != 0 {
-            return Some(Field::ExtraLength(None));
-        }
-        self.after_extra()
-    }
-
-    fn after_extra(&self) -> Option<Field> {
-        if self.flags & HAS_NAME != 0 { Some(Field::Name) } else { self.after_name() }
-    }
-
-    fn after_name(&self) -> Option<Field> {
-        if self.flags & HAS_COMMENT != 0 { Some(Field::Comment) } else { self.after_comment() }
-    }
-
-    fn after_comment(&self) -> Option<Field> {
-        (self.flags & HAS_HEADER_CRC != 0).then_some(Field::HeaderCrc(0))
-    }
-
-    fn trailer(&mut self, seen: u8, byte: u8) -> Result<(), Error> {
-        self.trailer[usize::from(seen)] = byte;
-        if seen < 7 {
-            self.state = State::Trailer(seen + 1);
-            return Ok(());
-        }
-        let trailer = u64::from_le_bytes(self.trailer);
-        if trailer as u32 != self.checksum.sum() || (trailer >> 32) as u32 != self.checksum.amount()
-        {
-            return Err(self.damaged("the checksum does not match the data"));
-        }
-        self.state = State::Between;
-        Ok(())
-    }
-
-    fn not_compressed(&self, cause: &'static str) -> Error {
+    pub(super) fn not_compressed(&self, cause: &'static str) -> Error {
         Error::NotCompressed { coding: self.coding, offset: self.read, cause }
     }
 
-    fn damaged(&self, cause: &'static str) -> Error {
-        Error::Damaged { coding: self.coding, offset: self.read, cause }
+    pub(super) fn ended_early(&self) -> Error {
+        Error::EndedEarly { coding: self.coding, read: self.read }
+    }
+
+    pub(super) fn total(&self) -> Inflated {
+        Inflated { read: self.read, written: self.written }
     }
 }
 

@@ -1,6 +1,7 @@
-//! Cuts a CSV file into rows while it arrives.
+//! Cuts a table of separated values into rows while it arrives.
 
-use csv_core::{ReadRecordResult, Reader};
+use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
+use longshore_schema::decode::{Dialect, Format};
 
 use super::Error;
 
@@ -22,6 +23,77 @@ impl Default for CsvLimits {
     /// 4 MiB per field, 16 MiB per row, 4,096 columns.
     fn default() -> Self {
         Self { field_bytes: 4 << 20, row_bytes: 16 << 20, columns: 4096 }
+    }
+}
+
+/// The characters of a table, and what its first lines are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CsvStyle {
+    /// What stands between two fields.
+    pub delimiter: u8,
+    /// What stands around fields, if anything does.
+    pub quote: Option<u8>,
+    /// What a line starts with that is no row.
+    pub comment: Option<u8>,
+    /// Lines before the header or the first row.
+    pub skip: u32,
+    /// Whether the first row has the names of the columns.
+    pub header: bool,
+    /// The names of the columns, in place of those of the first row; empty if that counts.
+    pub columns: Vec<String>,
+}
+
+impl Default for CsvStyle {
+    /// That of RFC 4180, with a header.
+    fn default() -> Self {
+        Self {
+            delimiter: b',',
+            quote: Some(b'"'),
+            comment: None,
+            skip: 0,
+            header: true,
+            columns: Vec::new(),
+        }
+    }
+}
+
+impl CsvStyle {
+    /// What a manifest says of a table.
+    #[must_use]
+    pub fn new(format: Format, dialect: &Dialect) -> Self {
+        let (delimiter, quote) =
+            if format == Format::Tsv { (b'\t', None) } else { (b',', Some(b'"')) };
+        Self {
+            delimiter: dialect.delimiter.as_ref().map_or(delimiter, |delimiter| delimiter.0),
+            quote: dialect.quote.as_ref().map_or(quote, |quote| quote.0),
+            comment: dialect.comment.as_ref().map(|comment| comment.0),
+            skip: dialect.skip,
+            header: dialect.header.value,
+            columns: dialect.columns.iter().map(|name| name.value.clone()).collect(),
+        }
+    }
+
+    fn reader(&self) -> Reader {
+        let mut builder = ReaderBuilder::new();
+        builder.delimiter(self.delimiter).comment(self.comment);
+        match self.quote {
+            Some(quote) => builder.quote(quote),
+            None => builder.quoting(false),
+        };
+        builder.build()
+    }
+
+    /// What comes before a row: line ends of empty lines, the second half of a CRLF, comments.
+    fn without_empty_lines<'a>(&self, mut piece: &'a [u8]) -> &'a [u8] {
+        loop {
+            let start = piece.iter().position(|byte| !matches!(byte, b'\n' | b'\r'));
+            piece = &piece[start.unwrap_or(piece.len())..];
+            if self.comment.is_none() || piece.first().copied() != self.comment {
+                return piece;
+            }
+            // The reader ends a comment at a line feed alone.
+            piece = &piece[memchr::memchr(b'\n', piece).unwrap_or(piece.len())..];
+        }
     }
 }
 
@@ -130,8 +202,8 @@ pub struct CsvSummary {
     pub bytes: u64,
 }
 
-/// Reads CSV (RFC 4180: commas, double quotes, a quote in a quoted field doubled) with LF, CRLF or
-/// CR as line end and the column names in the first row, and hands over each row as soon as it is
+/// Reads CSV (RFC 4180: commas, double quotes, a quote in a quoted field doubled) or a table of
+/// another [`CsvStyle`], with LF, CRLF or CR as line end, and hands over each row as soon as it is
 /// complete.
 ///
 /// Line breaks inside quotes belong to the field, empty lines are skipped, and so is a UTF-8 byte
@@ -139,6 +211,9 @@ pub struct CsvSummary {
 /// has no header and no rows, and is not an error.
 pub struct CsvRows {
     reader: Reader,
+    style: CsvStyle,
+    /// Lines that are still to be skipped.
+    skip: u32,
     limits: CsvLimits,
     /// The first bytes, until it is clear whether they are a byte order mark.
     head: Vec<u8>,
@@ -152,6 +227,8 @@ pub struct CsvRows {
     carry: Vec<u8>,
     /// The fields of a row that is not UTF-8, after replacement.
     repaired: String,
+    /// The names of the columns, in place of those of the first row.
+    columns: Vec<String>,
     header: Option<Header>,
     rows: u64,
     bytes: u64,
@@ -159,11 +236,22 @@ pub struct CsvRows {
 }
 
 impl CsvRows {
-    /// A reader at the start of a file.
+    /// A reader at the start of a file as RFC 4180 has it.
     #[must_use]
     pub fn new(limits: CsvLimits) -> Self {
+        Self::with(CsvStyle::default(), limits)
+    }
+
+    /// A reader at the start of a file of this style.
+    #[must_use]
+    pub fn with(mut style: CsvStyle, limits: CsvLimits) -> Self {
+        let columns = std::mem::take(&mut style.columns);
+        let named = !style.header && !columns.is_empty();
+        let header = named.then(|| Header { names: columns.clone(), lossy: false });
         Self {
-            reader: Reader::new(),
+            reader: style.reader(),
+            skip: style.skip,
+            style,
             limits,
             head: Vec::with_capacity(BYTE_ORDER_MARK.len()),
             head_done: false,
@@ -173,7 +261,8 @@ impl CsvRows {
             ended: 0,
             carry: Vec::new(),
             repaired: String::new(),
-            header: None,
+            columns,
+            header,
             rows: 0,
             bytes: 0,
             stopped: false,
@@ -205,7 +294,7 @@ impl CsvRows {
             return Err(Error::Stopped.into());
         }
         self.feed_start(&mut on_row)?;
-        if ends_in_quotes(&self.carry) {
+        if ends_in_quotes(self.style.without_empty_lines(&self.carry), &self.style) {
             return Err(Error::CsvTruncated { row: self.row(), offset: self.bytes }.into());
         }
         loop {
@@ -219,7 +308,8 @@ impl CsvRows {
                 ReadRecordResult::End | ReadRecordResult::InputEmpty => break,
                 ReadRecordResult::Record => {
                     let raw = std::mem::take(&mut self.carry);
-                    self.row_complete(&raw, &mut on_row)?;
+                    let row = self.style.without_empty_lines(&raw);
+                    self.row_complete(row, &mut on_row)?;
                 }
                 ReadRecordResult::OutputEndsFull => self.grow_ends()?,
                 ReadRecordResult::OutputFull => self.grow_output()?,
@@ -274,6 +364,12 @@ impl CsvRows {
         chunk: &[u8],
         on_row: &mut impl FnMut(Row<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
+        let mut chunk = chunk;
+        while self.skip > 0 {
+            let Some(end) = memchr::memchr(b'\n', chunk) else { return Ok(()) };
+            self.skip -= 1;
+            chunk = &chunk[end + 1..];
+        }
         let mut rest = chunk;
         let mut row_start = 0;
         while !rest.is_empty() {
@@ -291,11 +387,13 @@ impl CsvRows {
                     let piece = &chunk[row_start..row_end - 1];
                     row_start = row_end;
                     if self.carry.is_empty() {
-                        self.row_complete(without_empty_lines(piece), on_row)?;
+                        let row = self.style.without_empty_lines(piece);
+                        self.row_complete(row, on_row)?;
                     } else {
                         let mut raw = std::mem::take(&mut self.carry);
                         raw.extend_from_slice(piece);
-                        self.row_complete(&raw, on_row)?;
+                        let row = self.style.without_empty_lines(&raw);
+                        self.row_complete(row, on_row)?;
                         raw.clear();
                         self.carry = raw;
                     }
@@ -306,8 +404,9 @@ impl CsvRows {
             }
         }
         let piece = &chunk[row_start..];
-        self.carry.extend_from_slice(if self.carry.is_empty() {
-            without_empty_lines(piece)
+        // A comment is not whole yet, perhaps.
+        self.carry.extend_from_slice(if self.carry.is_empty() && self.style.comment.is_none() {
+            self.style.without_empty_lines(piece)
         } else {
             piece
         });
@@ -355,7 +454,11 @@ impl CsvRows {
                 start = end;
                 name.to_owned()
             });
-            self.header = Some(Header { names: names.collect(), lossy });
+            let mut names: Vec<_> = names.collect();
+            if !self.columns.is_empty() {
+                names.clone_from(&self.columns);
+            }
+            self.header = Some(Header { names, lossy });
             return Ok(());
         };
         self.rows += 1;
@@ -384,12 +487,6 @@ impl CsvRows {
     }
 }
 
-/// The line ends before a row: of empty lines, or the second half of a CRLF.
-fn without_empty_lines(piece: &[u8]) -> &[u8] {
-    let start = piece.iter().position(|byte| !matches!(byte, b'\n' | b'\r'));
-    &piece[start.unwrap_or(piece.len())..]
-}
-
 /// Replaces what is not UTF-8, field by field.
 fn repair(output: &[u8], ends: &mut [usize], repaired: &mut String) {
     repaired.clear();
@@ -407,17 +504,18 @@ fn repair(output: &[u8], ends: &mut [usize], repaired: &mut String) {
 
 /// Whether the last, unfinished row of a file breaks off inside a quoted field. The reader takes
 /// the end of the file for the end of the field and does not tell.
-fn ends_in_quotes(row: &[u8]) -> bool {
+fn ends_in_quotes(row: &[u8], style: &CsvStyle) -> bool {
+    let Some(quote) = style.quote else { return false };
     let mut quoted = false;
     let mut field_start = true;
     let mut bytes = row.iter().peekable();
     while let Some(&byte) = bytes.next() {
-        if byte == b'"' && quoted {
-            quoted = bytes.next_if_eq(&&b'"').is_some();
-        } else if byte == b'"' && field_start {
+        if byte == quote && quoted {
+            quoted = bytes.next_if_eq(&&quote).is_some();
+        } else if byte == quote && field_start {
             quoted = true;
         }
-        field_start = byte == b',' && !quoted;
+        field_start = byte == style.delimiter && !quoted;
     }
     quoted
 }

@@ -152,6 +152,45 @@ pub enum Error {
         offset: u64,
     },
 
+    /// The text ended inside a character.
+    #[error("the response ends after {offset} bytes, inside a character")]
+    CharacterTruncated {
+        /// Length of the response in bytes.
+        offset: u64,
+    },
+
+    /// The body starts with something that is not XML.
+    #[error("the response is not XML: it starts with {opening}")]
+    NotXml {
+        /// What it starts with: a well-known opening tag, or one byte.
+        opening: String,
+    },
+
+    /// The XML document is not well-formed, or has what is not read.
+    #[error("the XML response is malformed at byte {offset}: {cause}")]
+    XmlMalformed {
+        /// Where it is.
+        offset: u64,
+        /// What is wrong, without any text of the document.
+        cause: String,
+    },
+
+    /// The XML document ended before it was complete.
+    #[error("the XML response ends after {offset} bytes, inside {inside}")]
+    XmlTruncated {
+        /// Length of the document in bytes.
+        offset: u64,
+        /// What was open.
+        inside: &'static str,
+    },
+
+    /// The zip archive has not the one file that is wanted, or not in a way that can be read.
+    #[error("the zip archive cannot be read: {cause}")]
+    ZipEntry {
+        /// What is wrong.
+        cause: String,
+    },
+
     /// The response is coded in a way nobody asked for.
     #[error("the response has the content coding `{name}`, which is not supported")]
     UnknownEncoding {
@@ -162,7 +201,7 @@ pub enum Error {
     /// A stream that was declared compressed is not.
     #[error("the response is declared {coding}-compressed and is not: at byte {offset}, {cause}")]
     NotCompressed {
-        /// `gzip` or `deflate`.
+        /// The coding, such as `gzip`.
         coding: &'static str,
         /// Where in the compressed stream.
         offset: u64,
@@ -209,11 +248,15 @@ impl Error {
         match self {
             Self::Stopped => "see the first failure",
             Self::Empty => "check the request, and the status that came back: 204 has no body",
-            Self::NotJson { .. } => {
+            Self::NotJson { .. } | Self::NotXml { .. } => {
                 "check the URL and the `Accept` header; the app may have answered with a login or \
                  maintenance page"
             }
-            Self::Truncated { .. } | Self::CsvTruncated { .. } | Self::EndedEarly { .. } => {
+            Self::Truncated { .. }
+            | Self::CsvTruncated { .. }
+            | Self::XmlTruncated { .. }
+            | Self::CharacterTruncated { .. }
+            | Self::EndedEarly { .. } => {
                 "the response was cut off on the way and has to be requested again; if that \
                  repeats, ask for smaller pages or windows"
             }
@@ -221,6 +264,11 @@ impl Error {
                 "the app sent invalid JSON: repeat the request by hand, and report it to the app's \
                  vendor if it is the same"
             }
+            Self::XmlMalformed { .. } => {
+                "the app sent XML that cannot be read: repeat the request by hand, and report it to \
+                 the app's vendor if it is the same; another charset is named by `decode.charset`"
+            }
+            Self::ZipEntry { .. } => "name the file in `decode.inside`, such as `*.csv`",
             Self::DuplicateMember { .. } => {
                 "the app sent ambiguous JSON: report it to the app's vendor"
             }
@@ -256,9 +304,11 @@ impl From<Error> for crate::error::Error {
     fn from(error: Error) -> Self {
         let (code, retry) = match &error {
             Error::Stopped => (Code::Internal, None),
-            Error::Truncated { .. } | Error::CsvTruncated { .. } | Error::EndedEarly { .. } => {
-                (Code::DataIncomplete, None)
-            }
+            Error::Truncated { .. }
+            | Error::CsvTruncated { .. }
+            | Error::XmlTruncated { .. }
+            | Error::CharacterTruncated { .. }
+            | Error::EndedEarly { .. } => (Code::DataIncomplete, None),
             Error::TooDeep { .. }
             | Error::RecordTooLarge { .. }
             | Error::EnvelopeTooLarge { .. }
@@ -270,12 +320,15 @@ impl From<Error> for crate::error::Error {
             // A maintenance page or a damaged transfer: the next answer may be sound.
             Error::Empty
             | Error::NotJson { .. }
+            | Error::NotXml { .. }
             | Error::NotCompressed { .. }
             | Error::Damaged { .. } => (Code::DataParse, Some(Retry::Later(None))),
             Error::Unbalanced { .. }
             | Error::Unexpected { .. }
             | Error::Malformed { .. }
             | Error::DuplicateMember { .. }
+            | Error::XmlMalformed { .. }
+            | Error::ZipEntry { .. }
             | Error::UnknownEncoding { .. } => (Code::DataParse, None),
         };
         let what = match code {

@@ -1,5 +1,6 @@
 //! Cuts a JSON response into its records while it arrives.
 
+use longshore_schema::{JsonPath, Step};
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
@@ -28,6 +29,59 @@ impl Default for JsonLimits {
     }
 }
 
+/// One step on the way to the records.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Way {
+    /// The member of this name.
+    Member(String),
+    /// The element at this index.
+    Index(u64),
+    /// Every element of an array: `[*]`.
+    Elements,
+    /// Every element of an array, or every member's value of an object: `.*`.
+    All,
+}
+
+/// The way that a path leads to records, if it can be followed while a document arrives: members,
+/// indexes from the start, and at least one wildcard. RFC 9535 section 2.3.2.2 makes no difference
+/// between `[*]` and `.*`; here the first one is taken at its word, because an object where a list is
+/// expected is an error report more often than a list.
+#[must_use]
+pub fn ways(path: &JsonPath) -> Option<Vec<Way>> {
+    let steps = path.steps()?;
+    let mut dotted = dotted(path.as_str()).into_iter();
+    let ways: Option<Vec<Way>> = steps
+        .iter()
+        .map(|step| match step {
+            Step::Member(name) => Some(Way::Member(name.clone())),
+            Step::Index(index) => u64::try_from(*index).ok().map(Way::Index),
+            Step::Every if dotted.next()? => Some(Way::All),
+            Step::Every => Some(Way::Elements),
+        })
+        .collect();
+    ways.filter(|ways| ways.iter().any(|way| matches!(way, Way::Elements | Way::All)))
+}
+
+/// For each wildcard of a path whether it is written with a dot.
+fn dotted(path: &str) -> Vec<bool> {
+    let (mut found, mut quote, mut escaped, mut before) = (Vec::new(), None, false, b'$');
+    for byte in path.bytes() {
+        match quote {
+            Some(_) if escaped => escaped = false,
+            Some(_) if byte == b'\\' => escaped = true,
+            Some(open) if byte == open => quote = None,
+            Some(_) => {}
+            None if matches!(byte, b'"' | b'\'') => quote = Some(byte),
+            None if byte == b'*' => found.push(before == b'.'),
+            None => {}
+        }
+        if !is_space(byte) {
+            before = byte;
+        }
+    }
+    found
+}
+
 /// What was found at the place of the records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Found {
@@ -35,16 +89,17 @@ pub enum Found {
     Array,
     /// The JSON value `null`.
     Null,
-    /// A value that is neither an array nor `null`.
+    /// A value that is neither an array (or, for `.*`, an object) nor `null`.
     NotAnArray,
-    /// Nothing: a member of the path does not exist, or a value on the way is not an object.
+    /// Nothing: a member of the path before its first wildcard does not exist, or a value on the
+    /// way to it is not an object.
     Missing,
 }
 
 /// Everything of a response but its records.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Envelope {
-    /// The document, with the array of records left empty.
+    /// The document; what the first wildcard of the path stands for is left out.
     pub value: Value,
     /// What was found at the place of the records.
     pub found: Found,
@@ -60,54 +115,61 @@ enum State {
     Start,
     /// The body is no JSON; its first bytes are collected to say what it is.
     Foreign,
-    /// Before the value of the root or of a member.
-    Value {
-        on_path: bool,
-    },
-    /// Inside a value that is kept for the envelope.
-    Kept,
+    /// Before the value of the root, of a member or of an element. The level says how many steps of
+    /// the path lead to it, if it is on the path.
+    Value { level: Option<usize> },
+    /// Inside a value that is not on the path.
+    Other,
     /// In an object on the path: before a member name, or `}` if it is the first.
-    Name {
-        first: bool,
-    },
+    Name { first: bool },
     /// Inside a member name.
     InName,
     /// After a member name.
-    Colon {
-        on_path: bool,
-    },
+    Colon { level: Option<usize> },
     /// After a member's value.
     AfterMember,
-    /// In the array of records: before a record, or `]` if it is the first.
-    Record {
-        first: bool,
-    },
+    /// In an array on the path: before an element, or `]` if it is the first.
+    Element { first: bool },
     /// Inside a record.
     InRecord,
-    /// After a record.
-    AfterRecord,
+    /// After an element.
+    AfterElement,
     /// After the root value.
     End,
     Stopped,
 }
 
-/// Finds the array of records in a JSON document (RFC 8259) and hands over the exact bytes of each
-/// record as soon as it is complete. A record that lies within one chunk is not copied.
+/// An object or array on the path that is open. Its level is the step that leads further.
+#[derive(Debug, Clone, Copy)]
+enum Frame {
+    /// `seen`: whether its member on the path was seen.
+    Object { level: usize, seen: bool },
+    /// `index`: that of the next element.
+    Array { level: usize, index: u64 },
+}
+
+/// Finds the records in a JSON document (RFC 8259) and hands over the exact bytes of each as soon as
+/// it is complete. A record that lies within one chunk is not copied.
 ///
 /// Brackets, quotes, commas and colons are checked everywhere outside the records, and brackets and
 /// quotes inside them; whether the inside of a record is JSON is for the one who parses it.
 pub struct JsonRecords {
-    path: Vec<String>,
+    path: Vec<Way>,
     limits: JsonLimits,
     state: State,
     /// The value, record or member name being read.
     span: Span,
     /// The start of a record that began in an earlier chunk.
     carry: Vec<u8>,
-    /// The document without its records, from the first byte of the root value.
+    /// The document from the first byte of the root value, without what the first wildcard stands
+    /// for.
     envelope: Vec<u8>,
-    /// One entry per object on the path that is open: whether its member on the path was seen.
-    seen: Vec<bool>,
+    /// The objects and arrays on the path that are open.
+    open: Vec<Frame>,
+    /// How many of them are around what the envelope leaves out, while that is read.
+    gap: Option<usize>,
+    /// The member name being read.
+    name: Vec<u8>,
     found: Found,
     records: u64,
     /// Document position of the next byte.
@@ -116,9 +178,7 @@ pub struct JsonRecords {
     root_at: u64,
     name_at: u64,
     record_at: u64,
-    /// Where in the envelope the member name being read starts.
-    name_start: usize,
-    /// Where in the envelope the records are missing, and how many bytes.
+    /// Where in the envelope something is left out, and how many bytes.
     gap_at: usize,
     gap_bytes: u64,
     /// How many bytes of a byte order mark were skipped.
@@ -130,6 +190,13 @@ impl JsonRecords {
     /// `$.records[*]`, `[]` for a root array, `$[*]`.
     #[must_use]
     pub fn new(path: Vec<String>, limits: JsonLimits) -> Self {
+        let members = path.into_iter().map(Way::Member);
+        Self::along(members.chain([Way::Elements]).collect(), limits)
+    }
+
+    /// A reader that follows a path of any [`ways`].
+    #[must_use]
+    pub fn along(path: Vec<Way>, limits: JsonLimits) -> Self {
         let limits = JsonLimits { depth: limits.depth.min(MAX_DEPTH), ..limits };
         Self {
             path,
@@ -138,14 +205,15 @@ impl JsonRecords {
             span: Span::default(),
             carry: Vec::new(),
             envelope: Vec::new(),
-            seen: Vec::new(),
+            open: Vec::new(),
+            gap: None,
+            name: Vec::new(),
             found: Found::Missing,
             records: 0,
             offset: 0,
             root_at: 0,
             name_at: 0,
             record_at: 0,
-            name_start: 0,
             gap_at: usize::MAX,
             gap_bytes: 0,
             mark: 0,
@@ -172,7 +240,7 @@ impl JsonRecords {
     pub fn finish(self) -> Result<Envelope, Error> {
         let inside = match self.state {
             State::End => return self.parse_envelope(),
-            State::Kept if self.seen.is_empty() && self.span.is_scalar() => {
+            State::Other if self.open.is_empty() && self.span.is_scalar() => {
                 self.check_root_scalar()?;
                 return self.parse_envelope();
             }
@@ -184,10 +252,10 @@ impl JsonRecords {
             State::Foreign => {
                 return Err(Error::NotJson { opening: show_opening(&self.envelope) });
             }
-            State::Record { .. } | State::AfterRecord => "the array of records",
+            State::Element { .. } | State::AfterElement => "the array of records",
             State::InRecord => "a record",
             State::InName => "a member name",
-            State::Kept => "a value",
+            State::Other => "a value",
             State::Value { .. } | State::Name { .. } | State::Colon { .. } | State::AfterMember => {
                 "an object"
             }
@@ -205,13 +273,11 @@ impl JsonRecords {
             // Steps that consume nothing lead to a state that does.
             let used = match self.state {
                 State::InRecord => self.in_record(rest, on_record)?,
-                State::Record { first } => self.before_record(rest, first)?,
-                State::AfterRecord => self.after_record(byte)?,
                 State::Start => self.start(byte)?,
                 State::Foreign => self.foreign(byte)?,
                 State::End => self.end(byte)?,
                 State::Stopped => return Err(Error::Stopped.into()),
-                _ => self.in_envelope(rest, byte)?,
+                _ => self.outside_records(rest, byte)?,
             };
             rest = &rest[used..];
             self.offset += used as u64;
@@ -230,7 +296,7 @@ impl JsonRecords {
         if !is_space(byte) {
             self.root_at = self.offset;
             self.state = match Span::begin(byte, 0) {
-                Some(_) => State::Value { on_path: true },
+                Some(_) => State::Value { level: Some(0) },
                 None => State::Foreign,
             };
             return Ok(0);
@@ -253,85 +319,144 @@ impl JsonRecords {
         Err(self.unexpected(byte, "nothing after the root value"))
     }
 
-    /// One step in what is kept for the envelope. At most as many bytes are looked at as still fit,
-    /// so that the outcome does not depend on the size of the chunks.
-    fn in_envelope(&mut self, rest: &[u8], byte: u8) -> Result<usize, Error> {
-        let room = self.limits.envelope_bytes.saturating_sub(self.envelope.len());
-        if room == 0 {
-            return Err(Error::EnvelopeTooLarge { limit: self.limits.envelope_bytes });
+    /// One step outside the records. Of what is kept for the envelope at most as many bytes are
+    /// looked at as still fit, so that the outcome does not depend on the size of the chunks.
+    fn outside_records(&mut self, rest: &[u8], byte: u8) -> Result<usize, Error> {
+        let mut rest = rest;
+        if self.gap.is_none() {
+            let room = self.limits.envelope_bytes.saturating_sub(self.envelope.len());
+            if room == 0 {
+                return Err(Error::EnvelopeTooLarge { limit: self.limits.envelope_bytes });
+            }
+            rest = &rest[..rest.len().min(room)];
         }
-        let rest = &rest[..rest.len().min(room)];
         match self.state {
-            State::Kept | State::InName => return self.in_kept(rest),
+            State::Other => return self.in_other(rest),
+            State::InName => return self.in_name(rest),
             _ if is_space(byte) => {}
-            State::Value { on_path } => return self.value(byte, on_path),
+            State::Value { level } => return self.value(byte, level),
             State::Name { first } => return self.name(byte, first),
-            State::Colon { on_path } if byte == b':' => self.state = State::Value { on_path },
+            State::Element { first: true } if byte == b']' => return self.close(byte),
+            State::Element { .. } => return self.element(byte),
+            State::Colon { level } if byte == b':' => self.state = State::Value { level },
             State::Colon { .. } => return Err(self.unexpected(byte, "`:` after a member name")),
             State::AfterMember if byte == b',' => self.state = State::Name { first: false },
-            State::AfterMember if byte == b'}' => self.close_object(),
-            _ => return Err(self.unexpected(byte, "`,` or `}` after a member")),
+            State::AfterMember if byte == b'}' => return self.close(byte),
+            State::AfterMember => return Err(self.unexpected(byte, "`,` or `}` after a member")),
+            _ if byte == b',' => self.state = State::Element { first: false },
+            _ if byte == b']' => return self.close(byte),
+            _ => return Err(self.unexpected(byte, "`,` or `]` after a record")),
         }
-        self.envelope.push(byte);
+        self.keep(&[byte]);
         Ok(1)
     }
 
-    fn in_kept(&mut self, rest: &[u8]) -> Result<usize, Error> {
+    /// Adds bytes to the envelope if they belong to it.
+    fn keep(&mut self, bytes: &[u8]) {
+        if self.gap.is_none() {
+            self.envelope.extend_from_slice(bytes);
+        }
+    }
+
+    fn in_other(&mut self, rest: &[u8]) -> Result<usize, Error> {
         let end = self.span.advance(rest).map_err(|fault| self.fault(fault))?;
         let used = end.unwrap_or(rest.len());
-        self.envelope.extend_from_slice(&rest[..used]);
+        self.keep(&rest[..used]);
         if end.is_some() {
-            if self.state == State::InName {
-                self.state = State::Colon { on_path: self.name_is_on_path()? };
-            } else {
-                self.value_ended();
-                if self.state == State::End && self.span.is_scalar() {
-                    self.check_root_scalar()?;
-                }
+            self.value_ended();
+            if self.state == State::End && self.span.is_scalar() {
+                self.check_root_scalar()?;
             }
         }
         Ok(used)
     }
 
-    fn value(&mut self, byte: u8, on_path: bool) -> Result<usize, Error> {
-        let open = self.seen.len();
-        if on_path && open < self.path.len() && byte == b'{' {
-            self.check_depth(open + 1)?;
-            self.seen.push(false);
-            self.envelope.push(byte);
-            self.state = State::Name { first: true };
-            return Ok(1);
+    fn in_name(&mut self, rest: &[u8]) -> Result<usize, Error> {
+        let end = self.span.advance(rest).map_err(|fault| self.fault(fault))?;
+        let used = end.unwrap_or(rest.len());
+        self.keep(&rest[..used]);
+        if self.name.len() + used > self.limits.envelope_bytes {
+            return Err(Error::EnvelopeTooLarge { limit: self.limits.envelope_bytes });
         }
-        if on_path && open == self.path.len() {
-            if byte == b'[' {
-                self.check_depth(open + 1)?;
-                self.found = Found::Array;
-                self.envelope.push(byte);
-                self.gap_at = self.envelope.len();
-                self.state = State::Record { first: true };
-                return Ok(1);
+        self.name.extend_from_slice(&rest[..used]);
+        if end.is_some() {
+            self.state = State::Colon { level: self.level_of_member()? };
+        }
+        Ok(used)
+    }
+
+    /// Which value comes: one on the path, or any other.
+    fn value(&mut self, byte: u8, level: Option<usize>) -> Result<usize, Error> {
+        let Some(level) = level else { return self.other(byte) };
+        let Some(way) = self.path.get(level) else {
+            self.record_at = self.offset;
+            self.state = State::InRecord;
+            return self.begin_span(byte, self.open.len()).map(|()| 0);
+        };
+        let (frame, state) = match (way, byte) {
+            (Way::Member(_) | Way::All, b'{') => {
+                (Frame::Object { level, seen: false }, State::Name { first: true })
             }
-            self.found = if byte == b'n' { Found::Null } else { Found::NotAnArray };
+            (Way::Index(_) | Way::Elements | Way::All, b'[') => {
+                (Frame::Array { level, index: 0 }, State::Element { first: true })
+            }
+            (Way::Elements | Way::All, b'n') => {
+                if self.found == Found::Missing {
+                    self.found = Found::Null;
+                }
+                return self.other(byte);
+            }
+            (Way::Elements | Way::All, _) => {
+                self.found = Found::NotAnArray;
+                return self.other(byte);
+            }
+            _ => return self.other(byte),
+        };
+        let is_wildcard = matches!(way, Way::Elements | Way::All);
+        self.check_depth(self.open.len() + 1)?;
+        self.keep(&[byte]);
+        self.open.push(frame);
+        self.state = state;
+        if is_wildcard && self.found != Found::NotAnArray {
+            self.found = Found::Array;
         }
-        self.begin_span(byte, open)?;
-        self.state = State::Kept;
+        if is_wildcard && self.gap.is_none() {
+            self.gap = Some(self.open.len());
+            self.gap_at = self.envelope.len();
+        }
+        Ok(1)
+    }
+
+    fn other(&mut self, byte: u8) -> Result<usize, Error> {
+        self.begin_span(byte, self.open.len())?;
+        self.state = State::Other;
         Ok(0)
+    }
+
+    fn element(&mut self, byte: u8) -> Result<usize, Error> {
+        let Some(Frame::Array { level, index }) = self.open.last_mut() else {
+            return Err(self.unexpected(byte, "a JSON value"));
+        };
+        let at = *index;
+        *index += 1;
+        let on_path = match self.path[*level] {
+            Way::Index(wanted) => wanted == at,
+            _ => true,
+        };
+        let level = on_path.then_some(*level + 1);
+        self.value(byte, level)
     }
 
     fn name(&mut self, byte: u8, first: bool) -> Result<usize, Error> {
         match byte {
             b'"' => {
                 self.name_at = self.offset;
-                self.name_start = self.envelope.len();
+                self.name.clear();
                 self.begin_span(byte, 0)?;
                 self.state = State::InName;
                 Ok(0)
             }
-            b'}' if first => {
-                self.close_object();
-                self.envelope.push(byte);
-                Ok(1)
-            }
+            b'}' if first => self.close(byte),
             _ => {
                 Err(self
                     .unexpected(byte, if first { "a member name or `}`" } else { "a member name" }))
@@ -340,47 +465,42 @@ impl JsonRecords {
     }
 
     /// Compares the name just read with the path, after resolving its escapes.
-    fn name_is_on_path(&mut self) -> Result<bool, Error> {
-        let name = &self.envelope[self.name_start..];
-        let wanted = &self.path[self.seen.len() - 1];
+    fn level_of_member(&mut self) -> Result<Option<usize>, Error> {
+        let Some(Frame::Object { level, seen }) = self.open.last_mut() else { return Ok(None) };
+        let Way::Member(wanted) = &self.path[*level] else { return Ok(Some(*level + 1)) };
+        let name = &self.name;
         let same = if name.contains(&b'\\') {
             serde_json::from_slice::<String>(name).is_ok_and(|name| name == *wanted)
         } else {
             name[1..name.len() - 1] == *wanted.as_bytes()
         };
-        if same
-            && let Some(seen) = self.seen.last_mut()
-            && std::mem::replace(seen, true)
-        {
+        if same && std::mem::replace(seen, true) {
             return Err(Error::DuplicateMember { name: wanted.clone(), offset: self.name_at });
         }
-        Ok(same)
+        Ok(same.then_some(*level + 1))
     }
 
-    fn close_object(&mut self) {
-        self.seen.pop();
+    /// Closes the innermost object or array on the path.
+    fn close(&mut self, byte: u8) -> Result<usize, Error> {
+        if self.gap == Some(self.open.len()) {
+            if self.envelope.len() >= self.limits.envelope_bytes {
+                return Err(Error::EnvelopeTooLarge { limit: self.limits.envelope_bytes });
+            }
+            self.gap = None;
+            self.gap_bytes = self.offset - self.root_at - self.gap_at as u64;
+        }
+        self.open.pop();
+        self.keep(&[byte]);
         self.value_ended();
+        Ok(1)
     }
 
     fn value_ended(&mut self) {
-        self.state = if self.seen.is_empty() { State::End } else { State::AfterMember };
-    }
-
-    fn before_record(&mut self, rest: &[u8], first: bool) -> Result<usize, Error> {
-        let Some(spaces) = rest.iter().position(|&byte| !is_space(byte)) else {
-            return Ok(rest.len());
+        self.state = match self.open.last() {
+            None => State::End,
+            Some(Frame::Object { .. }) => State::AfterMember,
+            Some(Frame::Array { .. }) => State::AfterElement,
         };
-        let byte = rest[spaces];
-        self.offset += spaces as u64;
-        let step = if byte == b']' && first {
-            self.close_records()
-        } else {
-            self.record_at = self.offset;
-            self.state = State::InRecord;
-            self.begin_span(byte, self.seen.len() + 1).map(|()| 0)
-        };
-        self.offset -= spaces as u64;
-        Ok(spaces + step?)
     }
 
     fn in_record<E: From<Error>>(
@@ -400,7 +520,7 @@ impl JsonRecords {
             self.carry.extend_from_slice(window);
             return Ok(used);
         }
-        self.state = State::AfterRecord;
+        self.value_ended();
         self.records += 1;
         if self.carry.is_empty() {
             on_record(&window[..used])?;
@@ -410,26 +530,6 @@ impl JsonRecords {
             self.carry.clear();
         }
         Ok(used)
-    }
-
-    fn after_record(&mut self, byte: u8) -> Result<usize, Error> {
-        match byte {
-            b',' => self.state = State::Record { first: false },
-            b']' => return self.close_records(),
-            _ if is_space(byte) => {}
-            _ => return Err(self.unexpected(byte, "`,` or `]` after a record")),
-        }
-        Ok(1)
-    }
-
-    fn close_records(&mut self) -> Result<usize, Error> {
-        if self.envelope.len() >= self.limits.envelope_bytes {
-            return Err(Error::EnvelopeTooLarge { limit: self.limits.envelope_bytes });
-        }
-        self.gap_bytes = self.offset - self.root_at - self.gap_at as u64;
-        self.envelope.push(b']');
-        self.value_ended();
-        Ok(1)
     }
 
     fn begin_span(&mut self, byte: u8, open: usize) -> Result<(), Error> {

@@ -1,8 +1,9 @@
 //! Turns the bytes of a response into records while they arrive.
 //!
 //! Every decoder here is pushed: the caller hands over chunks of any size, in order, and a closure
-//! receives what each chunk completed. [`Inflate`] undoes the content coding, [`JsonRecords`] cuts a
-//! JSON response into records and an [`Envelope`], [`CsvRows`] cuts a CSV file into rows, and
+//! receives what each chunk completed. [`Unpack`] undoes compression, [`Transcode`] makes UTF-8 of
+//! other charsets, [`JsonRecords`] and [`XmlRecords`] cut a document into records and an
+//! [`Envelope`], [`JsonLines`] cuts NDJSON and [`CsvRows`] a table into its rows, and
 //! [`Buffered`] collects a response whole for record paths that need the parsed document. They
 //! compose by calling one another in the closure. Memory is bounded by their limits, not by the
 //! length of the response, and once their buffers have grown to the records at hand they allocate
@@ -14,15 +15,27 @@
 //! any error a decoder answers [`Error::Stopped`]: what was handed over before was there, but the
 //! response is not complete.
 
+mod brotli;
 mod buffered;
+mod charset;
 mod content;
 mod csv;
 mod error;
+mod gzip;
 mod json;
+mod lines;
+mod packed;
 mod span;
+mod xml;
+mod zip;
+mod zstd;
 
 pub use buffered::Buffered;
-pub use content::{Encoding, Inflate, Inflated};
-pub use csv::{CsvLimits, CsvRows, CsvSummary, Header, Ragged, Row};
+pub use charset::Transcode;
+pub use content::{Encoding, Inflated, Unpack};
+pub use csv::{CsvLimits, CsvRows, CsvStyle, CsvSummary, Header, Ragged, Row};
 pub use error::Error;
-pub use json::{Envelope, Found, JsonLimits, JsonRecords};
+pub use json::{Envelope, Found, JsonLimits, JsonRecords, Way, ways};
+pub use lines::JsonLines;
+pub use packed::Opener;
+pub use xml::XmlRecords;
