@@ -9,7 +9,7 @@ use std::io::Write as _;
 use divan::counter::BytesCount;
 use divan::{Bencher, black_box};
 use longshore_engine::decode::{
-    CsvLimits, CsvRows, Encoding, Error, Inflate, JsonLimits, JsonRecords,
+    CsvLimits, CsvRows, Encoding, Error, JsonLimits, JsonRecords, Unpack,
 };
 
 const TOTAL_BYTES: usize = 64 << 20;
@@ -142,7 +142,7 @@ fn gzip_and_json(bencher: Bencher<'_, '_>) {
         .collect();
     bencher.counter(BytesCount::new(bytes)).bench(|| {
         for page in &packed {
-            let mut inflate = Inflate::new(Encoding::Gzip, u64::MAX);
+            let mut inflate = Unpack::new(Encoding::Gzip, None, u64::MAX);
             let mut scanner = JsonRecords::new(vec!["records".to_owned()], JsonLimits::default());
             for chunk in black_box(page).chunks(CHUNK_BYTES) {
                 let fed = inflate.feed(chunk, |text| {

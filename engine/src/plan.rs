@@ -16,6 +16,7 @@ use longshore_validator::Checked;
 
 pub use crate::auth::AuthPlan;
 use crate::connection::Connection;
+use crate::decode::Opener;
 use crate::error::{Code, Error, Result};
 use crate::http::{Certificates, Hosts, retry};
 use crate::map::{EventContext, Mapper};
@@ -109,8 +110,10 @@ pub struct StepPlan {
     pub request: Request,
     /// How the response is written.
     pub decode: Decode,
-    /// Where the records are, in a JSON response.
+    /// Where the records are, in a document.
     pub records: Option<JsonPath>,
+    /// The members of its records that hold a document.
+    pub unpack: Option<Opener>,
     /// How the next page is found.
     pub pages: Option<Pages>,
     /// What the response says of its own completeness.
@@ -214,6 +217,7 @@ fn stream_plan(
         request: request.value.clone(),
         decode: decode.clone(),
         records: records.as_ref().map(|path| path.value.clone()),
+        unpack: None,
         pages: pages.as_ref().map(|pages| pages.value.clone()),
         promise: promise.as_ref().map(|promise| promise.value.clone()),
     };
@@ -222,7 +226,7 @@ fn stream_plan(
             .cause("the validator lets such a manifest pass")
             .fix("report this as a bug, with the manifest")
     };
-    let (listing, records) = match (&stream.request, stream.steps.0.as_slice()) {
+    let (listing, mut records) = match (&stream.request, stream.steps.0.as_slice()) {
         (Some(request), _) => {
             (None, step(request, &stream.decode, &stream.records, &stream.pages, &stream.promise))
         }
@@ -240,6 +244,12 @@ fn stream_plan(
         ),
         _ => return Err(unchecked()),
     };
+    records.unpack = Opener::new(
+        stream
+            .unpack
+            .iter()
+            .map(|(path, steps)| (&path.value, steps.iter().map(|step| step.value).collect())),
+    );
     let mut templates = request_templates(&records.request);
     if let Some(listing) = &listing {
         templates.extend(request_templates(&listing.step.request));

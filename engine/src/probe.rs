@@ -61,7 +61,8 @@ async fn read(session: &Session, stream: &StreamPlan) -> Result<Seen> {
     let response = &mut answer.response;
     let place = response.place().to_owned();
     let failed = |error: Error| error.in_request(&*place);
-    let mut body = Body::new(response, &step.decode, step.records.as_ref()).map_err(failed)?;
+    let mut body = Body::new(response, &step.decode, step.records.as_ref(), step.unpack.as_ref())
+        .map_err(failed)?;
     let mut last = Last::new(pager.wants_last());
     while let Some(chunk) = response.chunk().await? {
         body.feed(&chunk, |record| last.take(&record)).map_err(failed)?;

@@ -148,8 +148,8 @@ impl Unpack {
             Stage::Plain => Ok(Inflated { read: self.passed, written: self.passed }),
             Stage::Detect(held) if held.is_empty() => Ok(Inflated { read: 0, written: 0 }),
             Stage::Detect(held) => {
-                let (_, encoding) = MAGICS.iter().find(|(magic, _)| magic.starts_with(&held))
-                    .unwrap_or(&MAGICS[0]);
+                let (_, encoding) =
+                    MAGICS.iter().find(|(magic, _)| magic.starts_with(&held)).unwrap_or(&MAGICS[0]);
                 let coding = match encoding {
                     Encoding::Zip => "zip",
                     Encoding::Zstd => "zstd",

@@ -285,3 +285,202 @@ fn inflate_and_csv_compose_without_allocating() {
         assert_eq!(bytes, text.len() - "ID,NOTE,URL\n".len());
     }
 }
+
+/// `one,two` five hundred times, as the reference encoders pack it.
+const BROTLI: &str = "1b9f0ff88d94aec652f95646d70a2c6e77e2b77080d40180f201";
+const ZSTD: &str = "28b52ffd04587d0000406f6e652c74776f0a0100959f5fb828b03f75";
+
+fn bytes(hexadecimal: &str) -> Vec<u8> {
+    let pairs = hexadecimal.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).unwrap());
+    pairs.map(|pair| u8::from_str_radix(pair, 16).unwrap()).collect()
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Sizes {
+    InHeader,
+    Behind { signature: bool },
+    Behind64,
+}
+
+/// A zip archive of these files, each stored or deflated.
+fn zip(files: &[(&str, &[u8])], deflated: bool, sizes: Sizes) -> Vec<u8> {
+    let mut archive = Vec::new();
+    let mut directory = Vec::new();
+    for (name, content) in files {
+        let mut crc = flate2::Crc::new();
+        crc.update(content);
+        let packed = if deflated { bare_deflate(content) } else { content.to_vec() };
+        let start = archive.len() as u32;
+        let extra: &[u8] = if sizes == Sizes::Behind64 {
+            &[1, 0, 16, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
+        } else {
+            &[]
+        };
+        let behind = sizes != Sizes::InHeader;
+        let told = |value: u32| if behind { 0 } else { value }.to_le_bytes();
+        let size = |length: usize| match sizes {
+            Sizes::Behind64 => u32::MAX.to_le_bytes(),
+            _ => told(length as u32),
+        };
+        let mut fixed = vec![20, 0, if behind { 8 } else { 0 }, 0, if deflated { 8 } else { 0 }, 0];
+        fixed.extend([0; 4]);
+        fixed.extend(told(crc.sum()));
+        fixed.extend(size(packed.len()));
+        fixed.extend(size(content.len()));
+        fixed.extend((name.len() as u16).to_le_bytes());
+        fixed.extend((extra.len() as u16).to_le_bytes());
+        archive.extend(b"PK\x03\x04");
+        archive.extend(&fixed);
+        archive.extend(name.as_bytes());
+        archive.extend(extra);
+        archive.extend(&packed);
+        if behind {
+            if sizes != (Sizes::Behind { signature: false }) {
+                archive.extend(b"PK\x07\x08");
+            }
+            archive.extend(crc.sum().to_le_bytes());
+            for length in [packed.len(), content.len()] {
+                match sizes {
+                    Sizes::Behind64 => archive.extend((length as u64).to_le_bytes()),
+                    _ => archive.extend((length as u32).to_le_bytes()),
+                }
+            }
+        }
+        directory.extend(b"PK\x01\x02\x14\0");
+        directory.extend(&fixed);
+        directory.extend([0; 10]);
+        directory.extend(start.to_le_bytes());
+        directory.extend(name.as_bytes());
+        directory.extend(extra);
+    }
+    let start = archive.len() as u32;
+    archive.extend(&directory);
+    archive.extend(b"PK\x05\x06\0\0\0\0");
+    archive.extend((files.len() as u16).to_le_bytes());
+    archive.extend((files.len() as u16).to_le_bytes());
+    archive.extend((directory.len() as u32).to_le_bytes());
+    archive.extend(start.to_le_bytes());
+    archive.extend([3, 0, b'e', b'n', b'd']);
+    archive
+}
+
+fn unzip(inside: Option<&str>, limit: u64, packed: &[u8], size: usize) -> Outcome {
+    use longshore_schema::scalar::Scalar as _;
+    let inside = inside.map(|inside| EntryPattern::parse(inside).unwrap());
+    let mut unpack = Unpack::new(Encoding::Detect, inside, limit);
+    let mut content = Vec::new();
+    for chunk in packed.chunks(size) {
+        let fed = unpack.feed::<Error>(chunk, |bytes| {
+            content.extend_from_slice(bytes);
+            Ok(())
+        });
+        if let Err(error) = fed {
+            return (content, Err(error));
+        }
+    }
+    (content, unpack.finish())
+}
+
+#[test]
+fn brotli_and_zstd_are_read_and_never_cut_short() {
+    let content = b"one,two\n".repeat(500);
+    for (encoding, packed) in [(Encoding::Brotli, bytes(BROTLI)), (Encoding::Zstd, bytes(ZSTD))] {
+        let (unpacked, end) = unpack(encoding, &packed);
+        assert!(unpacked == content, "{encoding:?}: {end:?}");
+        assert_eq!(end, Ok(Inflated { read: packed.len() as u64, written: 4_000 }));
+        for cut in 0..packed.len() {
+            let (_, end) = unpack_with(encoding, u64::MAX, &packed[..cut], 3);
+            assert!(matches!(end, Err(Error::EndedEarly { .. })), "{encoding:?} at {cut}: {end:?}");
+        }
+        let (_, end) = unpack_with(encoding, 3_999, &packed, 5);
+        assert!(matches!(end, Err(Error::ContentTooLarge { limit: 3_999, .. })), "{end:?}");
+        let (_, end) = unpack_with(encoding, u64::MAX, &[&packed[..], b"x..."].concat(), 5);
+        assert!(matches!(end, Err(Error::Damaged { .. })), "{encoding:?}: {end:?}");
+    }
+    assert_eq!(unpack(Encoding::Detect, &bytes(ZSTD)).0, content);
+    // Two frames, and one to skip between them.
+    let skipped = [0x5A, 0x2A, 0x4D, 0x18, 3, 0, 0, 0, 1, 2, 3];
+    let frames = [bytes(ZSTD), skipped.to_vec(), bytes(ZSTD)].concat();
+    assert_eq!(unpack(Encoding::Zstd, &frames).0.len(), 8_000);
+    let mut damaged = bytes(ZSTD);
+    *damaged.last_mut().unwrap() ^= 1;
+    let (_, end) = unpack(Encoding::Zstd, &damaged);
+    assert!(matches!(end, Err(Error::Damaged { cause, .. }) if cause.contains("checksum")));
+}
+
+#[test]
+fn one_file_of_an_archive_is_read() {
+    let content = b"one,two\n".repeat(500);
+    let files: [(&str, &[u8]); 4] = [
+        ("folder/", b""),
+        ("folder/read.me", b"text"),
+        ("folder/log.csv", &content),
+        ("z.txt", b""),
+    ];
+    for deflated in [true, false] {
+        for sizes in [
+            Sizes::InHeader,
+            Sizes::Behind { signature: true },
+            Sizes::Behind { signature: false },
+            Sizes::Behind64,
+        ] {
+            let archive = zip(&files, deflated, sizes);
+            if !deflated && sizes != Sizes::InHeader {
+                // Where stored data end is known from the directory alone.
+                let end = unzip(Some("*.csv"), u64::MAX, &archive, 9).1;
+                assert!(matches!(end, Err(Error::ZipEntry { .. })), "{end:?}");
+                continue;
+            }
+            for size in [1, 2, 30, usize::MAX] {
+                let (unpacked, end) = unzip(Some("*.csv"), u64::MAX, &archive, size);
+                assert!(unpacked == content, "by {size}: {end:?}");
+                assert!(end.is_ok(), "by {size}: {end:?}");
+            }
+            for cut in 1..archive.len() {
+                let end = unzip(Some("*.csv"), u64::MAX, &archive[..cut], 50).1;
+                assert!(matches!(end, Err(Error::EndedEarly { .. })), "at {cut}: {end:?}");
+            }
+            let several = unzip(None, u64::MAX, &archive, 9).1;
+            assert!(matches!(several, Err(Error::ZipEntry { .. })), "{several:?}");
+            let none = unzip(Some("*.json"), u64::MAX, &archive, 9).1.unwrap_err();
+            assert!(none.to_string().contains("none of its 3 files is `*.json`"), "{none}");
+            let bomb = unzip(Some("*.csv"), 100, &archive, 9).1;
+            assert!(matches!(bomb, Err(Error::ContentTooLarge { .. })), "{bomb:?}");
+        }
+    }
+    let archive = zip(&[("log.csv", &content)], true, Sizes::InHeader);
+    assert_eq!(unzip(None, u64::MAX, &archive, 9).0, content);
+    let mut damaged = archive.clone();
+    damaged[14] ^= 1;
+    let end = unzip(None, u64::MAX, &damaged, 9).1;
+    assert!(matches!(end, Err(Error::Damaged { cause, .. }) if cause.contains("checksum")));
+    let mut locked = archive;
+    locked[6] |= 1;
+    let end = unzip(None, u64::MAX, &locked, 9).1;
+    assert!(matches!(end, Err(Error::ZipEntry { cause }) if cause.contains("encrypted")));
+    let empty = b"PK\x05\x06\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
+    let end = unzip(None, u64::MAX, empty, 9).1;
+    assert!(matches!(end, Err(Error::ZipEntry { .. })), "{end:?}");
+}
+
+proptest! {
+    #[test]
+    fn damaged_streams_never_panic_or_pass_for_whole(
+        kind in 0_usize..3,
+        at in any::<prop::sample::Index>(),
+        bits in 1_u8..=255,
+        size in 1_usize..40,
+    ) {
+        let content = b"one,two\n".repeat(50);
+        let (encoding, mut packed) = match kind {
+            0 => (Encoding::Brotli, bytes(BROTLI)),
+            1 => (Encoding::Zstd, bytes(ZSTD)),
+            _ => (Encoding::Zip, zip(&[("a.csv", &content)], true, Sizes::Behind { signature: true })),
+        };
+        let at = at.index(packed.len());
+        packed[at] ^= bits;
+        let (_, whole) = unpack_with(encoding, 1 << 20, &packed, usize::MAX);
+        let (_, cut) = unpack_with(encoding, 1 << 20, &packed, size);
+        prop_assert_eq!(whole.is_ok(), cut.is_ok());
+    }
+}

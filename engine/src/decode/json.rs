@@ -117,19 +117,27 @@ enum State {
     Foreign,
     /// Before the value of the root, of a member or of an element. The level says how many steps of
     /// the path lead to it, if it is on the path.
-    Value { level: Option<usize> },
+    Value {
+        level: Option<usize>,
+    },
     /// Inside a value that is not on the path.
     Other,
     /// In an object on the path: before a member name, or `}` if it is the first.
-    Name { first: bool },
+    Name {
+        first: bool,
+    },
     /// Inside a member name.
     InName,
     /// After a member name.
-    Colon { level: Option<usize> },
+    Colon {
+        level: Option<usize>,
+    },
     /// After a member's value.
     AfterMember,
     /// In an array on the path: before an element, or `]` if it is the first.
-    Element { first: bool },
+    Element {
+        first: bool,
+    },
     /// Inside a record.
     InRecord,
     /// After an element.

@@ -106,14 +106,22 @@ impl JsonLines {
         }
         if self.after_value {
             let expected = "a line end after a record";
-            return Err(Error::Unexpected { offset: self.offset, expected, found: show_byte(byte) });
+            return Err(Error::Unexpected {
+                offset: self.offset,
+                expected,
+                found: show_byte(byte),
+            });
         }
         let Some(span) = Span::begin(byte, self.limits.depth) else {
             if self.records == 0 {
                 return Err(Error::NotJson { opening: show_opening(&[byte]) });
             }
             let expected = "a JSON value";
-            return Err(Error::Unexpected { offset: self.offset, expected, found: show_byte(byte) });
+            return Err(Error::Unexpected {
+                offset: self.offset,
+                expected,
+                found: show_byte(byte),
+            });
         };
         self.record_at = self.offset;
         self.span = Some(span);

@@ -37,5 +37,5 @@ pub use csv::{CsvLimits, CsvRows, CsvStyle, CsvSummary, Header, Ragged, Row};
 pub use error::Error;
 pub use json::{Envelope, Found, JsonLimits, JsonRecords, Way, ways};
 pub use lines::JsonLines;
-pub use packed::Opener;
+pub use packed::{Opener, row_object};
 pub use xml::XmlRecords;

@@ -104,7 +104,8 @@ impl Packed {
 fn base64(text: &[u8]) -> Result<Vec<u8>, String> {
     // Long texts are broken into lines (RFC 2045 section 6.8).
     let text: Vec<u8> = text.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
-    let engine = if text.iter().any(|byte| matches!(byte, b'-' | b'_')) { URL_SAFE } else { STANDARD };
+    let engine =
+        if text.iter().any(|byte| matches!(byte, b'-' | b'_')) { URL_SAFE } else { STANDARD };
     engine.decode(text).map_err(|_| "it is not Base64".to_owned())
 }
 
@@ -214,7 +215,10 @@ mod tests {
         use Unpacking::{Base64, Gzip, Json};
         let record = json!({"id": 1, "payload": "{\"user\":\"ada\",\"n\":12345678901234567890}"});
         let opened = open("$.payload", &[Json], &record).unwrap();
-        assert_eq!(opened, json!({"id": 1, "payload": {"user": "ada", "n": 12_345_678_901_234_567_890_u64}}));
+        assert_eq!(
+            opened,
+            json!({"id": 1, "payload": {"user": "ada", "n": 12_345_678_901_234_567_890_u64}})
+        );
         let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         gzip.write_all(b"[1,2]").unwrap();
         let text = URL_SAFE.encode(gzip.finish().unwrap());
@@ -222,7 +226,9 @@ mod tests {
         let opened = open("$.a.b", &[Base64, Gzip, Json], &record).unwrap();
         assert_eq!(opened, json!({"a": {"b": [1, 2]}, "c": "x"}));
         assert_eq!(open("$.p", &[Base64], &json!({"p": "w6k"})).unwrap(), json!({"p": "é"}));
-        for untouched in [json!({}), json!({"p": null}), json!({"p": ""}), json!({"p": 3}), json!([1])] {
+        for untouched in
+            [json!({}), json!({"p": null}), json!({"p": ""}), json!({"p": 3}), json!([1])]
+        {
             assert_eq!(open("$.p", &[Base64, Json], &untouched).unwrap(), untouched);
         }
     }

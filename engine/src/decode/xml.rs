@@ -358,7 +358,12 @@ impl XmlRecords {
             .take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
             .take(32)
             .collect();
-        if self.is_transcoded || matches!(name.as_str(), "" | "utf-8" | "utf8" | "us-ascii" | "ascii") {
+        // UTF-16 is text by now, or nothing of this could be read.
+        let utf16 = name.starts_with("utf-16");
+        if utf16
+            || self.is_transcoded
+            || matches!(name.as_str(), "" | "utf-8" | "utf8" | "us-ascii" | "ascii")
+        {
             return Ok(());
         }
         Err(self.malformed(format!("it is written in {name}, and is read as utf-8")))
@@ -472,7 +477,9 @@ fn is_name(name: &[u8]) -> bool {
     !name.is_empty()
         && !name[0].is_ascii_digit()
         && name.iter().all(|byte| {
-            !byte.is_ascii() || byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':')
+            !byte.is_ascii()
+                || byte.is_ascii_alphanumeric()
+                || matches!(byte, b'-' | b'_' | b'.' | b':')
         })
 }
 

@@ -30,7 +30,10 @@ enum State {
     /// The fixed part of a local header behind its signature, 26 bytes.
     Header,
     /// Name and extra field of a local header.
-    Names { name: usize, extra: usize },
+    Names {
+        name: usize,
+        extra: usize,
+    },
     /// Data as they are; how many are left.
     Stored(u64),
     /// Deflated data.
@@ -40,7 +43,10 @@ enum State {
     /// The fixed part of something that is skipped: its length behind the signature, and which.
     Fixed(usize, [u8; 4]),
     /// Bytes to skip; whether the archive ends behind them.
-    Skip { left: u64, ends: bool },
+    Skip {
+        left: u64,
+        ends: bool,
+    },
     End,
 }
 
@@ -104,7 +110,10 @@ impl Zip {
                     &rest[used as usize..]
                 }
                 State::End => {
-                    return Err(self.meter.damaged("other data follows the end of the archive").into());
+                    return Err(self
+                        .meter
+                        .damaged("other data follows the end of the archive")
+                        .into());
                 }
                 _ => self.collect(rest)?,
             };
@@ -176,9 +185,8 @@ impl Zip {
 
     fn header(&mut self, held: &[u8]) -> Result<(), Error> {
         let short = |at: usize| u16::from_le_bytes([held[at], held[at + 1]]);
-        let long = |at: usize| {
-            u32::from_le_bytes([held[at], held[at + 1], held[at + 2], held[at + 3]])
-        };
+        let long =
+            |at: usize| u32::from_le_bytes([held[at], held[at + 1], held[at + 2], held[at + 3]]);
         match self.state {
             State::Signature => {
                 let signature = [held[0], held[1], held[2], held[3]];
@@ -239,7 +247,9 @@ impl Zip {
         self.entry.is_wanted = meant && !is_folder;
         if self.entry.is_wanted {
             if self.found.is_some() {
-                return Err(Error::ZipEntry { cause: "more than one of its files is meant".to_owned() });
+                return Err(Error::ZipEntry {
+                    cause: "more than one of its files is meant".to_owned(),
+                });
             }
             self.found = Some(name);
         }

@@ -136,9 +136,9 @@ impl Zstd {
             }
             State::Frame { .. } => {
                 self.has_checksum = held[4] & 4 != 0;
-                self.decoder
-                    .reset(held.as_slice())
-                    .map_err(|_| self.meter.damaged("its frame needs a dictionary, or more than 8 MiB of memory"))?;
+                self.decoder.reset(held.as_slice()).map_err(|_| {
+                    self.meter.damaged("its frame needs a dictionary, or more than 8 MiB of memory")
+                })?;
                 self.state = State::Block;
             }
             _ => {
@@ -148,10 +148,15 @@ impl Zstd {
                     .map_err(|_| self.meter.damaged("the data do not follow the format"))?;
                 self.drain(on_bytes)?;
                 if last {
-                    let (told, is) =
-                        (self.decoder.get_checksum_from_data(), self.decoder.get_calculated_checksum());
+                    let (told, is) = (
+                        self.decoder.get_checksum_from_data(),
+                        self.decoder.get_calculated_checksum(),
+                    );
                     if self.has_checksum && told != is {
-                        return Err(self.meter.damaged("the checksum does not match the data").into());
+                        return Err(self
+                            .meter
+                            .damaged("the checksum does not match the data")
+                            .into());
                     }
                     self.state = State::Frame { first: false };
                 }

@@ -26,6 +26,14 @@ pub enum Error {
         /// What the value looks like, such as "text of the shape 9999-99-99".
         shape: String,
     },
+    /// A document that is packed into the record cannot be opened.
+    #[error("a record of stream {stream} cannot be read: {cause}")]
+    Packed {
+        /// The stream's name.
+        stream: String,
+        /// Which member, and why.
+        cause: String,
+    },
     /// A part of the key has no value.
     #[error("a record of stream {stream} has no value at {path}, which is part of its key")]
     Key {
@@ -42,6 +50,10 @@ impl From<Error> for error::Error {
             Error::Malformed { .. } => {
                 (error::Code::DataParse, "ask the app's vendor why it sends broken JSON")
             }
+            Error::Packed { .. } => (
+                error::Code::DataParse,
+                "compare `unpack` in the manifest with a record of the app",
+            ),
             Error::Time { .. } => (
                 error::Code::DataMapping,
                 "correct the path or the `format` of the time in the manifest",
@@ -52,6 +64,7 @@ impl From<Error> for error::Error {
             ),
         };
         let (Error::Malformed { stream, .. }
+        | Error::Packed { stream, .. }
         | Error::Time { stream, .. }
         | Error::Key { stream, .. }) = &failure;
         Self::new(code, failure.to_string()).fix(fix).in_stream(stream)

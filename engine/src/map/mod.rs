@@ -64,6 +64,20 @@ pub enum Record<'a> {
     Json(&'a [u8]),
     /// A row of a CSV file.
     Row(Row<'a>),
+    /// A record with the documents opened that were packed into it.
+    Opened {
+        /// As the source sent it.
+        source: &'a [u8],
+        /// The bytes of one JSON value.
+        json: &'a [u8],
+    },
+    /// A record in which something packed cannot be opened.
+    Unopened {
+        /// As the source sent it.
+        source: &'a [u8],
+        /// Which member, and why.
+        cause: &'a str,
+    },
 }
 
 /// What became of a record.
@@ -161,7 +175,11 @@ impl Mapper {
             scratch.shape.clear();
         }
         match record {
-            Record::Json(bytes) => self.map_json(bytes, scratch, out),
+            Record::Json(bytes) => self.map_json(bytes, None, scratch, out),
+            Record::Opened { source, json } => self.map_json(json, Some(source), scratch, out),
+            Record::Unopened { cause, .. } => {
+                Err(Error::Packed { stream: self.stream.clone(), cause: cause.to_owned() })
+            }
             Record::Row(row) => self.map_row(&row, scratch, out),
         }
     }
@@ -169,6 +187,7 @@ impl Mapper {
     fn map_json<O, F: FnMut(&mut O, Mapped)>(
         &self,
         bytes: &[u8],
+        source: Option<&[u8]>,
         scratch: &mut Scratch,
         out: &mut Events<'_, O, F>,
     ) -> Result<Mapped, Error> {
@@ -194,7 +213,9 @@ impl Mapper {
                 slots.values[slot] = Datum::parse(&selected.as_bytes()[range]);
             }
         }
-        let mapped = self.write_parts(bytes, &text, &mut slots, scratch, out);
+        let sent = source.map(utf8);
+        let sent = sent.as_ref().unwrap_or(&text);
+        let mapped = self.write_parts(source.unwrap_or(bytes), sent, &mut slots, scratch, out);
         scratch.slots = slots.recycle(0);
         mapped
     }

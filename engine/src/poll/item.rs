@@ -47,7 +47,9 @@ impl Last {
         let Some(kept) = &mut self.0 else { return Ok(()) };
         kept.clear();
         match record {
-            Record::Json(bytes) => kept.extend_from_slice(bytes),
+            Record::Json(bytes)
+            | Record::Opened { json: bytes, .. }
+            | Record::Unopened { source: bytes, .. } => kept.extend_from_slice(bytes),
             Record::Row(_) => kept.extend_from_slice(document(record)?.to_string().as_bytes()),
         }
         Ok(())
@@ -63,7 +65,9 @@ impl Last {
 /// A record as JSON; a row of CSV as an object of its columns.
 fn document(record: &Record<'_>) -> Result<Value> {
     match record {
-        Record::Json(bytes) => serde_json::from_slice(bytes).map_err(|_| {
+        Record::Json(bytes)
+        | Record::Opened { json: bytes, .. }
+        | Record::Unopened { source: bytes, .. } => serde_json::from_slice(bytes).map_err(|_| {
             Error::new(Code::DataParse, "a record is not JSON").retry(Retry::Later(None))
         }),
         Record::Row(row) => {

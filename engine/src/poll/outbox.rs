@@ -209,6 +209,7 @@ fn by_time(key: [u8; 16], time: Timestamp) -> [u8; 16] {
 pub(super) fn raw<'r>(record: &Record<'r>) -> &'r [u8] {
     match record {
         Record::Json(bytes) => bytes,
+        Record::Opened { source, .. } | Record::Unopened { source, .. } => source,
         Record::Row(row) => row.raw(),
     }
 }

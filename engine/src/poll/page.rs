@@ -99,7 +99,8 @@ impl Poll<'_> {
         let place = answer.response.place().to_owned();
         let failed = |error: Error| Refused::Failed(error.in_request(&*place));
         let records = step.records.as_ref();
-        let mut body = Body::new(&answer.response, &step.decode, records).map_err(failed)?;
+        let mut body = Body::new(&answer.response, &step.decode, records, step.unpack.as_ref())
+            .map_err(failed)?;
         let mut hasher = pager.compares_pages().then(DefaultHasher::new);
         let mut last = Last::new(pager.wants_last());
         self.outbox.start_response(session.now());
