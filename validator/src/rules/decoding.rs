@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use longshore_schema::decode::{Compression, Decode, Format, Unpacking};
-use longshore_schema::{Span, Spanned};
+use longshore_schema::{Span, Spanned, Step};
 
 use super::Context;
-use super::fetch::fetches;
+use super::fetch::{Fetch, fetches};
 use super::sites::streams;
 use crate::codes;
 use crate::diagnostic::Diagnostic;
@@ -18,6 +18,7 @@ pub(crate) fn settings(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
             formats(fetch.decode, found);
             entry(fetch.decode, found);
             characters(fetch.decode, found);
+            elements(&fetch, found);
         }
     }
 }
@@ -71,6 +72,28 @@ fn characters(decode: &Decode, found: &mut Vec<Diagnostic>) {
             same(comment.span, "the sign of a comment", "the quote");
         }
     }
+}
+
+/// The records of XML are elements, which have names.
+fn elements(fetch: &Fetch<'_>, found: &mut Vec<Diagnostic>) {
+    let Some(records) = fetch.records.filter(|_| fetch.decode.format() == Format::Xml) else {
+        return;
+    };
+    let steps = records.steps().unwrap_or_default();
+    let named = steps.windows(2).all(|pair| *pair != [Step::Every, Step::Every]);
+    let is_name = |step: &Step| matches!(step, Step::Member(_) | Step::Every);
+    let starts = matches!(steps.first(), Some(Step::Member(_)));
+    if starts && named && steps.iter().all(is_name) {
+        return;
+    }
+    found.push(
+        Diagnostic::new(
+            &codes::XML_PATH,
+            records.span,
+            format!("`{}` does not lead to elements by their names", records.value),
+        )
+        .help("name the elements from the root on, such as `$.feed.entry[*]`"),
+    );
 }
 
 /// Every column has a name of its own.
