@@ -57,6 +57,7 @@ pub fn ways(path: &JsonPath) -> Option<Vec<Way>> {
             Step::Index(index) => u64::try_from(*index).ok().map(Way::Index),
             Step::Every if dotted.next()? => Some(Way::All),
             Step::Every => Some(Way::Elements),
+            Step::Where { .. } => None,
         })
         .collect();
     ways.filter(|ways| ways.iter().any(|way| matches!(way, Way::Elements | Way::All)))
