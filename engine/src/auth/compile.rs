@@ -136,8 +136,8 @@ impl AuthPlan {
                     Some(token) => render(token, scope)?.map(Secret::new),
                     None => None,
                 },
-                region: render_all(&keys.region, scope)?,
-                service: render_all(&keys.service, scope)?,
+                region: keys.region.as_ref().map(|text| render_all(text, scope)).transpose()?,
+                service: keys.service.as_ref().map(|text| render_all(text, scope)).transpose()?,
             }))),
             Auth::OneOf(_) => {
                 return Err(Error::new(Code::Internal, "a choice was not made"));

@@ -189,6 +189,10 @@ impl<'p> Pager<'p> {
                 let at = at.filter(|at| Some(at) != stop.as_ref());
                 let before = self.scope.cursor.take();
                 self.scope.cursor = at.clone();
+                let said = match named.end.as_deref() {
+                    Some(end) if self.is_last(end, page) => Some(Flag::Last),
+                    _ => said,
+                };
                 match self.named(at, said, seen_before)? {
                     Some(cursor) => self.unseen(&cursor),
                     None => {
@@ -273,6 +277,14 @@ impl<'p> Pager<'p> {
         }
     }
 
+    /// Whether a page is the last by the number of its records.
+    fn is_last(&self, end: &End, page: &PageRead<'_>) -> bool {
+        match end {
+            End::Empty => page.records == 0,
+            End::Short => self.scope.size.is_some_and(|size| page.records < size.max(1)),
+        }
+    }
+
     /// Whether there is another page, of an app whose pages we count.
     fn counted_more(
         &mut self,
@@ -288,11 +300,7 @@ impl<'p> Pager<'p> {
         let total = self.counted(total.map(|now| now.or(before)), page, "records")?;
         self.total = total;
         let by_total = total.map(|total| self.records < total);
-        let by_end = match end {
-            Some(End::Empty) => Some(page.records > 0),
-            Some(End::Short) => Some(!short),
-            None => None,
-        };
+        let by_end = end.map(|end| !self.is_last(end, page));
         let by_flag = match said {
             Some(Flag::More) => Some(true),
             Some(Flag::Last) => Some(false),
@@ -587,5 +595,18 @@ mod tests {
         let mut pager = Pager::new(Some(&pages), None);
         assert!(read(&mut pager, &json!({"a": 1}), 2).unwrap());
         assert_eq!(read(&mut pager, &json!({"a": 2}), 2).unwrap_err().code, Code::PageLoop);
+    }
+
+    #[test]
+    fn a_cursor_on_the_last_page_too_is_kept_for_another_time() {
+        let pages = pages("cursor: { at: $.position, end: empty }");
+        let mut pager = Pager::new(Some(&pages), None);
+        assert!(read(&mut pager, &json!({"position": "p1"}), 2).unwrap());
+        assert!(!read(&mut pager, &json!({"position": "p1"}), 0).unwrap());
+        assert_eq!(pager.cursor(), Some("p1"));
+        let mut pager = Pager::new(Some(&pages), None);
+        assert!(read(&mut pager, &json!({"position": "p1"}), 2).unwrap());
+        let again = read(&mut pager, &json!({"position": "p1"}), 2).unwrap_err();
+        assert_eq!(again.code, Code::PageLoop);
     }
 }

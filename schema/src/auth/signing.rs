@@ -77,8 +77,9 @@ pub struct AwsSigV4 {
     pub secret_access_key: Spanned<Template>,
     /// The session token that belongs to temporary keys.
     pub session_token: Option<Spanned<Template>>,
-    /// The region, such as `eu-central-1`.
-    pub region: Spanned<Template>,
-    /// The service's code, such as `execute-api`.
-    pub service: Spanned<Template>,
+    /// The region, such as `eu-central-1`. Without it the host of each request says so, or, where it
+    /// names none, it is `us-east-1`, by which global services are signed for.
+    pub region: Option<Spanned<Template>>,
+    /// The service's code, such as `execute-api`. Without it the host of each request says so.
+    pub service: Option<Spanned<Template>>,
 }

@@ -57,6 +57,9 @@ pub struct CursorPages {
     pub stop: Option<Spanned<Literal>>,
     /// The most records on a page; in scope as `page.size`.
     pub size: Option<Spanned<u64>>,
+    /// Which page is the last, where the app names a cursor on every page: the place to go on from
+    /// another time.
+    pub end: Option<Spanned<End>>,
 }
 
 /// What says whether there is another page.
@@ -300,6 +303,9 @@ struct CursorLong {
     stop: Option<Spanned<Literal>>,
     /// The most records on a page; in scope as `page.size`.
     size: Option<Spanned<u64>>,
+    /// Which page is the last, where the app names a cursor on every page: the place to go on from
+    /// another time.
+    end: Option<Spanned<End>>,
 }
 
 impl<'de> Deserialize<'de> for CursorPages {
@@ -312,9 +318,10 @@ impl<'de> Deserialize<'de> for CursorPages {
                 more: None,
                 stop: None,
                 size: None,
+                end: None,
             },
-            Short::Long(CursorLong { at, header, more, stop, size }) => {
-                Self { at, header, more, stop, size }
+            Short::Long(CursorLong { at, header, more, stop, size, end }) => {
+                Self { at, header, more, stop, size, end }
             }
         })
     }

@@ -101,10 +101,13 @@ pub(crate) fn page_end(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
             }
             Pages::Offset(of) => (&of.end, of.more.is_some() || of.total.is_some()),
             Pages::Keyset(of) => (&of.end, of.more.is_some()),
-            Pages::NextUrl(NextUrlPages { at, header, .. })
-            | Pages::Cursor(CursorPages { at, header, .. }) => {
+            Pages::NextUrl(NextUrlPages { at, header, .. }) => {
                 one_place(pages.span, at.as_ref(), header.as_ref(), found);
                 continue;
+            }
+            Pages::Cursor(CursorPages { at, header, end, .. }) => {
+                one_place(pages.span, at.as_ref(), header.as_ref(), found);
+                (end, true)
             }
             Pages::LinkHeader(_) | Pages::Scroll(_) => continue,
         };

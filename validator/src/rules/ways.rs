@@ -125,8 +125,8 @@ impl<'m> Sites<'m> {
                 self.add([&keys.access_key_id], setting("access_key_id"));
                 self.add([&keys.secret_access_key], setting("secret_access_key"));
                 self.add(&keys.session_token, setting("session_token"));
-                self.add([&keys.region], setting("region"));
-                self.add([&keys.service], setting("service"));
+                self.add(&keys.region, setting("region"));
+                self.add(&keys.service, setting("service"));
             }
             // Its ways are given one by one.
             Auth::OneOf(_) => {}

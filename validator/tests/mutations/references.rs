@@ -25,8 +25,9 @@ fn references(base: &Base) -> Vec<(Span, &str)> {
 const ROOTS: [&str; 6] = ["inputs", "auth", "facts", "window", "page", "action"];
 
 pub(crate) fn mutants(base: &Base, found: &mut Vec<Mutant>) {
-    let windowed: Vec<Span> =
-        base.at("streams.*.window").iter().map(|at| base.stream_span(at)).collect();
+    let streams =
+        |with: &str| -> Vec<Span> { base.at(with).iter().map(|at| base.stream_span(at)).collect() };
+    let (windowed, with_cursor) = (streams("streams.*.window"), streams("streams.*.pages.cursor"));
     for (span, reference) in references(base) {
         let (root, name) = reference.split_once('.').unwrap();
         let misspelt = format!("{root}.{}{}", name, &name[name.len() - 1..]);
@@ -68,15 +69,18 @@ pub(crate) fn mutants(base: &Base, found: &mut Vec<Mutant>) {
             found.push(base.replace("record outside of map", span, "record.id", &["record.id"]));
         }
         if root == "inputs" {
-            found.push(base.replace(
-                "reference to a page where there is none",
-                span,
-                "page.cursor",
-                &["page.cursor"],
-            ));
-            let in_window =
-                windowed.iter().any(|stream| stream.range().contains(&span.range().start));
-            if !in_window {
+            let is_in = |streams: &[Span]| {
+                streams.iter().any(|stream| stream.range().contains(&span.range().start))
+            };
+            if !is_in(&with_cursor) {
+                found.push(base.replace(
+                    "reference to a page where there is none",
+                    span,
+                    "page.cursor",
+                    &["page.cursor"],
+                ));
+            }
+            if !is_in(&windowed) {
                 found.push(base.replace(
                     "reference to a window where there is none",
                     span,

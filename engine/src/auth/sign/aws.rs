@@ -19,7 +19,7 @@ use crate::secret::Secret;
 
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 
-/// Signs for one service in one region. It has no `Debug`: it holds the key.
+/// Signs for a service in a region. It has no `Debug`: it holds the key.
 pub struct AwsSigner {
     /// The access key's identifier.
     pub access_key_id: String,
@@ -27,10 +27,10 @@ pub struct AwsSigner {
     pub secret_access_key: Secret,
     /// The session token of temporary keys.
     pub session_token: Option<Secret>,
-    /// The region.
-    pub region: String,
-    /// The service's code.
-    pub service: String,
+    /// The region; that of the request's host if not given.
+    pub region: Option<String>,
+    /// The service's code; that of the request's host if not given.
+    pub service: Option<String>,
 }
 
 impl AwsSigner {
@@ -44,7 +44,9 @@ impl AwsSigner {
         if let Some(token) = &self.session_token {
             insert(request, "x-amz-security-token", token.expose())?;
         }
-        if self.service == "s3" {
+        let named = host(&request.url).to_owned();
+        let (service, region) = self.scope(&named)?;
+        if service == "s3" {
             insert(request, "x-amz-content-sha256", &payload)?;
         }
         // Sent as it is signed: readers of a query differ in what a `+` is.
@@ -55,18 +57,18 @@ impl AwsSigner {
         let names: Vec<_> = headers.iter().map(|(name, _)| name.as_str()).collect();
         let names = names.join(";");
         let mut canonical =
-            format!("{}\n{}\n{query}\n", request.method, self.path(request.url.path()));
+            format!("{}\n{}\n{query}\n", request.method, path(service, request.url.path()));
         for (name, value) in &headers {
             let _ = writeln!(canonical, "{name}:{value}");
         }
         let _ = write!(canonical, "\n{names}\n{payload}");
 
-        let scope = format!("{date}/{}/{}/aws4_request", self.region, self.service);
+        let scope = format!("{date}/{region}/{service}/aws4_request");
         let hashed = hex(digest(&SHA256, canonical.as_bytes()).as_ref());
         let string = format!("{ALGORITHM}\n{time}\n{scope}\n{hashed}");
         let key = format!("AWS4{}", self.secret_access_key.expose());
         let mut key = hash(key.as_bytes(), date);
-        for part in [self.region.as_str(), self.service.as_str(), "aws4_request"] {
+        for part in [region, service, "aws4_request"] {
             key = hash(key.as_ref(), part);
         }
         let signature = hex(hash(key.as_ref(), &string).as_ref());
@@ -77,17 +79,34 @@ impl AwsSigner {
         insert(request, AUTHORIZATION.as_str(), &authorization)
     }
 
-    /// The canonical path. What is percent-encoded on the wire is encoded once more, and segments
-    /// are not empty, except for S3, whose keys may be anything.
-    fn path(&self, path: &str) -> String {
-        if self.service == "s3" {
-            return path.to_owned();
+    /// The service and the region to sign for. Hosts are `SERVICE.REGION.amazonaws.com`, and
+    /// `SERVICE.amazonaws.com` for global services, which are signed for by `us-east-1`.
+    ///
+    /// <https://docs.aws.amazon.com/general/latest/gr/rande.html>
+    fn scope<'s>(&'s self, host: &'s str) -> Result<(&'s str, &'s str)> {
+        let labels = host.strip_suffix(".amazonaws.com").unwrap_or_default();
+        let (named, region) = labels.split_once('.').unwrap_or((labels, "us-east-1"));
+        let service = self.service.as_deref().unwrap_or(named);
+        if service.is_empty() {
+            return Err(Error::new(Code::InputInvalid, "the request cannot be signed")
+                .cause(format!("the host {host} names no service of AWS"))
+                .fix("write `service` and `region` in the manifest's `auth.aws_sigv4`"));
         }
-        let segments: Vec<_> =
-            path.split('/').filter(|segment| !segment.is_empty()).map(percent_encode).collect();
-        let end = if path.ends_with('/') && !segments.is_empty() { "/" } else { "" };
-        format!("/{}{end}", segments.join("/"))
+        let region = if labels.is_empty() { "us-east-1" } else { region };
+        Ok((service, self.region.as_deref().unwrap_or(region)))
     }
+}
+
+/// The canonical path. What is percent-encoded on the wire is encoded once more, and segments are not
+/// empty, except for S3, whose keys may be anything.
+fn path(service: &str, path: &str) -> String {
+    if service == "s3" {
+        return path.to_owned();
+    }
+    let segments: Vec<_> =
+        path.split('/').filter(|segment| !segment.is_empty()).map(percent_encode).collect();
+    let end = if path.ends_with('/') && !segments.is_empty() { "/" } else { "" };
+    format!("/{}{end}", segments.join("/"))
 }
 
 /// The headers that are signed, by name: the host, the body's type and all of AWS's own.
@@ -138,8 +157,8 @@ mod tests {
             // The key of AWS's own published examples.
             secret_access_key: Secret::new("wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"),
             session_token: None,
-            region: "us-east-1".to_owned(),
-            service: service.to_owned(),
+            region: Some("us-east-1".to_owned()),
+            service: Some(service.to_owned()),
         }
     }
 
@@ -205,9 +224,24 @@ mod tests {
         let url = "https://example.amazonaws.com/a%20b//c/?q=x+y&a=%2B";
         let (_, sent) = signed(&signer("service"), request(Method::GET, url));
         assert_eq!(sent, "https://example.amazonaws.com/a%20b//c/?a=%2B&q=x%20y");
-        assert_eq!(signer("service").path("/a%20b//c/"), "/a%2520b/c/");
-        assert_eq!(signer("s3").path("/a%20b//c/"), "/a%20b//c/");
-        assert_eq!(signer("service").path("/"), "/");
+        assert_eq!(path("service", "/a%20b//c/"), "/a%2520b/c/");
+        assert_eq!(path("s3", "/a%20b//c/"), "/a%20b//c/");
+        assert_eq!(path("service", "/"), "/");
+    }
+
+    #[test]
+    fn a_host_says_what_is_signed_for() {
+        let by_host = AwsSigner { region: None, service: None, ..signer("") };
+        for (host, service, region) in [
+            ("cloudtrail.eu-central-1.amazonaws.com", "cloudtrail", "eu-central-1"),
+            ("iam.amazonaws.com", "iam", "us-east-1"),
+        ] {
+            assert_eq!(by_host.scope(host).unwrap(), (service, region));
+            assert_eq!(signer("s3").scope(host).unwrap(), ("s3", "us-east-1"));
+        }
+        assert_eq!(signer("s3").scope("files.example.com").unwrap(), ("s3", "us-east-1"));
+        let error = by_host.scope("files.example.com").unwrap_err();
+        assert!(error.cause.unwrap().contains("files.example.com"));
     }
 
     #[test]

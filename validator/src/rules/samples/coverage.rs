@@ -103,7 +103,10 @@ fn explains(rule: &ErrorRule, sample: &Sample) -> bool {
 
 /// What error rules look for in bodies is there in some recorded error.
 pub(super) fn conditions(cx: &Context<'_>, samples: &Samples, found: &mut Vec<Diagnostic>) {
-    let errors = samples.all().iter().filter(|sample| sample.kind() == Kind::Error);
+    // Some apps say in a successful answer what went wrong.
+    let errors = samples.all().iter().filter(|sample| {
+        sample.kind() == Kind::Error || cx.manifest.errors.iter().any(|rule| explains(rule, sample))
+    });
     let bodies: Vec<&Node> = errors.filter_map(|sample| sample.body.as_ref()).collect();
     let mut seen = BTreeSet::new();
     for rule in &cx.manifest.errors {
