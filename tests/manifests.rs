@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 
 use longshore_engine::map::{EventContext, Mapper, Record, Scratch};
 use longshore_schema::Manifest;
+use longshore_schema::decode::Unpacking;
+use longshore_schema::stream::Stream;
 use longshore_validator::ocsf::check_event;
 use longshore_validator::{Checked, Options, Profile, validate};
 use serde_json::Value;
@@ -62,6 +64,19 @@ fn line(stream: &str, event: &Value) -> String {
     )
 }
 
+/// A record with the JSON documents opened that it holds as texts.
+fn unpacked(stream: &Stream, record: &Value) -> Value {
+    let mut record = record.clone();
+    for (path, how) in &stream.unpack {
+        assert!(how.iter().all(|how| how.value == Unpacking::Json), "{path:?}");
+        let pointer = format!("/{}", path.members().unwrap().join("/"));
+        let text = record.pointer(&pointer).unwrap().as_str().unwrap();
+        let document = serde_json::from_str(text).unwrap();
+        *record.pointer_mut(&pointer).unwrap() = document;
+    }
+    record
+}
+
 fn events(folder: &Path) -> String {
     let manifest = read(folder);
     let mut lines = String::new();
@@ -84,6 +99,7 @@ fn events(folder: &Path) -> String {
         scratch.start_response(RECEIVED);
         for body in answers(&fixtures) {
             for record in records.select(&body) {
+                let record = unpacked(stream, record);
                 let mut out = Vec::new();
                 mapper
                     .map(Record::Json(record.to_string().as_bytes()), &mut scratch, &mut out)
