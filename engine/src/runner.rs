@@ -53,7 +53,12 @@ impl Runner {
     /// # Errors
     /// [`Code::StateLocked`] if another process works on the same state, and what the folders and
     /// the secret store have to say.
-    pub fn open(plan: Plan, folders: &Folders, clock: Clock, observer: Observer) -> Result<Self> {
+    pub fn open(
+        mut plan: Plan,
+        folders: &Folders,
+        clock: Clock,
+        observer: Observer,
+    ) -> Result<Self> {
         let name = plan.connection.name.clone();
         let named = |error: Error| error.in_connection(&name);
         let store = Arc::new(Store::open(&folders.state).map_err(named)?);
@@ -62,6 +67,12 @@ impl Runner {
         let transport = transport.with_clock(clock.clone());
         let client = Client::new(&transport, plan.hosts.clone(), plan.connection.connect_to)
             .map_err(named)?;
+        if plan.streams.iter().any(|stream| stream.mapper.is_private()) {
+            let salt = secrets(&folders.state).map_err(named)?.salt(&name);
+            for stream in plan.streams.iter_mut().filter_map(Arc::get_mut) {
+                stream.mapper.set_salt(&salt);
+            }
+        }
         let plan = Arc::new(plan);
         let authenticator = match &plan.auth {
             AuthPlan::Fixed(_) | AuthPlan::Signed(_) => None,

@@ -65,6 +65,8 @@ pub struct SecretStore {
 struct Key {
     cipher: RandomizedNonceKey,
     fingerprint: [u8; FINGERPRINT_LENGTH],
+    /// What the salts of connections are made of.
+    salt: [u8; 32],
     origin: String,
 }
 
@@ -143,6 +145,16 @@ impl SecretStore {
         }
     }
 
+    /// A secret of this connection that is always the same under one key, for hashes that no one
+    /// else can make.
+    #[must_use]
+    pub fn salt(&self, connection: &str) -> [u8; 32] {
+        let hash = digest(&SHA256, &[&self.key.salt[..], connection.as_bytes()].concat());
+        let mut salt = [0; 32];
+        salt.copy_from_slice(hash.as_ref());
+        salt
+    }
+
     fn unseal<'c>(&self, connection: &str, path: &Path, content: &'c mut [u8]) -> Result<&'c [u8]> {
         let rest = content
             .split_first_chunk_mut()
@@ -204,7 +216,10 @@ impl Key {
         let hash = digest(&SHA256, &[b"longshore key fingerprint", &bytes[..]].concat());
         let mut fingerprint = [0; FINGERPRINT_LENGTH];
         fingerprint.copy_from_slice(&hash.as_ref()[..FINGERPRINT_LENGTH]);
-        Ok(Self { cipher, fingerprint, origin })
+        let mut salt = [0; 32];
+        let hash = digest(&SHA256, &[b"longshore privacy salt", &bytes[..]].concat());
+        salt.copy_from_slice(hash.as_ref());
+        Ok(Self { cipher, fingerprint, salt, origin })
     }
 
     /// Reads the key file, or creates it with a random key.

@@ -6,7 +6,9 @@ use longshore_schema::map::{self, Classes, Source, Value};
 use longshore_schema::scalar::{OcsfPath, TimeFormat};
 use longshore_schema::stream::Stream;
 use longshore_schema::{JsonPath, Literal, Spanned, Template};
-use longshore_validator::ocsf::{Class, Primitive, Profile, Requirement, Resolved, Type, table};
+use longshore_validator::ocsf::{
+    Class, EnumId, Primitive, Profile, Requirement, Resolved, Type, table,
+};
 
 use super::EventContext;
 use super::condition::Conditions;
@@ -46,13 +48,6 @@ pub(super) struct Choice {
 }
 
 pub(super) fn compile(stream: &Stream, context: &EventContext) -> Result<Plan, Error> {
-    for (key, is_there) in
-        [("privacy", !stream.privacy.is_empty()), ("observables", stream.observables)]
-    {
-        if is_there {
-            return Err(not_run(key));
-        }
-    }
     let mut paths = Paths::new(!stream.unmapped);
     for name in &stream.ignore {
         paths.ignore(name);
@@ -79,9 +74,10 @@ pub(super) fn compile(stream: &Stream, context: &EventContext) -> Result<Plan, E
         }
     }
     let window = stream.window.as_ref().map(|window| (&window.on.value, &window.format.value));
+    let observables = stream.observables;
     let first = stream.map.cases().next().and_then(|case| table().class(&case.to));
     let class = first.ok_or_else(|| fault("to", "OCSF has no such class"))?;
-    let mut compiler = Compiler { context, window, paths, by: None, class };
+    let mut compiler = Compiler { context, window, paths, by: None, class, observables };
 
     let mut cases = Vec::new();
     let choice = match &stream.map.classes {
@@ -134,6 +130,8 @@ struct Compiler<'c> {
     by: Option<Slot>,
     /// The class of the case that is compiled.
     class: &'static Class,
+    /// Whether events list what they hold.
+    observables: bool,
 }
 
 /// Validation refuses manifests with such faults, so they are the engine's own.
@@ -141,13 +139,6 @@ fn fault(path: &str, cause: impl Into<String>) -> Error {
     Error::new(Code::Internal, format!("the mapping of `{path}` cannot be compiled"))
         .cause(cause)
         .fix("run `longshore validate` on the manifest; if it passes, please report this")
-}
-
-/// The language has it, and the engine does not run it yet.
-fn not_run(key: &str) -> Error {
-    Error::new(Code::Internal, format!("this version of the engine does not run `{key}` in a map"))
-        .cause("the manifest is written for a later version")
-        .fix("update Longshore, or leave the key out")
 }
 
 fn quoted(text: &str) -> Vec<u8> {
@@ -326,6 +317,7 @@ impl<'c> Compiler<'c> {
                     is_whole: false,
                 },
                 origin: Origin::Slots(vec![by]),
+                observable: None,
                 conditions: None,
                 capture: None,
                 when: None,
@@ -333,6 +325,19 @@ impl<'c> Compiler<'c> {
                 otherwise: None,
             })));
         }
+    }
+
+    /// What an attribute's value is listed as among the observables, up to the value itself.
+    fn observable(&self, path: &str, resolved: &Resolved<'_>) -> Option<Box<[u8]>> {
+        let id = resolved.attribute()?.observable.filter(|_| self.observables)?;
+        let types = table().object("observable")?.attributes.get("type_id")?.enum_.as_ref()?;
+        let caption = types.caption(&EnumId::Integer(id.into()))?;
+        let mut open = b"{\"name\":".to_vec();
+        open.extend(quoted(path));
+        open.extend(format!(",\"type_id\":{id},").bytes());
+        open.extend(text_member("type", caption));
+        open.extend_from_slice(b"\"value\":");
+        Some(open.into())
     }
 
     /// An array of objects made of elements.
@@ -396,6 +401,7 @@ impl<'c> Compiler<'c> {
                 return Ok(Item::Leaf(Box::new(Leaf {
                     conversion: self.implied(&field, None, None),
                     otherwise: fallback(path, &field, None, severity)?,
+                    observable: self.observable(path, resolved),
                     field,
                     origin: Origin::Text(text),
                     conditions: None,
@@ -407,6 +413,7 @@ impl<'c> Compiler<'c> {
                 return Ok(Item::Leaf(Box::new(Leaf {
                     conversion: self.implied(&field, Some(from), None),
                     otherwise: fallback(path, &field, None, severity)?,
+                    observable: self.observable(path, resolved),
                     field,
                     origin: Origin::Slots(vec![self.slot(from, is_whole)]),
                     conditions: None,
@@ -426,6 +433,7 @@ impl<'c> Compiler<'c> {
         });
         Ok(Item::Leaf(Box::new(Leaf {
             otherwise: fallback(path, &field, source.otherwise.as_deref(), severity)?,
+            observable: self.observable(path, resolved),
             field,
             origin: match &source.template {
                 Some(text) => Origin::Text(self.text(path, text)?),

@@ -23,6 +23,7 @@ use compile::{Choice, Plan};
 use datum::{Datum, write_string};
 use paths::{Shape, Slots};
 use plan::{Buffers, Case, Origin, Run, ToldBy};
+use privacy::Redaction;
 use scan::Fault;
 
 mod compile;
@@ -36,6 +37,7 @@ mod parts;
 mod paths;
 mod pick;
 mod plan;
+mod privacy;
 mod scan;
 mod template;
 
@@ -98,6 +100,7 @@ pub struct Mapper {
     stream: String,
     plan: Plan,
     has_raw: bool,
+    redaction: Option<Redaction>,
 }
 
 /// Memory that mapping uses again and again; one for each task that maps.
@@ -146,7 +149,28 @@ impl Mapper {
             stream: context.stream.clone(),
             plan,
             has_raw: stream.raw,
+            redaction: Redaction::new(stream)?,
         })
+    }
+
+    /// Salts the hashes of private values: the same salt makes the same hashes.
+    pub fn set_salt(&mut self, salt: &[u8; 32]) {
+        if let Some(redaction) = &mut self.redaction {
+            redaction.set_salt(salt);
+        }
+    }
+
+    /// Whether records have private members.
+    #[must_use]
+    pub fn is_private(&self) -> bool {
+        self.redaction.is_some()
+    }
+
+    /// The record as JSON without what is private, as far as the manifest says; nothing of one that
+    /// is no JSON. `None` if nothing is private.
+    #[must_use]
+    pub fn redacted(&self, record: &Record<'_>) -> Option<Vec<u8>> {
+        self.redaction.as_ref().map(|redaction| redaction.of(record))
     }
 
     /// Appends the record's event to `out`: one line of JSON in UTF-8 with its line end, whatever
@@ -174,7 +198,9 @@ impl Mapper {
             scratch.learned_of = self.id;
             scratch.shape.clear();
         }
-        match record {
+        let is_opened = !matches!(record, Record::Unopened { .. });
+        let redacted = is_opened.then(|| self.redacted(&record)).flatten();
+        match redacted.as_deref().map_or(record, Record::Json) {
             Record::Json(bytes) => self.map_json(bytes, None, scratch, out),
             Record::Opened { source, json } => self.map_json(json, Some(source), scratch, out),
             Record::Unopened { cause, .. } => {

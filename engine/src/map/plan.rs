@@ -7,7 +7,7 @@ use regex::Regex;
 use super::condition::Conditions;
 use super::convert::{Conversion, Target};
 use super::datum::{Datum, write_string};
-use super::each::Each;
+use super::each::{Each, elements};
 use super::paths::{Member, Name, Shape, Slot, Slots};
 use super::scan::Scanner;
 use super::template::Text;
@@ -22,6 +22,8 @@ pub(super) struct Buffers {
     checked: String,
     shown: Vec<Slot>,
     open: Vec<usize>,
+    /// The observables of the event that is written, each with a comma behind it.
+    pub(super) observables: Vec<u8>,
     /// Memory for the shapes of elements.
     pub(super) shapes: Vec<Shape>,
 }
@@ -139,6 +141,8 @@ pub(super) enum Origin {
 pub(super) struct Leaf {
     pub(super) field: Field,
     pub(super) origin: Origin,
+    /// What the value is listed as among the event's observables, up to the value itself.
+    pub(super) observable: Option<Box<[u8]>>,
     pub(super) conditions: Option<Conditions>,
     pub(super) capture: Option<Regex>,
     /// The finished attribute for particular values; `None` for what the attribute cannot hold.
@@ -152,12 +156,34 @@ impl Leaf {
     /// Appends the attribute with a comma behind it; `false` if there is no value.
     #[inline]
     fn write(&self, run: &mut Run<'_, '_>, out: &mut Vec<u8>) -> bool {
+        let start = out.len();
         if self.write_value(run.slots, run.buffers, out) {
+            if let Some(observable) = &self.observable {
+                self.observe(observable, &out[start..], &mut run.buffers.observables);
+            }
             return true;
         }
         let Some(members) = &self.otherwise else { return false };
         out.extend_from_slice(members);
         true
+    }
+
+    /// Lists what was written among the observables, as texts.
+    #[cold]
+    fn observe(&self, open: &[u8], written: &[u8], observables: &mut Vec<u8>) {
+        let close = self.field.close;
+        let value = written.strip_prefix(&*self.field.open).and_then(|v| v.strip_suffix(close));
+        let Some(value) = value else { return };
+        let array = [b"[", value, b"]"].concat();
+        for value in elements(Datum::parse(&array)) {
+            observables.extend_from_slice(open);
+            if value.starts_with(b"\"") {
+                observables.extend_from_slice(value);
+            } else {
+                observables.extend([b"\"", value, b"\""].concat());
+            }
+            observables.extend_from_slice(b"},");
+        }
     }
 
     #[inline]
@@ -413,7 +439,13 @@ impl Case {
 
     /// Appends everything behind `time`, and what no attribute holds.
     pub(super) fn write_rest(&self, run: &mut Run<'_, '_>, out: &mut Vec<u8>) {
+        run.buffers.observables.clear();
         self.root.write_items(run, out);
+        if let Some((_, observables)) = run.buffers.observables.split_last() {
+            out.extend_from_slice(b"\"observables\":[");
+            out.extend_from_slice(observables);
+            out.extend_from_slice(b"],");
+        }
         let start = out.len();
         out.extend_from_slice(b"\"unmapped\":{");
         let first = out.len();

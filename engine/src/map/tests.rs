@@ -20,7 +20,7 @@ fn context() -> EventContext {
 }
 
 /// A mapper of a stream written in YAML, without the members that all streams have.
-fn mapper(rest: &str) -> Mapper {
+pub(super) fn mapper(rest: &str) -> Mapper {
     let source = format!("provides: sign_ins\nevery: 15m\n{rest}");
     let document = longshore_schema::yaml::parse(&source).unwrap();
     let stream = longshore_schema::deserialize::from_node(&document.root).unwrap();

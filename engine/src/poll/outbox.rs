@@ -103,7 +103,8 @@ impl<'p> Outbox<'p> {
             Ok(mapped) => Ok(mapped.time.and_then(|ms| Timestamp::from_millisecond(ms).ok())),
             Err(error) => {
                 let reason = error.to_string();
-                self.set_aside(raw(&record), &reason);
+                let redacted = self.plan.mapper.redacted(&record);
+                self.set_aside(redacted.as_deref().unwrap_or(raw(&record)), &reason);
                 Err(reason)
             }
         }

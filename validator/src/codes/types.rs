@@ -25,4 +25,6 @@ codes! {
     KEY_NOT_UNIQUE = "LS0322" "key-not-unique" Error ignorable "Two recorded records have the same key.";
     REQUIRED_MISSING = "LS0323" "required-missing" Error ignorable "A recorded record lacks what OCSF requires.";
     IGNORED_AND_USED = "LS0324" "ignored-and-used" Warning "A member is used and ignored.";
+    PRIVATE_PATH = "LS0325" "private-path" Error "What is private is what records are known by, or cannot be found.";
+    UNKNOWN_TABLE = "LS0326" "unknown-table" Error "A value is looked up in a table that there is not.";
 }

@@ -85,6 +85,8 @@ const RULES: &[Rule] = &[
     paths::records,
     paths::csv_members,
     paths::ignored,
+    sources::private,
+    sources::tables,
     decoding::settings,
     decoding::columns,
     decoding::unpacked,

@@ -1,11 +1,92 @@
 //! Values that are made: of one thing each, with the keys that go with it.
 
-use longshore_schema::map::Source;
+use longshore_schema::map::{Attributes, Privacy, Source, Value};
 use longshore_schema::scalar::{OcsfPath, Scalar as _};
 use longshore_schema::{JsonPath, Span, Spanned};
 
+use super::Context;
+use super::sites::{all_attributes, streams};
 use crate::codes;
 use crate::diagnostic::Diagnostic;
+use crate::suggest::closest;
+
+/// What is dropped or masked is not what records are known by, and can be found step by step.
+pub(crate) fn private(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
+    for (_, _, stream) in streams(cx.manifest) {
+        for (path, privacy) in &stream.privacy {
+            let Some(steps) = path.steps().filter(|steps| !steps.is_empty()) else {
+                found.push(
+                    Diagnostic::new(
+                        &codes::PRIVATE_PATH,
+                        path.span,
+                        format!("`{}` does not lead to private members step by step", path.value),
+                    )
+                    .help("write member names, indexes, `[*]`, or a filter for a text: `$.fields[?@.name=='phone'].value`"),
+                );
+                continue;
+            };
+            if privacy.value == Privacy::Hash {
+                continue;
+            }
+            let known_by = stream.key.0.iter().chain(
+                stream.window.iter().filter(|_| stream.request.is_some()).map(|window| &window.on),
+            );
+            let below = |known: &&Spanned<JsonPath>| {
+                known.steps().is_some_and(|known| known.starts_with(steps))
+            };
+            if let Some(known) = known_by.into_iter().find(below) {
+                found.push(
+                    Diagnostic::new(
+                        &codes::PRIVATE_PATH,
+                        path.span,
+                        format!(
+                            "records are known by `{}`, which does not stay as it is",
+                            known.value
+                        ),
+                    )
+                    .also(known.span, "records are known by it")
+                    .help("write `hash`, which keeps records apart, or choose another key"),
+                );
+            }
+        }
+    }
+}
+
+/// Values are looked up in tables that there are.
+pub(crate) fn tables(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
+    if cx.unread(&["tables"]) {
+        return;
+    }
+    for (_, _, stream) in streams(cx.manifest) {
+        for attributes in all_attributes(&stream.map) {
+            looked_up(cx, attributes, found);
+        }
+    }
+}
+
+fn looked_up(cx: &Context<'_>, attributes: &Attributes, found: &mut Vec<Diagnostic>) {
+    for (_, value) in attributes {
+        let Value::Source(source) = &value.value else { continue };
+        looked_up(cx, &source.map.0, found);
+        let Some(lookup) = &source.lookup else { continue };
+        let names = cx.names(&["tables"]);
+        if names.contains(&lookup.as_str()) {
+            continue;
+        }
+        let mut diagnostic = Diagnostic::new(
+            &codes::UNKNOWN_TABLE,
+            lookup.span,
+            format!("there is no table `{}`", lookup.value),
+        );
+        if let Some(meant) = closest(lookup.as_str(), names.iter().copied()) {
+            diagnostic = diagnostic.label(format!("did you mean `{meant}`?"));
+        }
+        found.push(diagnostic.help(format!(
+            "add it: `tables: {{ {}: {{ \"1\": Windows }} }}`, or write its entries here under `when`",
+            lookup.value
+        )));
+    }
+}
 
 /// The parts of a record are the elements of an array.
 pub(super) fn parts(path: &Spanned<JsonPath>) -> Option<Diagnostic> {

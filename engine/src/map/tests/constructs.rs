@@ -255,3 +255,45 @@ map:
     assert_eq!(event["src_endpoint"], json!({"name": "unknown"}));
     assert_eq!(event["unmapped"]["country"], "Norway");
 }
+
+#[test]
+fn observables_are_the_addresses_and_names_of_the_event() {
+    let mapper = mapper(
+        "
+key: $.id
+observables: true
+map:
+  to: authentication
+  activity: Logon
+  time: $.at
+  user.uid: $.id
+  user.email_addr: $.mail
+  service.name: Harbor
+  src_endpoint.ip: { from: $.ip, as: ip }
+  src_endpoint.port: $.port
+  src_endpoint.intermediate_ips: $.hops
+",
+    );
+    let record = r#"{"id":"1","at":"2026-10-01T10:00:00Z","mail":"eve@example.com","ip":"203.0.113.9","port":443,"hops":["203.0.113.1","203.0.113.2"]}"#;
+    let event = map(&mapper, record);
+    let listed: Vec<_> = event["observables"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| {
+            (
+                one["name"].as_str().unwrap(),
+                one["type_id"].as_i64().unwrap(),
+                one["value"].as_str().unwrap(),
+            )
+        })
+        .collect();
+    assert!(listed.contains(&("src_endpoint.ip", 2, "203.0.113.9")), "{listed:?}");
+    assert!(listed.contains(&("src_endpoint.port", 11, "443")), "{listed:?}");
+    assert!(listed.contains(&("user.email_addr", 5, "eve@example.com")), "{listed:?}");
+    assert!(listed.contains(&("src_endpoint.intermediate_ips", 2, "203.0.113.2")), "{listed:?}");
+    let event = map(&mapper, r#"{"id":"1","at":"2026-10-01T10:00:00Z","ip":"nowhere"}"#);
+    let names: Vec<_> =
+        event["observables"].as_array().unwrap().iter().map(|one| &one["name"]).collect();
+    assert_eq!(names, ["user.uid"]);
+}
