@@ -151,3 +151,12 @@ fn every_primitive_has_one_name() {
     }
     assert_eq!(Primitive::from_name("user"), None);
 }
+
+#[test]
+fn verbs_stand_for_classes_and_activities_that_there_are() {
+    for verb in longshore_schema::verb::Verb::all() {
+        let class = table().class(verb.class).unwrap_or_else(|| panic!("{}", verb.class));
+        let named = class.activities().any(|(_, caption)| caption == verb.activity);
+        assert!(named, "{}: {} has no {}", verb.name, verb.class, verb.activity);
+    }
+}
