@@ -1,23 +1,18 @@
 //! The HTTP server: sockets, dispatch, codings, and the faults that happen on the wire.
 
 use std::io;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::connect_info::Connected;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderName, HeaderValue};
 use axum::response::Response;
-use axum::serve::{IncomingStream, Listener};
 use bytes::Bytes;
 use futures_util::stream;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 
 use super::event_log::{self, LogText};
 use super::faults::Fault;
@@ -25,6 +20,7 @@ use super::http::{Call, Content, Reply, gzip};
 use super::org::Org;
 use super::sync::lock;
 use super::{admin, oauth, rest};
+use crate::wire::{Line, Listening, broken};
 
 /// Longest request body, in bytes.
 const LONGEST_BODY: usize = 1024 * 1024;
@@ -192,7 +188,7 @@ fn finish(
             if !*chunked {
                 response.headers_mut().insert("content-length", HeaderValue::from(body.len()));
             }
-            broken(Bytes::from(body).slice_to(*after))
+            broken(Bytes::from(body).slice_to(*after), FLUSH)
         }
         Some(Fault::TruncateGzip { after }) => Body::from(Bytes::from(body).slice_to(*after)),
         Some(Fault::SlowBody { milliseconds, bytes }) => slow(body, *milliseconds, *bytes),
@@ -212,18 +208,6 @@ impl SliceTo for Bytes {
     }
 }
 
-/// A body whose connection ends after what is `kept`.
-fn broken(kept: Bytes) -> Body {
-    Body::from_stream(stream::unfold(Some(kept), |kept| async move {
-        let Some(kept) = kept else {
-            // An error at once would take the head and the first bytes down with it.
-            tokio::time::sleep(FLUSH).await;
-            return Some((Err(io::Error::from(io::ErrorKind::ConnectionAborted)), None));
-        };
-        Some((Ok(kept), None))
-    }))
-}
-
 fn slow(body: Vec<u8>, milliseconds: u64, bytes: usize) -> Body {
     let pieces = Bytes::from(body);
     let size = bytes.max(1);
@@ -235,82 +219,4 @@ fn slow(body: Vec<u8>, milliseconds: u64, bytes: usize) -> Body {
         let piece = rest.split_to(size.min(rest.len()));
         Some((Ok::<_, io::Error>(piece), rest))
     }))
-}
-
-/// A listener whose connections can be reset.
-struct Listening(TcpListener);
-
-impl Listener for Listening {
-    type Io = Connection;
-    type Addr = Line;
-
-    async fn accept(&mut self) -> (Connection, Line) {
-        // The standard listener knows which errors of `accept` to wait out.
-        let (stream, _) = Listener::accept(&mut self.0).await;
-        // Without this small answers wait for acknowledgements.
-        let _ = stream.set_nodelay(true);
-        let reset = Arc::new(AtomicBool::new(false));
-        (Connection { stream, reset: Arc::clone(&reset) }, Line { reset })
-    }
-
-    fn local_addr(&self) -> io::Result<Line> {
-        Ok(Line { reset: Arc::default() })
-    }
-}
-
-/// What a handler knows of its connection.
-#[derive(Clone, Debug)]
-struct Line {
-    reset: Arc<AtomicBool>,
-}
-
-impl Connected<IncomingStream<'_, Listening>> for Line {
-    fn connect_info(stream: IncomingStream<'_, Listening>) -> Self {
-        stream.remote_addr().clone()
-    }
-}
-
-struct Connection {
-    stream: TcpStream,
-    reset: Arc<AtomicBool>,
-}
-
-impl Connection {
-    fn check(&self) -> io::Result<()> {
-        if self.reset.load(Ordering::Relaxed) {
-            // Without lingering, closing sends RST.
-            let _ = self.stream.set_zero_linger();
-            return Err(io::ErrorKind::ConnectionReset.into());
-        }
-        Ok(())
-    }
-}
-
-impl AsyncRead for Connection {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
-    }
-}
-
-impl AsyncWrite for Connection {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        self.check()?;
-        Pin::new(&mut self.stream).poll_write(context, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
-    }
 }

@@ -1,0 +1,65 @@
+//! What was delivered, against what the app held.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use longshore_simulator::generic::{MARK, Truth};
+use serde_json::Value;
+
+/// What came of the records of one stream.
+#[derive(Debug, Default)]
+pub(crate) struct Compared {
+    pub(crate) delivered: u64,
+    /// Due, and not delivered; for each its mark and what is known of it.
+    pub(crate) lost: Vec<String>,
+    /// Delivered more than once.
+    pub(crate) duplicated: Vec<String>,
+}
+
+/// Compares the events of a stream in `folder` with the truth.
+pub(crate) fn compare(folder: &Path, truth: &Truth) -> Compared {
+    let stream = &truth.stream;
+    let mut compared = Compared::default();
+    let mut counts: BTreeMap<String, u64> = BTreeMap::new();
+    for line in lines(&folder.join(format!("{stream}.jsonl"))) {
+        compared.delivered += 1;
+        let event: Option<Value> = serde_json::from_str(&line).ok();
+        let mark = event.as_ref().and_then(|event| event["unmapped"][MARK].as_str());
+        match mark {
+            Some(mark) => *counts.entry(mark.to_owned()).or_default() += 1,
+            None => compared.lost.push(format!("{stream}: an event without its mark: {line:.300}")),
+        }
+    }
+    let mut set_aside: BTreeMap<String, String> = BTreeMap::new();
+    for line in lines(&folder.join(format!("{stream}.rejected.jsonl"))) {
+        let Ok(line) = serde_json::from_str::<Value>(&line) else { continue };
+        let (record, reason) = (line["record"].as_str(), line["reason"].as_str());
+        let (record, reason) = (record.unwrap_or_default(), reason.unwrap_or_default());
+        if let Some(mark) = truth.records.keys().find(|mark| holds(record, mark)) {
+            set_aside.insert(mark.clone(), reason.to_owned());
+        }
+    }
+    for (mark, due) in &truth.records {
+        match counts.get(mark).copied().unwrap_or_default() {
+            0 if *due => compared.lost.push(match set_aside.get(mark) {
+                Some(reason) => format!("{stream}: {mark} was set aside: {reason}"),
+                None => format!("{stream}: {mark} is missing"),
+            }),
+            0 | 1 => {}
+            times => compared.duplicated.push(format!("{stream}: {mark} came {times} times")),
+        }
+    }
+    compared
+}
+
+/// Whether a record's text has this mark and not a longer one.
+fn holds(record: &str, mark: &str) -> bool {
+    record
+        .match_indices(mark)
+        .any(|(at, _)| !record[at + mark.len()..].starts_with(|next: char| next.is_ascii_digit()))
+}
+
+fn lines(path: &Path) -> Vec<String> {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    text.lines().map(str::to_owned).collect()
+}

@@ -1,0 +1,68 @@
+//! Every manifest holds: nothing lost, nothing twice, no reserve broken, nothing hung.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use longshore_conformance::{Limits, Options, Subject, render_text, run};
+use longshore_simulator::generic::Fault;
+
+/// Seeds of all manifests together.
+const SEEDS: u64 = 80;
+
+fn variable(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+fn manifests() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../manifests");
+    let apps = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut found: Vec<_> =
+        apps.map(|app| app.join("manifest.yaml")).filter(|m| m.is_file()).collect();
+    found.sort();
+    found
+}
+
+#[test]
+fn every_manifest_holds() {
+    let only = std::env::var("CONFORMANCE_MANIFEST").ok();
+    let manifests: Vec<_> = manifests()
+        .into_iter()
+        .filter(|path| only.as_ref().is_none_or(|only| path.to_string_lossy().contains(only)))
+        .collect();
+    let each = (SEEDS / manifests.len() as u64).clamp(2, 40);
+    let mut failed = Vec::new();
+    for path in manifests {
+        let subject = match Subject::read(&path) {
+            Ok(subject) => subject,
+            Err(error) => {
+                failed.push(error.to_string());
+                continue;
+            }
+        };
+        let options = Options {
+            first: variable("CONFORMANCE_SEED").unwrap_or(1),
+            seeds: variable("CONFORMANCE_SEEDS").unwrap_or(each),
+            jobs: 2,
+            limits: Limits {
+                faults: Fault::ALL.iter().map(|(_, fault)| *fault).collect(),
+                length: Duration::from_secs(2 * 86_400),
+                records: 30,
+                patience: Duration::from_secs(60),
+            },
+        };
+        let started = std::time::Instant::now();
+        let report = run(&subject, &options, &AtomicBool::new(false), &|seed| {
+            if std::env::var_os("CONFORMANCE_STORY").is_some() {
+                println!("seed {}\n{}", seed.seed, seed.story.join("\n"));
+            }
+        })
+        .unwrap();
+        let text = render_text(&report);
+        println!("{text}  {:.1} s", started.elapsed().as_secs_f64());
+        if !report.holds() {
+            failed.push(text);
+        }
+    }
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+}

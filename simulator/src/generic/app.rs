@@ -1,0 +1,502 @@
+//! One tenant of an app: what it holds, and how it answers.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use fastrand::Rng;
+use jiff::Timestamp;
+use longshore_schema::http::Reaction;
+use longshore_schema::stream::{Decode, Order};
+
+use super::auth::Tokens;
+use super::data::{Asked, Record, Records, Span, Truth, Volume};
+use super::faults::Draws;
+use super::http::{Call, Reply, Wire};
+use super::invert::Captured;
+use super::model::{Answers, HANDED_OUT, Model};
+use super::pages::{self, Odd, Positions};
+use super::quotas::{self, Account};
+use super::times::{self, Time};
+use super::{Fault, Misdeed, Weather, Witness};
+
+/// What a tenant is like.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The same seed gives the same records and the same faults.
+    pub seed: u64,
+    /// When the first record happens.
+    pub from: Timestamp,
+    /// When the last one has happened.
+    pub until: Timestamp,
+    /// How many records each stream has, or items where it lists items first.
+    pub records: usize,
+    /// What is wrong with the tenant itself; faults of requests are a matter of the
+    /// [weather](App::begin).
+    pub faults: BTreeSet<Fault>,
+}
+
+/// One tenant of an app.
+pub struct App {
+    model: Arc<Model>,
+    time: Time,
+    records: Vec<Records>,
+    /// Ways of being that differ from seed to seed.
+    nature: Nature,
+    state: Mutex<State>,
+    /// Called with the number of each request since the weather changed, before it is answered.
+    hook: Mutex<Option<Hook>>,
+}
+
+type Hook = Box<dyn Fn(u64) + Send>;
+
+#[derive(Debug)]
+struct Nature {
+    seed: u64,
+    exact: bool,
+    /// Whether tokens end by themselves.
+    tokens_last: bool,
+    /// Whether requests are kept for a moment, so that several are under way.
+    lingers: bool,
+    descending: bool,
+    /// How far the app's clock is ahead, in milliseconds.
+    skew: i64,
+}
+
+#[derive(Debug)]
+struct State {
+    tokens: Tokens,
+    positions: Positions,
+    accounts: Vec<Account>,
+    draws: Draws,
+    witness: Witness,
+    /// When a request may come again that was asked to wait.
+    not_before: BTreeMap<u64, i64>,
+    asked: u64,
+}
+
+impl App {
+    /// A tenant with records of its own.
+    #[must_use]
+    pub fn new(model: Arc<Model>, settings: &Settings, time: Time) -> Arc<Self> {
+        let mut rng = Rng::with_seed(settings.seed);
+        let has = |fault| settings.faults.contains(&fault);
+        let span = Span {
+            from: settings.from.as_millisecond(),
+            until: settings.until.as_millisecond().max(settings.from.as_millisecond() + 1),
+        };
+        let tight = (has(Fault::Quota) && rng.bool()).then(|| rng.u64(30..150));
+        let nature = Nature {
+            seed: settings.seed,
+            exact: rng.bool(),
+            tokens_last: rng.bool(),
+            lingers: tight.is_some(),
+            descending: rng.bool(),
+            skew: if has(Fault::Skew) { rng.i64(-90_000..90_000) } else { 0 },
+        };
+        let volume = Volume {
+            records: settings.records,
+            late: has(Fault::Late),
+            ties: has(Fault::Ties),
+            drift: has(Fault::Drift),
+            // What a slow clock stamps seems to come late.
+            behind: (-nature.skew).max(0),
+            burst: rng.u8(..4) == 0,
+        };
+        let records = model.make(span, volume, &mut rng);
+        let now = time.millis().div_euclid(1000) * 1000;
+        let accounts = model.quotas.iter().map(|rules| Account::new(rules, now, tight)).collect();
+        let state = State {
+            tokens: Tokens::default(),
+            positions: Positions::default(),
+            accounts,
+            draws: Draws::new(settings.seed),
+            witness: Witness::default(),
+            not_before: BTreeMap::new(),
+            asked: 0,
+        };
+        Arc::new(Self {
+            model,
+            time,
+            records,
+            nature,
+            state: Mutex::new(state),
+            hook: Mutex::new(None),
+        })
+    }
+
+    /// Changes the weather. `others` is the share of what may be spent that others spend now.
+    /// `hook` is called with the number of each request from here on, before it is answered.
+    pub fn begin(&self, weather: Weather, others: f64, hook: impl Fn(u64) + Send + 'static) {
+        let mut state = self.state();
+        state.draws.begin(weather);
+        state.asked = 0;
+        if others > 0.0 {
+            let now = self.time.millis();
+            for (account, rules) in state.accounts.iter_mut().zip(&self.model.quotas) {
+                account.spend(rules, now, others);
+            }
+        }
+        drop(state);
+        *self.hook.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(hook));
+    }
+
+    /// The connector was killed: what it was told it may not know any more.
+    pub fn killed(&self) {
+        let mut state = self.state();
+        state.not_before.clear();
+        state.accounts.iter_mut().for_each(Account::forget_told);
+    }
+
+    /// What a connector must have delivered that read, without trouble, what was due at `now`.
+    #[must_use]
+    pub fn truth(&self, now: Timestamp) -> Vec<Truth> {
+        let streams = self.model.streams.iter().zip(&self.records);
+        streams.map(|(stream, records)| records.truth(stream, now.as_millisecond())).collect()
+    }
+
+    /// What the app saw so far.
+    #[must_use]
+    pub fn witness(&self) -> Witness {
+        self.state().witness.clone()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets a part of the connector's patience pass, and then some.
+    pub(super) fn stall(&self, share: f64) {
+        (self.time.stall)(self.model.timeout.mul_f64(share));
+    }
+
+    /// Keeps a request for a moment, if that is how this tenant is.
+    pub(super) async fn linger(&self) {
+        if self.nature.lingers {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    /// Answers a request.
+    pub(super) fn answer(&self, call: &Call) -> (Reply, Wire) {
+        let number = {
+            let mut state = self.state();
+            state.asked += 1;
+            state.witness.requests += 1;
+            state.asked
+        };
+        if let Some(hook) = &*self.hook.lock().unwrap_or_else(PoisonError::into_inner) {
+            hook(number);
+        }
+        let now = self.time.millis();
+        let mut state = self.state();
+        let (mut reply, wire) = self.decide(&mut state, call, now);
+        reply = reply.with("date", times::http_date(now + self.nature.skew, 0));
+        (reply, wire)
+    }
+
+    fn decide(&self, state: &mut State, call: &Call, now: i64) -> (Reply, Wire) {
+        let request = identity(call);
+        if let Some(until) = state.not_before.remove(&request)
+            && now < until
+        {
+            let what = format!(
+                "{} {} came {} ms before the time that `Retry-After` named",
+                call.method,
+                call.path,
+                until - now
+            );
+            state.witness.accuse(Misdeed::Impatience, what);
+        }
+        if let Some(oauth) = self.model.auth.oauth() {
+            let sign_in = usize::MAX;
+            if oauth.is_token_request(call) {
+                let (fault, mut rng) = state.draws.next(sign_in);
+                if let Some(fault) = fault.filter(|fault| fault.befalls_sign_in()) {
+                    return self.refuse(state, fault, request, now, &mut rng);
+                }
+            }
+            let lasts = self.nature.tokens_last;
+            if let Some(reply) = oauth.answer(call, &mut state.tokens, now, lasts) {
+                return (reply, Wire::Whole);
+            }
+        }
+        let token = call.page_token().and_then(|token| Some((token, state.positions.get(token)?)));
+        let found = match token {
+            Some((_, position)) => Some((position.endpoint, position.captured)),
+            None => self.model.find(call),
+        };
+        let Some((endpoint, captured)) = found else {
+            let what = format!("{} {} is no request of the manifest", call.method, call.target);
+            // An expired link has a position that nobody knows any more.
+            if call.page_token().is_none() {
+                state.witness.accuse(Misdeed::Unknown, what);
+            }
+            let expired = self.model.refusals.reply(Reaction::RestartWindow);
+            return (expired.unwrap_or_else(|| Reply::error(404, "not found")), Wire::Whole);
+        };
+        let unknown = self.model.endpoints[endpoint].asked.unknown(call);
+        if let Some(name) = unknown.first() {
+            let what = format!("{} has a parameter `{name}` of nobody", call.path);
+            state.witness.accuse(Misdeed::Unknown, what);
+            return (Reply::error(400, "unknown parameter"), Wire::Whole);
+        }
+        let (fault, mut rng) = state.draws.next(endpoint);
+        if fault == Some(Fault::TokenExpired) && self.can_refuse_session() {
+            note(state, Fault::TokenExpired);
+            state.tokens.revoke();
+        }
+        if !self.model.auth.admits(call, &state.tokens, now) {
+            let refused = self.model.refusals.reply(Reaction::Refresh);
+            return (refused.unwrap_or_else(|| Reply::error(401, "unauthorized")), Wire::Whole);
+        }
+        let stream = match self.model.endpoints[endpoint].answers {
+            Answers::Pages { stream, .. } => Some(self.model.streams[stream].name.as_str()),
+            Answers::Recorded(_) => None,
+        };
+        let mut headers = Vec::new();
+        let mut spent = false;
+        for (account, rules) in state.accounts.iter_mut().zip(&self.model.quotas) {
+            if !quotas::counts(rules, stream) {
+                continue;
+            }
+            let who = stream.unwrap_or("");
+            if let Err(what) = account.count(rules, who, now) {
+                state.witness.accuse(Misdeed::Reserve, what);
+            }
+            spent |= account.is_spent();
+            account.report(rules, who, now, &mut headers);
+        }
+        let (mut reply, wire) = if spent {
+            let refused = self.model.refusals.reply(Reaction::WaitForQuota);
+            (refused.unwrap_or_else(|| Reply::error(429, "too many requests")), Wire::Whole)
+        } else {
+            self.serve_page(state, call, (endpoint, captured, fault, request), now, &mut rng)
+        };
+        reply.headers.retain(|(name, _)| !headers.iter().any(|(own, _)| own == name));
+        reply.headers.extend(headers);
+        (reply, wire)
+    }
+
+    /// Whether the app can say that a session has ended, so that the connector understands.
+    fn can_refuse_session(&self) -> bool {
+        self.model.auth.expires() && self.model.refusals.reply(Reaction::Refresh).is_some()
+    }
+
+    fn serve_page(
+        &self,
+        state: &mut State,
+        call: &Call,
+        (endpoint, captured, fault, request): (usize, Captured, Option<Fault>, u64),
+        now: i64,
+        rng: &mut Rng,
+    ) -> (Reply, Wire) {
+        let (stream, level) = match &self.model.endpoints[endpoint].answers {
+            Answers::Pages { stream, level } => (*stream, *level),
+            Answers::Recorded(bodies) => {
+                let body = &bodies[self.nature.seed as usize % bodies.len()];
+                return match fault.filter(|fault| fault.befalls_sign_in()) {
+                    Some(fault) => self.refuse(state, fault, request, now, rng),
+                    None => (Reply::json(200, body), Wire::Whole),
+                };
+            }
+        };
+        let described = self.model.level(stream, level);
+        let cursor = captured.get("page.cursor").map(|value| value.text.clone());
+        let token = call.page_token().map(str::to_owned).or(cursor);
+        let position =
+            token.and_then(|token| state.positions.get(&token).map(|position| (token, position)));
+        let counted = ["page.number", "page.offset"].iter().any(|n| captured.contains_key(*n));
+        let later = position.is_some() || counted;
+        let is_document = described.decode == Decode::Json;
+        let mut odd = Odd::Nothing;
+        let mut wire = Wire::Whole;
+        let mut shuffled = false;
+        let played = match fault {
+            Some(Fault::Empty | Fault::Half) if !is_document => false,
+            Some(Fault::Html) => {
+                note(state, Fault::Html);
+                return (Reply::html(200), Wire::Whole);
+            }
+            Some(Fault::Empty) => {
+                note(state, Fault::Empty);
+                return (Reply::new(200, "application/json", ""), Wire::Whole);
+            }
+            Some(
+                fault @ (Fault::Throttle | Fault::ServerError | Fault::Timeout | Fault::Reset),
+            ) => return self.refuse(state, fault, request, now, rng),
+            Some(Fault::CursorExpired) if later && position.is_some() => {
+                match self.model.refusals.reply(Reaction::RestartWindow) {
+                    Some(reply) => {
+                        note(state, Fault::CursorExpired);
+                        state.positions.expire();
+                        return (reply, Wire::Whole);
+                    }
+                    None => false,
+                }
+            }
+            Some(Fault::Silence) => set(&mut wire, Wire::Silence { share: rng.f64() }),
+            Some(Fault::EndlessBody) => set(&mut wire, Wire::Drip),
+            Some(Fault::Cut) => {
+                let (share, chunked, reset) = (rng.f64(), rng.bool(), rng.bool());
+                set(&mut wire, Wire::Cut { share, chunked, reset })
+            }
+            Some(Fault::Half) => set(&mut wire, Wire::Half { share: rng.f64() }),
+            Some(Fault::GzipCut) => set(&mut wire, Wire::GzipCut { share: rng.f64() }),
+            Some(Fault::RepeatedPage) => set(&mut odd, Odd::Repeated),
+            Some(Fault::PageLoop) => set(&mut odd, Odd::Loop),
+            Some(Fault::EmptyPage) => {
+                set(&mut odd, Odd::Empty) && !counted && described.pages.is_some()
+            }
+            Some(Fault::Reordered) => {
+                shuffled = self.order(stream).is_none();
+                shuffled && !later
+            }
+            _ => false,
+        };
+        if let (true, Some(fault)) = (played, fault) {
+            note(state, fault);
+        }
+        let records = &self.records[stream].0[level];
+        let mut found = match &position {
+            Some(_) => Vec::new(),
+            None => self.select(stream, level, &captured, now),
+        };
+        if shuffled && !counted {
+            rng.shuffle(&mut found);
+        }
+        if odd == Odd::Empty && counted {
+            odd = Odd::Nothing;
+        }
+        let asked = (endpoint, captured);
+        let page = pages::turn(&mut state.positions, described, asked, position, found, odd, rng);
+        let values = page.records.iter().map(|index| records[*index].value.clone()).collect();
+        (pages::write(described, &page, values, call, rng), wire)
+    }
+
+    fn order(&self, stream: usize) -> Option<Order> {
+        let window = self.model.streams[stream].window.as_ref()?;
+        window.order.as_ref().map(|order| order.value)
+    }
+
+    /// The records that a request selects, in the app's order.
+    fn select(&self, stream: usize, level: usize, captured: &Captured, now: i64) -> Vec<usize> {
+        let described = &self.model.streams[stream];
+        let levels = &self.records[stream].0;
+        let time = |name: &str| captured.get(name).and_then(|value| value.time);
+        let asked = Asked {
+            start: time("window.start"),
+            end: time("window.end"),
+            exact: self.nature.exact,
+        };
+        let parent = (level > 0).then(|| {
+            let step = &described.levels[level - 1].name;
+            levels[level - 1].iter().position(|item| names(item, step, captured))
+        });
+        let shown = |record: &Record| {
+            let in_window = match (&described.window, record.at) {
+                (Some(window), Some(at)) => asked.includes(window, at),
+                _ => true,
+            };
+            record.shown <= now
+                && in_window
+                && parent.is_none_or(|parent| parent == Some(record.parent))
+        };
+        let all = levels[level].iter().enumerate();
+        let mut found: Vec<usize> =
+            all.filter(|(_, record)| shown(record)).map(|(index, _)| index).collect();
+        found.sort_by_key(|index| (levels[level][*index].at, *index));
+        if self.order(stream).is_none() && self.nature.descending {
+            found.reverse();
+        }
+        found
+    }
+
+    /// Refuses a request before anything is done for it.
+    fn refuse(
+        &self,
+        state: &mut State,
+        fault: Fault,
+        request: u64,
+        now: i64,
+        rng: &mut Rng,
+    ) -> (Reply, Wire) {
+        note(state, fault);
+        match fault {
+            Fault::Timeout => (Reply::error(504, "late"), Wire::Nothing),
+            Fault::Reset => (Reply::error(500, "reset"), Wire::Reset),
+            Fault::ServerError => {
+                let status = [500, 502, 503, 504][rng.usize(..4)];
+                if rng.bool() {
+                    (Reply { status, ..Reply::html(status) }, Wire::Whole)
+                } else {
+                    (Reply::error(status, "simulated trouble"), Wire::Whole)
+                }
+            }
+            _ => {
+                let reply = Reply::error(429, "too many requests");
+                let wait = [1, 2, 5, 30, 120, 900][rng.usize(..6)] * 1000;
+                let until = now + wait;
+                // What a date says is meant by the app's clock, in whole seconds.
+                let date = (until + self.nature.skew).div_euclid(1000) * 1000;
+                let header = match rng.u8(..9) {
+                    0..3 => Some((until, (wait / 1000).to_string())),
+                    form @ 3..6 => Some((date.min(until), times::http_date(date, form))),
+                    6 => Some((now, times::http_date(now - 3_600_000, 0))),
+                    7 => Some((now, "soon".to_owned())),
+                    _ => None,
+                };
+                let Some((until, value)) = header else { return (reply, Wire::Whole) };
+                state.not_before.insert(request, until);
+                (reply.with("retry-after", value), Wire::Whole)
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for App {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("App").field("nature", &self.nature).finish_non_exhaustive()
+    }
+}
+
+fn note(state: &mut State, fault: Fault) {
+    *state.witness.faults.entry(fault).or_default() += 1;
+}
+
+fn set<T>(place: &mut T, value: T) -> bool {
+    *place = value;
+    true
+}
+
+/// What makes a request the same one when it comes again.
+fn identity(call: &Call) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (call.method.as_str(), &call.host, &call.target, &call.body).hash(&mut hasher);
+    hasher.finish()
+}
+
+/// Whether what a request carries of a step is this item's.
+fn names(item: &Record, step: &str, captured: &Captured) -> bool {
+    let mut any = false;
+    let all = captured.iter().filter_map(|(reference, value)| {
+        Some((reference.strip_prefix(step)?.strip_prefix('.')?, &value.text))
+    });
+    for (member, text) in all {
+        any = true;
+        let fits = if member == HANDED_OUT {
+            item.mark.rsplit('-').next() == Some(text)
+        } else {
+            let found = item.value.pointer(&format!("/{}", member.replace('.', "/")));
+            found.is_some_and(|found| match found {
+                serde_json::Value::String(found) => found == text,
+                other => other.to_string() == *text,
+            })
+        };
+        if !fits {
+            return false;
+        }
+    }
+    any
+}
