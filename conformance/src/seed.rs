@@ -195,7 +195,7 @@ impl<'s> Life<'s> {
         let length = i64::try_from(length.as_millis()).unwrap_or(i64::MAX).max(60_000);
         // Most lives are short.
         let length = length / [1, 2, 4, 8][rng.usize(..4)];
-        let start = 1_790_812_800_000 + rng.i64(..30 * 86_400_000);
+        let start = 1_790_812_800_000 + rng.i64(0..30 * 86_400_000);
         let at = |millis: i64| Timestamp::from_millisecond(millis).unwrap_or_default();
         let faults = draw(&limits.faults, &mut rng);
         let settings = Settings {
@@ -357,10 +357,19 @@ impl<'s> Life<'s> {
             }
             Some(error) => {
                 self.complete.remove(&name);
-                if let Retry::Later(Some(at)) = error.retry {
-                    let latest = now.checked_add(SignedDuration::from_hours(24)).unwrap_or(now);
-                    self.later.insert(name.clone(), at.min(latest));
-                }
+                // As the schedule of a watched connection has it.
+                let now = self.clock.now();
+                let after = |time| now.checked_add(time).unwrap_or(now);
+                let soon = after(SignedDuration::from_mins(1));
+                self.later.insert(
+                    name.clone(),
+                    match error.retry {
+                        Retry::Later(Some(at)) => {
+                            at.min(after(SignedDuration::from_hours(24))).max(soon)
+                        }
+                        _ => soon,
+                    },
+                );
                 format!("{}: {}", error.code, error.what)
             }
         };

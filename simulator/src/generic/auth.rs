@@ -183,7 +183,8 @@ impl OAuth {
             authorize_url: code.map(|code| text(&code.authorize_url, known)).transpose()?,
             revoke_url: oauth.revoke_url.as_ref().map(|url| text(url, known)).transpose()?,
             client_id: text(&oauth.client_id, known)?,
-            client_secret: oauth.client_secret.as_ref().map(|s| text(s, known)).transpose()?,
+            // Some grants have none.
+            client_secret: oauth.client_secret.as_ref().and_then(|s| constant(s, known)),
             client_auth: oauth.client_auth,
             grant,
             pkce: code.is_some_and(|code| code.pkce.value == Pkce::S256),

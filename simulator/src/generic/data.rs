@@ -119,7 +119,7 @@ fn times(
     if let (true, Some(size)) = (volume.burst, counted_size(level)) {
         let start = rng.i64(span.from..span.until);
         let hour = 3_600_000;
-        times.extend((0..size + size / 2).map(|_| start + rng.i64(..hour)));
+        times.extend((0..size + size / 2).map(|_| start + rng.i64(0..hour)));
     }
     times.sort_unstable();
     if volume.ties {
@@ -139,7 +139,7 @@ fn times(
         .map(|at| {
             let at = at.div_euclid(precision) * precision;
             let late = volume.late && rng.u8(..4) == 0;
-            let delay = if late { rng.i64(..=latest) } else { rng.i64(..=all.min(latest)) / 2 };
+            let delay = if late { rng.i64(0..=latest) } else { rng.i64(0..=all.min(latest)) / 2 };
             (Some(at), at + (delay + volume.behind).min(latest))
         })
         .collect()
