@@ -251,9 +251,13 @@ impl<'s> Life<'s> {
             } else {
                 0.0
             };
-            let weather = Weather { chance, faults: self.faults.clone() };
+            // Silence is for one request at a time: all that are under way would share it.
+            let together = self.rng.bool();
+            let mut faults = self.faults.clone();
+            faults.retain(|fault| !together || !fault.is_silence());
+            let weather = Weather { chance, faults };
             let kill = self.faults.contains(&Fault::Kill) && self.rng.u8(..5) < 2;
-            match self.poll(weather, others, kill).await? {
+            match self.poll(weather, others, kill, together).await? {
                 Ended::Circles => return Err(circles()),
                 Ended::Killed | Ended::Reports(_) => {}
             }
@@ -266,7 +270,7 @@ impl<'s> Life<'s> {
         let _ = limits;
         let mut failed = String::new();
         for _ in 0..MOST_LAST_POLLS {
-            let reports = match self.poll(Weather::default(), 0.0, false).await? {
+            let reports = match self.poll(Weather::default(), 0.0, false, true).await? {
                 Ended::Reports(reports) => reports,
                 _ => return Err(circles()),
             };
@@ -281,8 +285,14 @@ impl<'s> Life<'s> {
         Err(format!("it did not recover in good weather: {failed}"))
     }
 
-    /// Polls all streams that are not asked to wait, all at once.
-    async fn poll(&mut self, weather: Weather, others: f64, kill: bool) -> Result<Ended, String> {
+    /// Polls all streams that are not asked to wait, together or one after another.
+    async fn poll(
+        &mut self,
+        weather: Weather,
+        others: f64,
+        kill: bool,
+        together: bool,
+    ) -> Result<Ended, String> {
         self.polls += 1;
         let now = self.clock.now();
         let killed = Arc::new(Notify::new());
@@ -320,8 +330,18 @@ impl<'s> Life<'s> {
             |stream: &&Arc<StreamPlan>| later.get(&stream.name).is_none_or(|at| *at <= now);
         let streams: Vec<_> = runner.plan().streams.iter().filter(is_due).cloned().collect();
         let since = longshore_engine::poll::Limits { since: Some(self.from), until: None };
+        let polled = async {
+            if together {
+                return runner.once(&streams, since).await;
+            }
+            let mut reports = Vec::new();
+            for stream in &streams {
+                reports.extend(runner.once(std::slice::from_ref(stream), since).await);
+            }
+            reports
+        };
         let ended = tokio::select! {
-            reports = runner.once(&streams, since) => Ended::Reports(reports),
+            reports = polled => Ended::Reports(reports),
             () = killed.notified() => Ended::Killed,
         };
         runner.settled().await;
@@ -406,7 +426,7 @@ impl<'s> Life<'s> {
 
     fn write_connection(&self, address: &str) -> std::io::Result<()> {
         let mut text = format!("name: simulated\nmanifest: manifest.yaml\nconnect_to: {address}\n");
-        if let Some(grant) = self.model.grant() {
+        if let Some(grant) = self.model.way().grant {
             text.push_str(&format!("grant: {grant}\n"));
         }
         text.push_str("inputs:\n");
@@ -423,7 +443,7 @@ impl<'s> Life<'s> {
 
     /// Signs in as an admin would, where that is how the connection is made.
     async fn connect(&self) -> Result<(), String> {
-        if self.model.grant() != Some(GrantKind::AuthorizationCode) {
+        if self.model.way().grant != Some(GrantKind::AuthorizationCode) {
             return Ok(());
         }
         let runner = self.open(|| {}).await?;

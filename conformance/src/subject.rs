@@ -4,8 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use longshore_schema::Manifest;
-use longshore_schema::manifest::GrantKind;
-use longshore_simulator::generic::{Model, Recorded};
+use longshore_simulator::generic::{Model, Recorded, ways};
 use longshore_validator::{Checked, Options, Profile, Severity, render_text, validate};
 
 /// A manifest that can be proved.
@@ -60,7 +59,7 @@ impl Subject {
         let recorded = Recorded::beside(path).map_err(unreadable)?;
         let models = ways(&manifest)
             .into_iter()
-            .map(|grant| Model::new(&manifest, &recorded, grant).map(Arc::new))
+            .map(|way| Model::new(&manifest, &recorded, &way).map(Arc::new))
             .collect::<Result<_, _>>()
             .map_err(|cause| Error::Unsupported { path: shown, cause })?;
         Ok(Self {
@@ -69,15 +68,5 @@ impl Subject {
             manifest,
             models,
         })
-    }
-}
-
-/// The grants that the app offers; one `None` for an app without.
-fn ways(manifest: &Manifest) -> Vec<Option<GrantKind>> {
-    match &manifest.auth.value {
-        longshore_schema::auth::Auth::OAuth2(oauth) => {
-            oauth.grants.offered().into_iter().map(Some).collect()
-        }
-        longshore_schema::auth::Auth::ApiKey(_) => vec![None],
     }
 }

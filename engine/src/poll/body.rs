@@ -37,6 +37,9 @@ pub struct Body<'p> {
     decoder: Decoder,
     opener: Option<&'p Opener>,
     records: u64,
+    /// Whether a web page would pass for an answer, as a table without a row. Nothing of the body
+    /// was seen yet.
+    wary: bool,
 }
 
 enum Decoder {
@@ -109,6 +112,7 @@ impl<'p> Body<'p> {
             decoder,
             opener,
             records: 0,
+            wary: decode.format().is_table(),
         })
     }
 
@@ -118,10 +122,18 @@ impl<'p> Body<'p> {
         chunk: &[u8],
         mut on_record: impl FnMut(Record<'_>) -> Result<()>,
     ) -> Result<()> {
-        let Self { http, content, charset, decoder, opener, records } = self;
+        let Self { http, content, charset, decoder, opener, records, wary } = self;
         http.feed(chunk, |bytes| {
             content.feed(bytes, |bytes| {
-                charset.feed(bytes, |text| decoder.feed(text, *opener, records, &mut on_record))
+                charset.feed(bytes, |text| {
+                    if let (true, Some(first)) = (*wary, text.trim_ascii_start().first()) {
+                        *wary = false;
+                        if *first == b'<' {
+                            return Err(a_page());
+                        }
+                    }
+                    decoder.feed(text, *opener, records, &mut on_record)
+                })
             })
         })
     }
@@ -129,7 +141,7 @@ impl<'p> Body<'p> {
     /// Ends the body.
     pub fn finish(self, mut on_record: impl FnMut(Record<'_>) -> Result<()>) -> Result<Read> {
         let read = |envelope, records| Ok(Read { envelope, records, misses: None });
-        let Self { http, content, charset, mut decoder, opener, mut records } = self;
+        let Self { http, content, charset, mut decoder, opener, mut records, .. } = self;
         http.finish()?;
         content.finish()?;
         charset.finish(|text| decoder.feed(text, opener, &mut records, &mut on_record))?;
@@ -158,6 +170,12 @@ impl<'p> Body<'p> {
             }
         }
     }
+}
+
+fn a_page() -> Error {
+    Error::new(Code::DataParse, "a web page came in place of the response")
+        .cause("it begins with `<`, as no table does")
+        .fix("nothing to do if the app is in maintenance: it is asked again; otherwise check the request and `decode` in the manifest")
 }
 
 impl Decoder {

@@ -456,9 +456,9 @@ impl<'p> Poll<'p> {
             };
         };
         let horizon = cursor.watermark.map(|watermark| {
-            let start = cursor.window.map_or(watermark, |(start, _)| start.min(watermark));
-            let trusted = settings.ascending && !self.promise_broken;
-            settings.horizon(if trusted { watermark } else { start })
+            // Until a window is over, the app may show any record of it again, whatever order it
+            // promised: a page that comes twice is older than the watermark.
+            settings.horizon(cursor.window.map_or(watermark, |(start, _)| start.min(watermark)))
         });
         // Never less than the windows reach back: after a pause that is long ago.
         let keys_before = horizon.map(|horizon| remembered.map_or(horizon, |r| r.min(horizon)));

@@ -8,7 +8,7 @@ use std::time::Duration;
 use fastrand::Rng;
 use jiff::Timestamp;
 use longshore_schema::http::Reaction;
-use longshore_schema::stream::{Decode, Order};
+use longshore_schema::stream::Order;
 
 use super::auth::Tokens;
 use super::data::{Asked, Record, Records, Span, Truth, Volume};
@@ -209,18 +209,15 @@ impl App {
             );
             state.witness.accuse(Misdeed::Impatience, what);
         }
-        if let Some(oauth) = self.model.auth.oauth() {
-            let sign_in = usize::MAX;
-            if oauth.is_token_request(call) {
-                let (fault, mut rng) = state.draws.next(sign_in);
-                if let Some(fault) = fault.filter(|fault| fault.befalls_sign_in()) {
-                    return self.refuse(state, fault, request, now, &mut rng);
-                }
+        if self.model.auth.is_sign_in(call) {
+            let (fault, mut rng) = state.draws.next(usize::MAX);
+            if let Some(fault) = fault.filter(|fault| fault.befalls_sign_in()) {
+                return self.refuse(state, fault, request, now, &mut rng);
             }
-            let lasts = self.nature.tokens_last;
-            if let Some(reply) = oauth.answer(call, &mut state.tokens, now, lasts) {
-                return (reply, Wire::Whole);
-            }
+        }
+        let lasts = self.nature.tokens_last;
+        if let Some(reply) = self.model.auth.answer(call, &mut state.tokens, now, lasts) {
+            return (reply, Wire::Whole);
         }
         let token = call.page_token().and_then(|token| Some((token, state.positions.get(token)?)));
         let found = match token {
@@ -236,9 +233,12 @@ impl App {
             let expired = self.model.refusals.reply(Reaction::RestartWindow);
             return (expired.unwrap_or_else(|| Reply::error(404, "not found")), Wire::Whole);
         };
-        let unknown = self.model.endpoints[endpoint].asked.unknown(call);
+        let credentials = self.model.auth.parameters();
+        let mut unknown = self.model.endpoints[endpoint].asked.unknown(call);
+        unknown.retain(|name| !credentials.contains(name));
         if let Some(name) = unknown.first() {
-            let what = format!("{} has a parameter `{name}` of nobody", call.path);
+            let asked = &self.model.endpoints[endpoint].name;
+            let what = format!("{asked}: the parameter `{name}` is not declared");
             state.witness.accuse(Misdeed::Unknown, what);
             return (Reply::error(400, "unknown parameter"), Wire::Whole);
         }
@@ -266,7 +266,7 @@ impl App {
                 state.witness.accuse(Misdeed::Reserve, what);
             }
             spent |= account.is_spent();
-            account.report(rules, who, now, &mut headers);
+            account.report(rules, now, &mut headers);
         }
         let (mut reply, wire) = if spent {
             let refused = self.model.refusals.reply(Reaction::WaitForQuota);
@@ -274,6 +274,13 @@ impl App {
         } else {
             self.serve_page(state, call, (endpoint, captured, fault, request), now, &mut rng)
         };
+        if wire.is_heard() {
+            for (account, rules) in state.accounts.iter_mut().zip(&self.model.quotas) {
+                if quotas::counts(rules, stream) {
+                    account.tell(stream.unwrap_or(""));
+                }
+            }
+        }
         reply.headers.retain(|(name, _)| !headers.iter().any(|(own, _)| own == name));
         reply.headers.extend(headers);
         (reply, wire)
@@ -309,7 +316,7 @@ impl App {
             token.and_then(|token| state.positions.get(&token).map(|position| (token, position)));
         let counted = ["page.number", "page.offset"].iter().any(|n| captured.contains_key(*n));
         let later = position.is_some() || counted;
-        let is_document = described.decode == Decode::Json;
+        let is_document = described.decode.is_document();
         let mut odd = Odd::Nothing;
         let mut wire = Wire::Whole;
         let mut shuffled = false;

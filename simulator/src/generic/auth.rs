@@ -1,67 +1,80 @@
-//! Signing in: what an app hands out, and what it lets in.
+//! Being let in: what a request has to carry.
 
 use std::collections::BTreeMap;
 
 use base64::Engine as _;
-use longshore_schema::auth::{Auth, ClientAuth, JwtAlgorithm, OAuth2, Pkce};
-use longshore_schema::manifest::GrantKind;
+use longshore_schema::auth::{Auth, JwtAlgorithm, SendValue};
+use longshore_schema::manifest::{GrantKind, InputType};
 use longshore_schema::template::{Expression, Part};
 use longshore_schema::{Manifest, Step, Template};
-use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
+use serde_json::json;
 
 use super::http::{Call, Reply};
-use super::invert::{Known, constant};
+use super::invert::{Captured, Inverse, Known, Place, constant};
+use super::model::Asked;
+use super::oauth::OAuth;
 use super::{Unsupported, place};
 
-/// How long an access token is good for, in milliseconds, where the app says so.
-const LIFETIME: i64 = 2 * 3_600_000;
-
-/// How the app lets a connector in.
-#[derive(Debug)]
-pub(super) enum Scheme {
-    OAuth(Box<OAuth>),
-    /// These headers have these values.
-    Headers(Vec<(String, String)>),
+/// One of the ways in which an app can be entered.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Way {
+    /// The inputs that choose it, with their values.
+    pub choices: Vec<(String, String)>,
+    /// The OAuth grant.
+    pub grant: Option<GrantKind>,
 }
 
-#[derive(Debug)]
-pub(super) struct OAuth {
-    token_url: String,
-    authorize_url: Option<String>,
-    revoke_url: Option<String>,
-    client_id: String,
-    client_secret: Option<String>,
-    client_auth: ClientAuth,
-    grant: GrantKind,
-    pkce: bool,
-    /// Members of the token response besides those of RFC 6749.
-    members: Vec<(Vec<Step>, Value)>,
-    rotates: bool,
+/// All ways in which a manifest's app can be entered.
+#[must_use]
+pub fn ways(manifest: &Manifest) -> Vec<Way> {
+    let mut found = Vec::new();
+    collect(&manifest.auth.value, &mut Vec::new(), &mut found);
+    found.into_iter().map(|(way, _)| way).collect()
 }
 
-/// The grant to play: the chosen one, or the first that needs no browser.
-pub(super) fn grant(manifest: &Manifest, chosen: Option<GrantKind>) -> Option<GrantKind> {
-    let Auth::OAuth2(oauth) = &manifest.auth.value else { return None };
-    let offered = oauth.grants.offered();
-    let silent = offered.iter().find(|grant| **grant != GrantKind::AuthorizationCode);
-    chosen.filter(|chosen| offered.contains(chosen)).or(silent.or(offered.first()).copied())
+fn collect<'m>(
+    auth: &'m Auth,
+    choices: &mut Vec<(String, String)>,
+    found: &mut Vec<(Way, &'m Auth)>,
+) {
+    let way = |grant| Way { choices: choices.clone(), grant };
+    match auth {
+        Auth::OneOf(one_of) => {
+            for (choice, kind) in &one_of.kinds.value {
+                choices.push((one_of.input.as_str().to_owned(), choice.value.clone()));
+                collect(&kind.value, choices, found);
+                choices.pop();
+            }
+        }
+        Auth::OAuth2(oauth) => {
+            found.extend(oauth.grants.offered().into_iter().map(|grant| (way(Some(grant)), auth)));
+        }
+        _ => found.push((way(None), auth)),
+    }
+}
+
+/// What a manifest says of one way.
+fn entered<'m>(manifest: &'m Manifest, way: &Way) -> Result<&'m Auth, Unsupported> {
+    let mut found = Vec::new();
+    collect(&manifest.auth.value, &mut Vec::new(), &mut found);
+    let fitting = found.into_iter().find(|(known, _)| known == way);
+    fitting
+        .map(|(_, auth)| auth)
+        .ok_or_else(|| Unsupported("the manifest offers no such way to sign in".to_owned()))
 }
 
 /// The inputs that are private keys.
-pub(super) fn key_inputs(
-    manifest: &Manifest,
-    grant: Option<GrantKind>,
-) -> BTreeMap<String, JwtAlgorithm> {
+pub(super) fn key_inputs(manifest: &Manifest, way: &Way) -> BTreeMap<String, JwtAlgorithm> {
     let mut keys = BTreeMap::new();
-    if let (Auth::OAuth2(oauth), Some(GrantKind::JwtBearer)) = (&manifest.auth.value, grant)
-        && let Some(jwt) = &oauth.grants.jwt_bearer
-    {
-        for reference in jwt.key.references() {
-            if let [root, name] = reference.path.as_slice()
-                && root == "inputs"
-            {
-                keys.insert(name.clone(), jwt.algorithm);
+    let Ok(Auth::OAuth2(oauth)) = entered(manifest, way) else { return keys };
+    let jwt = oauth.grants.jwt_bearer.as_ref();
+    let jwt = jwt.filter(|_| way.grant == Some(GrantKind::JwtBearer));
+    let assertion = jwt.map(|jwt| (&jwt.key, jwt.algorithm));
+    let client = oauth.client_key.as_ref().map(|client| (&client.key, client.algorithm));
+    for (template, algorithm) in assertion.into_iter().chain(client) {
+        for reference in template.references() {
+            if reference.path.first().is_some_and(|root| root == "inputs") {
+                keys.insert(reference.path[1..].join("."), algorithm);
             }
         }
     }
@@ -79,56 +92,283 @@ pub(super) fn host(manifest: &Manifest) -> String {
     }
 }
 
+/// How the app lets a connector in.
+#[derive(Debug)]
+pub(super) enum Scheme {
+    OAuth(Box<OAuth>),
+    /// These places have these values.
+    Sent(Vec<(Carrier, String)>),
+    Session(Box<Session>),
+    /// These headers are there, written like this.
+    Signed(Vec<(String, Inverse)>),
+    /// Signature version 4 with this key, for this region and service.
+    Aws {
+        key_id: String,
+        scope: String,
+    },
+}
+
+/// Where a credential is put.
+#[derive(Clone, Debug)]
+pub(super) enum Carrier {
+    Header(String),
+    Query(String),
+    Body(String),
+    Cookie(String),
+}
+
+impl Carrier {
+    fn read<'c>(&self, call: &'c Call) -> Option<std::borrow::Cow<'c, str>> {
+        match self {
+            Self::Header(name) => call.header(name).map(Into::into),
+            Self::Query(name) => call.parameter(name).map(Into::into),
+            Self::Body(name) => call.field(name),
+            Self::Cookie(name) => call
+                .header("cookie")?
+                .split(';')
+                .filter_map(|cookie| cookie.trim().split_once('='))
+                .find(|(sent, _)| sent == name)
+                .map(|(_, value)| value.into()),
+        }
+    }
+
+    /// The query parameter that it is.
+    pub(super) fn parameter(&self) -> Option<&str> {
+        match self {
+            Self::Query(name) => Some(name),
+            _ => None,
+        }
+    }
+}
+
+/// Signing in with a call of its own.
+#[derive(Debug)]
+pub(super) struct Session {
+    login: Asked,
+    logout: Option<Asked>,
+    members: Vec<(Vec<Step>, String)>,
+    headers: Vec<(String, String)>,
+    cookies: Vec<(String, String)>,
+    send: Vec<(Carrier, Inverse)>,
+    /// In milliseconds.
+    lifetime: Option<i64>,
+}
+
 impl Scheme {
     /// How a manifest says that the app is entered; what the sign-in tells is added to `known`.
     pub(super) fn new(
         manifest: &Manifest,
-        grant: Option<GrantKind>,
+        way: &Way,
         known: &mut Known,
     ) -> Result<Self, Unsupported> {
-        match &manifest.auth.value {
+        Ok(match entered(manifest, way)? {
             Auth::OAuth2(oauth) => {
+                let grant = way.grant;
                 let grant =
                     grant.ok_or_else(|| Unsupported("the manifest offers no grant".to_owned()))?;
-                OAuth::new(manifest, oauth, grant, known).map(|oauth| Self::OAuth(Box::new(oauth)))
+                Self::OAuth(Box::new(OAuth::new(manifest, oauth, grant, known)?))
             }
-            Auth::ApiKey(key) => {
-                let header = (key.header.value.clone(), text(&key.value, known)?);
-                Ok(Self::Headers(vec![header]))
+            Auth::ApiKey(keys) => {
+                let keys = keys.0.iter().map(|key| {
+                    let carrier = match (&key.header, &key.query, &key.body) {
+                        (Some(name), ..) => Carrier::Header(name.value.clone()),
+                        (_, Some(name), _) => Carrier::Query(name.value.clone()),
+                        (.., Some(name)) => Carrier::Body(name.value.clone()),
+                        _ => return Err(Unsupported("an API key is sent nowhere".to_owned())),
+                    };
+                    Ok((carrier, text(&key.value.value, known)?))
+                });
+                Self::Sent(keys.collect::<Result<_, _>>()?)
             }
+            Auth::Basic(basic) => {
+                let pair =
+                    format!("{}:{}", text(&basic.username, known)?, text(&basic.password, known)?);
+                let pair = base64::engine::general_purpose::STANDARD.encode(pair);
+                let carrier = Carrier::Header("authorization".to_owned());
+                Self::Sent(vec![(carrier, format!("Basic {pair}"))])
+            }
+            Auth::Session(session) => {
+                Self::Session(Box::new(Session::new(manifest, session, known)?))
+            }
+            Auth::Hmac(hmac) => {
+                let headers = hmac.headers.iter().map(|(name, value)| {
+                    Ok((name.value.clone(), Inverse::new(value, known, Place::Elsewhere)?))
+                });
+                Self::Signed(headers.collect::<Result<_, Unsupported>>()?)
+            }
+            Auth::AwsSigV4(aws) => Self::Aws {
+                key_id: text(&aws.access_key_id, known)?,
+                scope: format!(
+                    "{}/{}/aws4_request",
+                    text(&aws.region, known)?,
+                    text(&aws.service, known)?
+                ),
+            },
+            Auth::OneOf(_) => {
+                return Err(Unsupported("a choice of sign-ins within another".to_owned()));
+            }
+        })
+    }
+
+    /// The endpoints that only tokens come from, if there are any.
+    pub(super) fn is_sign_in(&self, call: &Call) -> bool {
+        match self {
+            Self::OAuth(oauth) => oauth.is_token_request(call),
+            Self::Session(session) => session.login.read(call).is_some(),
+            _ => false,
         }
     }
 
-    /// The OAuth endpoints, if there are any.
-    pub(super) fn oauth(&self) -> Option<&OAuth> {
+    /// Answers a request that signs in or out; `None` if it is for something else.
+    pub(super) fn answer(
+        &self,
+        call: &Call,
+        tokens: &mut Tokens,
+        now: i64,
+        lasts: bool,
+    ) -> Option<Reply> {
         match self {
-            Self::OAuth(oauth) => Some(oauth),
-            Self::Headers(_) => None,
+            Self::OAuth(oauth) => oauth.answer(call, tokens, now, lasts),
+            Self::Session(session) => session.answer(call, tokens, now),
+            _ => None,
         }
     }
 
     /// Whether a request comes from somebody who may enter.
     pub(super) fn admits(&self, call: &Call, tokens: &Tokens, now: i64) -> bool {
         match self {
-            Self::OAuth(_) => call
-                .header("authorization")
-                .and_then(|value| value.strip_prefix("Bearer "))
-                .is_some_and(|token| tokens.is_good(token, now)),
-            Self::Headers(headers) => {
-                headers.iter().all(|(name, value)| call.header(name) == Some(value))
+            Self::OAuth(oauth) => {
+                let sent = oauth.sent().read(call);
+                let token = sent.as_ref().and_then(|sent| sent.strip_prefix(oauth.prefix()));
+                token.is_some_and(|token| tokens.is_good(token, now))
             }
+            Self::Sent(values) => values
+                .iter()
+                .all(|(carrier, value)| carrier.read(call).is_some_and(|sent| sent == *value)),
+            Self::Session(session) => session.send.iter().all(|(carrier, written)| {
+                let mut found = Captured::new();
+                let sent = carrier.read(call);
+                let read = sent.and_then(|sent| written.read(&sent, &mut found));
+                read.is_some()
+                    && found.iter().all(|(reference, value)| {
+                        !reference.starts_with("auth.") || tokens.is_good(&value.text, now)
+                    })
+            }),
+            Self::Signed(headers) => headers.iter().all(|(name, written)| {
+                let sent = call.header(name);
+                sent.is_some_and(|sent| written.read(sent, &mut Captured::new()).is_some())
+            }),
+            Self::Aws { key_id, scope } => call.header("authorization").is_some_and(|sent| {
+                sent.starts_with(&format!("AWS4-HMAC-SHA256 Credential={key_id}/"))
+                    && sent.contains(scope.as_str())
+                    && sent.split_once("Signature=").is_some_and(|(_, hex)| hex.len() == 64)
+            }),
         }
     }
 
     /// Whether what lets a connector in can become worthless on the way.
     pub(super) fn expires(&self) -> bool {
-        matches!(self, Self::OAuth(_))
+        matches!(self, Self::OAuth(_) | Self::Session(_))
+    }
+
+    /// The query parameters that carry credentials.
+    pub(super) fn parameters(&self) -> Vec<&str> {
+        let carriers: Vec<&Carrier> = match self {
+            Self::OAuth(oauth) => vec![oauth.sent()],
+            Self::Sent(values) => values.iter().map(|(carrier, _)| carrier).collect(),
+            Self::Session(session) => session.send.iter().map(|(carrier, _)| carrier).collect(),
+            Self::Signed(_) | Self::Aws { .. } => Vec::new(),
+        };
+        carriers.into_iter().filter_map(Carrier::parameter).collect()
     }
 }
 
-fn text(template: &Template, known: &Known) -> Result<String, Unsupported> {
+/// What a template of credentials writes.
+pub(super) fn text(template: &Template, known: &Known) -> Result<String, Unsupported> {
     constant(template, known)
         .ok_or_else(|| Unsupported(format!("`{template}` is not made of inputs alone")))
+}
+
+impl Session {
+    fn new(
+        manifest: &Manifest,
+        session: &longshore_schema::auth::Session,
+        known: &mut Known,
+    ) -> Result<Self, Unsupported> {
+        let base = &manifest.http.base_url.value;
+        let mut members = Vec::new();
+        for (name, path) in &session.token {
+            let value = value_of(manifest, &format!("auth.{name}"), known);
+            members.push((place::one(path)?.to_vec(), value));
+        }
+        let mut named = |table: &longshore_schema::Table<_, longshore_schema::Spanned<String>>| {
+            table
+                .iter()
+                .map(
+                    |(name, sent): &(
+                        longshore_schema::Spanned<longshore_schema::scalar::Name>,
+                        _,
+                    )| {
+                        (sent.value.clone(), value_of(manifest, &format!("auth.{name}"), known))
+                    },
+                )
+                .collect::<Vec<_>>()
+        };
+        let (headers, cookies) = (named(&session.headers), named(&session.cookies));
+        let send = session.send.0.iter().map(|sent: &longshore_schema::Spanned<SendValue>| {
+            let carrier = match (&sent.header, &sent.cookie, &sent.query) {
+                (Some(name), ..) => Carrier::Header(name.value.clone()),
+                (_, Some(name), _) => Carrier::Cookie(name.value.clone()),
+                (.., Some(name)) => Carrier::Query(name.value.clone()),
+                _ => return Err(Unsupported("a session is sent nowhere".to_owned())),
+            };
+            Ok((carrier, Inverse::new(&sent.value.value, known, Place::Elsewhere)?))
+        });
+        Ok(Self {
+            send: send.collect::<Result<_, _>>()?,
+            login: Asked::new(&session.login, base, known, &[])?,
+            logout: session
+                .logout
+                .as_ref()
+                .map(|logout| Asked::new(logout, base, known, &[]))
+                .transpose()?,
+            members,
+            headers,
+            cookies,
+            lifetime: session
+                .expires_in
+                .as_ref()
+                .map(|lasts| i64::try_from(lasts.0.as_millis()).unwrap_or(i64::MAX)),
+        })
+    }
+
+    fn answer(&self, call: &Call, tokens: &mut Tokens, now: i64) -> Option<Reply> {
+        if let Some(logout) = &self.logout
+            && logout.read(call).is_some()
+        {
+            tokens.revoke();
+            return Some(Reply::json(200, &json!({})));
+        }
+        self.login.read(call)?;
+        let until = self.lifetime.map_or(i64::MAX, |lasts| now.saturating_add(lasts));
+        let mut body = json!({ "ok": true });
+        let mut value = |fixed: &str| {
+            if fixed.is_empty() { tokens.issue(until) } else { fixed.to_owned() }
+        };
+        for (steps, fixed) in &self.members {
+            place::set(&mut body, steps, value(fixed).into());
+        }
+        let headers: Vec<_> = self.headers.iter().map(|(name, v)| (name, value(v))).collect();
+        let cookies: Vec<_> = self.cookies.iter().map(|(name, v)| (name, value(v))).collect();
+        let mut reply = Reply::json(200, &body);
+        for (name, value) in headers {
+            reply = reply.with(&name.to_ascii_lowercase(), value);
+        }
+        for (name, value) in cookies {
+            reply = reply.with("set-cookie", format!("{name}={value}; Path=/; Secure; HttpOnly"));
+        }
+        Some(reply)
+    }
 }
 
 /// The tokens that the app gave out.
@@ -136,9 +376,9 @@ fn text(template: &Template, known: &Known) -> Result<String, Unsupported> {
 pub(super) struct Tokens {
     /// Good until then.
     access: BTreeMap<String, i64>,
-    refresh: Option<String>,
+    pub(super) refresh: Option<String>,
     /// Codes with their PKCE challenges.
-    codes: BTreeMap<String, Option<String>>,
+    pub(super) codes: BTreeMap<String, Option<String>>,
     count: u64,
 }
 
@@ -152,175 +392,30 @@ impl Tokens {
         self.access.clear();
     }
 
-    fn next(&mut self, kind: &str) -> String {
+    /// A name that nothing else has.
+    pub(super) fn next(&mut self, kind: &str) -> String {
         self.count += 1;
         format!("simulated-{kind}-{}", self.count)
     }
-}
 
-impl OAuth {
-    fn new(
-        manifest: &Manifest,
-        oauth: &OAuth2,
-        grant: GrantKind,
-        known: &mut Known,
-    ) -> Result<Self, Unsupported> {
-        let origin = format!("https://{}", host(manifest));
-        let mut members = Vec::new();
-        for (name, path) in &oauth.token {
-            let reference = format!("auth.{name}");
-            let value = match role(manifest, &reference) {
-                Role::Origin => origin.clone(),
-                Role::Host => host(manifest),
-                Role::Other => format!("simulated-{name}"),
-            };
-            members.push((place::one(path)?.to_vec(), Value::String(value.clone())));
-            known.insert(reference, value);
-        }
-        let code = oauth.grants.authorization_code.as_ref();
-        Ok(Self {
-            token_url: text(&oauth.token_url, known)?,
-            authorize_url: code.map(|code| text(&code.authorize_url, known)).transpose()?,
-            revoke_url: oauth.revoke_url.as_ref().map(|url| text(url, known)).transpose()?,
-            client_id: text(&oauth.client_id, known)?,
-            // Some grants have none.
-            client_secret: oauth.client_secret.as_ref().and_then(|s| constant(s, known)),
-            client_auth: oauth.client_auth,
-            grant,
-            pkce: code.is_some_and(|code| code.pkce.value == Pkce::S256),
-            members,
-            rotates: oauth.refresh.rotates,
-        })
-    }
-
-    /// Whether a request is for the endpoint that hands out tokens.
-    pub(super) fn is_token_request(&self, call: &Call) -> bool {
-        call.address() == self.token_url
-    }
-
-    /// Answers a request to an OAuth endpoint; `None` if it is for another one. `lasts` says
-    /// whether tokens end by themselves, and say so.
-    pub(super) fn answer(
-        &self,
-        call: &Call,
-        tokens: &mut Tokens,
-        now: i64,
-        lasts: bool,
-    ) -> Option<Reply> {
-        let address = call.address();
-        if address == self.token_url {
-            return Some(self.token(call, tokens, now, lasts));
-        }
-        if self.revoke_url.as_ref() == Some(&address) {
-            tokens.access.clear();
-            tokens.refresh = None;
-            return Some(Reply::json(200, &json!({})));
-        }
-        if self.authorize_url.as_ref() == Some(&address) {
-            return Some(self.authorize(call, tokens));
-        }
-        None
-    }
-
-    /// The admin agrees at once (RFC 6749, section 4.1.2).
-    fn authorize(&self, call: &Call, tokens: &mut Tokens) -> Reply {
-        let challenge = call.parameter("code_challenge").map(str::to_owned);
-        let s256 = call.parameter("code_challenge_method") == Some("S256");
-        let whole = call.parameter("client_id") == Some(&self.client_id)
-            && call.parameter("response_type") == Some("code")
-            && (!self.pkce || (challenge.is_some() && s256));
-        let (true, Some(back)) = (whole, call.parameter("redirect_uri")) else {
-            return Reply::error(400, "invalid_request");
-        };
-        let code = tokens.next("code");
-        tokens.codes.insert(code.clone(), challenge);
-        let mut answer = url::form_urlencoded::Serializer::new(String::new());
-        answer.append_pair("code", &code);
-        answer.append_pair("state", call.parameter("state").unwrap_or_default());
-        let separator = if back.contains('?') { '&' } else { '?' };
-        Reply::new(302, "text/plain", "")
-            .with("location", format!("{back}{separator}{}", answer.finish()))
-    }
-
-    fn token(&self, call: &Call, tokens: &mut Tokens, now: i64, lasts: bool) -> Reply {
-        if call.method != axum::http::Method::POST {
-            return Reply::error(405, "invalid_request");
-        }
-        if !self.knows_client(call) {
-            return Reply::error(401, "invalid_client");
-        }
-        let mut refreshable = false;
-        let granted = match call.field("grant_type") {
-            Some("authorization_code") => {
-                let challenge = call.field("code").and_then(|code| tokens.codes.remove(code));
-                refreshable = true;
-                challenge.is_some_and(|challenge| {
-                    let verifier = call.field("code_verifier").unwrap_or_default();
-                    challenge.is_none_or(|challenge| challenge == s256(verifier))
-                })
-            }
-            Some("refresh_token") => {
-                refreshable = true;
-                let shown = call.field("refresh_token");
-                shown.is_some() && shown == tokens.refresh.as_deref()
-            }
-            Some("client_credentials") => self.grant == GrantKind::ClientCredentials,
-            Some("urn:ietf:params:oauth:grant-type:jwt-bearer") => {
-                let parts = call.field("assertion").unwrap_or_default().split('.').count();
-                self.grant == GrantKind::JwtBearer && parts == 3
-            }
-            _ => return Reply::error(400, "unsupported_grant_type"),
-        };
-        if !granted {
-            return Reply::error(400, "invalid_grant");
-        }
-        let access = tokens.next("access");
-        let until = if lasts { now + LIFETIME } else { i64::MAX };
-        tokens.access.insert(access.clone(), until);
-        let mut body = json!({ "access_token": access, "token_type": "Bearer" });
-        if lasts {
-            body["expires_in"] = (LIFETIME / 1000).into();
-        }
-        if refreshable {
-            let known = tokens.refresh.clone().filter(|_| !self.rotates);
-            let told = known.is_none();
-            let refresh = known.unwrap_or_else(|| tokens.next("refresh"));
-            if told {
-                body["refresh_token"] = refresh.clone().into();
-            }
-            tokens.refresh = Some(refresh);
-        }
-        for (steps, value) in &self.members {
-            place::set(&mut body, steps, value.clone());
-        }
-        Reply::json(200, &body).with("cache-control", "no-store")
-    }
-
-    fn knows_client(&self, call: &Call) -> bool {
-        if matches!(self.grant, GrantKind::JwtBearer) {
-            return true;
-        }
-        let secret = self.client_secret.as_deref();
-        match (self.client_auth, secret) {
-            (ClientAuth::Basic, Some(secret)) => {
-                let encode = |text: &str| {
-                    url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>()
-                };
-                let pair = format!("{}:{}", encode(&self.client_id), encode(secret));
-                let expected = base64::engine::general_purpose::STANDARD.encode(pair);
-                call.header("authorization") == Some(&format!("Basic {expected}"))
-            }
-            (ClientAuth::Body, Some(secret)) => {
-                call.field("client_id") == Some(&self.client_id)
-                    && call.field("client_secret") == Some(secret)
-            }
-            (_, None) => call.field("client_id") == Some(&self.client_id),
-        }
+    /// A token that is good until then.
+    pub(super) fn issue(&mut self, until: i64) -> String {
+        let token = self.next("access");
+        self.access.insert(token.clone(), until);
+        token
     }
 }
 
-fn s256(verifier: &str) -> String {
-    base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(Sha256::digest(verifier))
+/// A value that the sign-in tells. Hosts are the same always, and known from then on; of anything
+/// else nothing is known, and the text is empty.
+pub(super) fn value_of(manifest: &Manifest, reference: &str, known: &mut Known) -> String {
+    let value = match role(manifest, reference) {
+        Role::Origin => format!("https://{}", host(manifest)),
+        Role::Host => host(manifest),
+        Role::Other => return String::new(),
+    };
+    known.insert(reference.to_owned(), value.clone());
+    value
 }
 
 /// What a value of the token response is used for.
@@ -351,4 +446,15 @@ fn role(manifest: &Manifest, reference: &str) -> Role {
         }
     }
     Role::Other
+}
+
+/// A made-up value for an input, where nothing in the manifest shows one.
+pub(super) fn made_up(name: &str, kind: InputType, manifest: &Manifest) -> String {
+    match kind {
+        InputType::Integer => "1".to_owned(),
+        InputType::Boolean => "true".to_owned(),
+        InputType::Duration => "1d".to_owned(),
+        InputType::Host => host(manifest),
+        _ => format!("simulated-{}", name.replace('_', "-")),
+    }
 }

@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use longshore_schema::stream::Decode;
+use longshore_schema::decode::Format;
 use serde_json::Value;
 
 use super::http::Reply;
@@ -14,7 +14,7 @@ use super::place;
 /// A page: its envelope, with the records in their place.
 pub(super) fn page(level: &Level, mut envelope: Value, records: Vec<Value>) -> Reply {
     let reply = match level.decode {
-        Decode::Json => {
+        Format::Json => {
             match &level.records {
                 Some(path) => {
                     place::set_all(&mut envelope, path.steps().unwrap_or_default(), records);
@@ -23,10 +23,20 @@ pub(super) fn page(level: &Level, mut envelope: Value, records: Vec<Value>) -> R
             }
             Reply::json(200, &envelope)
         }
-        Decode::Csv => {
+        Format::Csv => {
             let like = level.samples.first().map(|sample| &sample.value);
             Reply::new(200, "text/csv", separated(&records, like, ','))
         }
+        Format::Tsv => {
+            let like = level.samples.first().map(|sample| &sample.value);
+            Reply::new(200, "text/tab-separated-values", separated(&records, like, '\t'))
+        }
+        Format::Ndjson => {
+            let lines: Vec<_> = records.iter().map(|record| format!("{record}\n")).collect();
+            Reply::new(200, "application/x-ndjson", lines.concat())
+        }
+        // A model is not made of a manifest with this.
+        Format::Xml => Reply::error(500, "the simulator cannot write XML"),
     };
     match &level.content_type {
         Some(content_type) => {

@@ -113,6 +113,13 @@ impl Fault {
         !Self::OF_REQUESTS.iter().any(|(fault, _)| *fault == self)
     }
 
+    /// Whether the app is silent for longer than any connector waits. Time passes in it for all
+    /// requests that are under way, so it is for connectors that send one at a time.
+    #[must_use]
+    pub fn is_silence(self) -> bool {
+        matches!(self, Self::Timeout | Self::Silence | Self::EndlessBody)
+    }
+
     /// What sign-ins suffer: nothing that costs the only copy of a token, which no connector could
     /// make good.
     pub(super) fn befalls_sign_in(self) -> bool {

@@ -1,5 +1,7 @@
 //! Requests and answers, between the socket and the app.
 
+use std::borrow::Cow;
+
 use axum::http::{HeaderMap, Method};
 use bytes::Bytes;
 use serde_json::Value;
@@ -18,6 +20,8 @@ pub(super) struct Call {
     pub(super) query: Vec<(String, String)>,
     /// The fields of a form, decoded; empty if the body is none.
     pub(super) form: Vec<(String, String)>,
+    /// The body, if it is JSON.
+    pub(super) json: Option<Value>,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
     /// Path and query as they were sent.
@@ -33,8 +37,15 @@ impl Call {
         self.headers.get(name)?.to_str().ok()
     }
 
-    pub(super) fn field(&self, name: &str) -> Option<&str> {
-        self.form.iter().find(|(field, _)| field == name).map(|(_, value)| value.as_str())
+    /// A field of a form, or a member of a JSON body.
+    pub(super) fn field(&self, name: &str) -> Option<Cow<'_, str>> {
+        if let Some((_, value)) = self.form.iter().find(|(field, _)| field == name) {
+            return Some(value.into());
+        }
+        match self.json.as_ref()?.get(name)? {
+            Value::String(text) => Some(text.into()),
+            other => Some(other.to_string().into()),
+        }
     }
 
     pub(super) fn parameter(&self, name: &str) -> Option<&str> {
@@ -110,4 +121,11 @@ pub(super) enum Wire {
     Reset,
     /// Nothing is answered.
     Nothing,
+}
+
+impl Wire {
+    /// Whether the head of the answer arrives for certain.
+    pub(super) fn is_heard(self) -> bool {
+        !matches!(self, Self::Nothing | Self::Reset | Self::Cut { reset: true, .. })
+    }
 }

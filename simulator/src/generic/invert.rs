@@ -80,11 +80,6 @@ impl Inverse {
         self.carried.is_empty()
     }
 
-    /// The references whose values it carries.
-    pub(super) fn references(&self) -> impl Iterator<Item = &str> {
-        self.carried.iter().map(|carried| carried.reference.as_str())
-    }
-
     /// What was written; `None` if the template did not write this text.
     pub(super) fn read(&self, text: &str, found: &mut Captured) -> Option<()> {
         let captures = self.regex.captures(text)?;

@@ -16,6 +16,7 @@ mod http;
 mod invert;
 mod keys;
 mod model;
+mod oauth;
 mod pages;
 mod place;
 mod quotas;
@@ -25,6 +26,7 @@ mod times;
 mod witness;
 
 pub use app::{App, Settings};
+pub use auth::{Way, ways};
 pub use data::{MARK, Truth};
 pub use faults::{Fault, Weather};
 pub use fixtures::Recorded;

@@ -1,20 +1,23 @@
 //! What a manifest and its fixtures say of an app, in the form that a simulator plays.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use axum::http::Method;
-use longshore_schema::manifest::{GrantKind, InputType};
-use longshore_schema::stream::{Decode, Pages, Promise, Request, Window};
+use longshore_schema::decode::{Compression, Decode, Dialect, Format};
+use longshore_schema::manifest::InputType;
+use longshore_schema::stream::{Pages, Promise, Request, Window};
 use longshore_schema::template::{Expression, Part};
 use longshore_schema::{JsonPath, Literal, Manifest, Template};
 use serde_json::Value;
 
+use super::auth::{self, Way};
 use super::fixtures::{Recorded, rows};
 use super::invert::{Captured, Inverse, Known, Place};
 use super::quotas::Rules;
 use super::refusals::Refusals;
 use super::times::Written;
-use super::{Unsupported, auth, keys, place};
+use super::{Unsupported, keys, place};
 
 /// An app as a manifest describes it, ready to be played any number of times.
 #[derive(Debug)]
@@ -27,7 +30,7 @@ pub struct Model {
     /// How long the connector waits before it gives up.
     pub(super) timeout: Duration,
     inputs: Vec<Input>,
-    grant: Option<GrantKind>,
+    way: Way,
 }
 
 /// A value for an input of the manifest.
@@ -91,7 +94,7 @@ pub(super) struct Stream {
 pub(super) struct Level {
     /// The step's name; empty for a stream without steps.
     pub(super) name: String,
-    pub(super) decode: Decode,
+    pub(super) decode: Format,
     pub(super) records: Option<JsonPath>,
     pub(super) pages: Option<Pages>,
     pub(super) promise: Option<Promise>,
@@ -118,23 +121,23 @@ pub(super) struct Sample {
 }
 
 impl Model {
-    /// Reads a manifest and its fixtures. `grant` chooses among the OAuth grants on offer; without
-    /// it, the first that needs no browser.
+    /// Reads a manifest and its fixtures, for one of the [`ways`](super::ways) to sign in.
     ///
     /// # Errors
     /// What of the manifest no simulator can play yet.
-    pub fn new(
-        manifest: &Manifest,
-        recorded: &[Recorded],
-        grant: Option<GrantKind>,
-    ) -> Result<Self, Unsupported> {
-        let grant = auth::grant(manifest, grant);
-        let inputs = inputs(manifest, grant)?;
-        let mut known: Known = inputs
-            .iter()
-            .map(|input| (format!("inputs.{}", input.name), input.value.clone()))
-            .collect();
-        let auth = auth::Scheme::new(manifest, grant, &mut known)?;
+    pub fn new(manifest: &Manifest, recorded: &[Recorded], way: &Way) -> Result<Self, Unsupported> {
+        let inputs = inputs(manifest, way)?;
+        let mut known = Known::new();
+        for input in &inputs {
+            if let Ok(Value::Object(members)) = serde_json::from_str(&input.value) {
+                for (member, value) in members {
+                    let value = value.as_str().unwrap_or_default().to_owned();
+                    known.insert(format!("inputs.{}.{member}", input.name), value);
+                }
+            }
+            known.insert(format!("inputs.{}", input.name), input.value.clone());
+        }
+        let auth = auth::Scheme::new(manifest, way, &mut known)?;
         let base = &manifest.http.base_url.value;
         let mut endpoints = Vec::new();
         for (name, fact) in &manifest.facts {
@@ -184,7 +187,7 @@ impl Model {
             refusals: Refusals::new(&manifest.errors),
             timeout: manifest.http.timeout.as_ref().map_or(Duration::from_secs(60), |t| t.0),
             inputs,
-            grant,
+            way: way.clone(),
         })
     }
 
@@ -194,10 +197,10 @@ impl Model {
         &self.inputs
     }
 
-    /// The OAuth grant that is played.
+    /// The way to sign in that is played.
     #[must_use]
-    pub fn grant(&self) -> Option<GrantKind> {
-        self.grant
+    pub fn way(&self) -> &Way {
+        &self.way
     }
 
     /// The names of the streams in the order of the manifest, and how often each is polled.
@@ -260,42 +263,59 @@ fn owned<'r>(recorded: &'r [Recorded], owner: &str) -> impl Iterator<Item = (usi
     all.filter(move |(_, recorded)| recorded.owner == owner && recorded.is_success())
 }
 
-fn inputs(manifest: &Manifest, grant: Option<GrantKind>) -> Result<Vec<Input>, Unsupported> {
+fn inputs(manifest: &Manifest, way: &Way) -> Result<Vec<Input>, Unsupported> {
     let mut inputs = Vec::new();
-    let keys = auth::key_inputs(manifest, grant);
+    let keys = auth::key_inputs(manifest, way);
     for (name, input) in &manifest.inputs {
-        let asked = match (&input.grants, grant) {
+        let asked = match (&input.grants, way.grant) {
             (Some(grants), Some(grant)) => grants.0.contains(&grant),
             _ => true,
         };
         if !asked {
             continue;
         }
-        let example = || input.examples.first().map(ToString::to_string);
         let kind = input.kind.value;
-        let made_up = || format!("simulated-{}", name.as_str().replace('_', "-"));
-        let value = if let Some(algorithm) = keys.get(name.as_str()) {
+        let secret = matches!(kind, InputType::Secret | InputType::SecretJson);
+        let chosen = way.choices.iter().find(|(input, _)| input == name.as_str());
+        let example = input.examples.first().filter(|_| !secret).map(ToString::to_string);
+        let value = if let Some((_, choice)) = chosen {
+            choice.clone()
+        } else if let Some(algorithm) = keys.get(name.as_str()) {
             keys::private_pem(*algorithm)?
+        } else if kind == InputType::SecretJson {
+            document(manifest, name.as_str(), &keys)?
         } else if let Some(default) = &input.default {
             default.to_string()
+        } else if let (InputType::Choice, Some(first)) = (kind, input.choices.first()) {
+            first.value.clone()
         } else {
-            match kind {
-                InputType::Secret => made_up(),
-                InputType::String => example().unwrap_or_else(made_up),
-                InputType::Integer => example().unwrap_or_else(|| "1".to_owned()),
-                InputType::Boolean => example().unwrap_or_else(|| "true".to_owned()),
-                InputType::Duration => example().unwrap_or_else(|| "1d".to_owned()),
-                InputType::Choice => {
-                    let first = input.choices.first().map(|choice| choice.value.clone());
-                    first.unwrap_or_default()
-                }
-                InputType::Host => example().unwrap_or_else(|| auth::host(manifest)),
-            }
+            example.unwrap_or_else(|| auth::made_up(name.as_str(), kind, manifest))
         };
-        let secret = kind == InputType::Secret;
         inputs.push(Input { name: name.as_str().to_owned(), value, secret });
     }
     Ok(inputs)
+}
+
+/// A JSON document with all members that templates use of an input.
+fn document(
+    manifest: &Manifest,
+    input: &str,
+    keys: &BTreeMap<String, longshore_schema::auth::JwtAlgorithm>,
+) -> Result<String, Unsupported> {
+    let mut document = serde_json::json!({});
+    let text = format!("{:?}", manifest.auth.value);
+    // Whatever a template of the sign-in names: `inputs.NAME.member`.
+    let pattern = regex::Regex::new(&format!(r"inputs\.{input}\.(\w+)"))
+        .map_err(|_| Unsupported(format!("the input `{input}` has an odd name")))?;
+    for found in pattern.captures_iter(&text) {
+        let member = &found[1];
+        let value = match keys.get(&format!("{input}.{member}")) {
+            Some(algorithm) => keys::private_pem(*algorithm)?,
+            None => format!("simulated-{}", member.replace('_', "-")),
+        };
+        document[member] = value.into();
+    }
+    Ok(document.to_string())
 }
 
 /// A stream and its requests, a request for each level.
@@ -310,7 +330,7 @@ fn stream_of<'m>(
     if let Some(request) = &stream.request {
         let form = Form {
             name: "",
-            decode: stream.decode,
+            decode: &stream.decode,
             records: stream.records.as_ref().map(|path| &path.value),
             pages: stream.pages.as_ref().map(|pages| &pages.value),
             promise: stream.promise.as_ref().map(|promise| &promise.value),
@@ -324,7 +344,7 @@ fn stream_of<'m>(
             let own = step.key.iter().flat_map(|key| &key.value.0).map(|path| path.value.clone());
             let form = Form {
                 name: step_name.as_str(),
-                decode: step.decode,
+                decode: &step.decode,
                 records: step.records.as_ref().map(|path| &path.value),
                 pages: step.pages.as_ref().map(|pages| &pages.value),
                 promise: step.promise.as_ref().map(|promise| &promise.value),
@@ -361,7 +381,7 @@ fn stream_of<'m>(
 /// What the manifest says of one answer.
 struct Form<'m> {
     name: &'m str,
-    decode: Decode,
+    decode: &'m Decode,
     records: Option<&'m JsonPath>,
     pages: Option<&'m Pages>,
     promise: Option<&'m Promise>,
@@ -369,12 +389,26 @@ struct Form<'m> {
 }
 
 fn level(owner: &str, form: Form<'_>, recorded: &[Recorded]) -> Result<Level, Unsupported> {
+    let decode = form.decode.format();
+    let odd = form.decode.dialect() != Dialect::default()
+        || form.decode.charset.is_some()
+        || form.decode.inside.is_some()
+        || !matches!(
+            form.decode.compression(),
+            Compression::Detect | Compression::None | Compression::Gzip
+        );
+    if odd || decode == Format::Xml {
+        return Err(Unsupported(format!(
+            "the simulator cannot write {} like this",
+            decode.title()
+        )));
+    }
     let mut samples = Vec::new();
     let mut envelope: Option<Value> = None;
     let mut content_type = None;
     for (fixture, recorded) in owned(recorded, owner) {
-        let found: Vec<Value> = match (form.decode, &recorded.body, &recorded.text) {
-            (Decode::Json, Some(body), _) => {
+        let found: Vec<Value> = match (decode, &recorded.body, &recorded.text) {
+            (Format::Json, Some(body), _) => {
                 let more = envelope
                     .as_ref()
                     .is_none_or(|known| known.to_string().len() < body.to_string().len());
@@ -386,8 +420,12 @@ fn level(owner: &str, form: Form<'_>, recorded: &[Recorded]) -> Result<Level, Un
                     None => vec![body.clone()],
                 }
             }
-            (Decode::Csv, _, Some(text)) => {
-                rows(text, ',')?.into_iter().map(Value::Object).collect()
+            (Format::Csv | Format::Tsv, _, Some(text)) => {
+                let separator = if decode == Format::Csv { ',' } else { '\t' };
+                rows(text, separator)?.into_iter().map(Value::Object).collect()
+            }
+            (Format::Ndjson, _, Some(text)) => {
+                text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
             }
             _ => Vec::new(),
         };
@@ -412,7 +450,7 @@ fn level(owner: &str, form: Form<'_>, recorded: &[Recorded]) -> Result<Level, Un
     }
     Ok(Level {
         name: form.name.to_owned(),
-        decode: form.decode,
+        decode,
         records: form.records.cloned(),
         pages: form.pages.cloned(),
         promise: form.promise.cloned(),
@@ -498,7 +536,7 @@ impl Asked {
 
     /// How many parts of a request are as they should be, and what it carries; `None` if it is
     /// another one.
-    fn read(&self, call: &super::http::Call) -> Option<(usize, Captured)> {
+    pub(super) fn read(&self, call: &super::http::Call) -> Option<(usize, Captured)> {
         if call.method != self.method {
             return None;
         }
@@ -539,18 +577,6 @@ impl Asked {
         let sent = call.query.iter().map(|(name, _)| name.as_str());
         let known = |name: &&str| self.query.iter().any(|(declared, _)| declared == name);
         sent.filter(|name| !known(name) && *name != super::pages::TOKEN).collect()
-    }
-
-    /// Whether it carries a reference that begins like this.
-    pub(super) fn carries(&self, reference: &str) -> bool {
-        let url = match &self.url {
-            Address::Written(inverse) => Some(inverse),
-            Address::HandedOut(_) => None,
-        };
-        let others = self.query.iter().chain(&self.form).map(|(_, inverse)| inverse);
-        url.into_iter()
-            .chain(others)
-            .any(|inverse| inverse.references().any(|found| found.starts_with(reference)))
     }
 }
 

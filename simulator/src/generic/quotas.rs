@@ -174,14 +174,8 @@ impl Account {
         self.own.len() as u64 + self.others.iter().map(|(_, calls)| calls).sum::<u64>()
     }
 
-    /// The headers of an answer to a stream.
-    pub(super) fn report(
-        &mut self,
-        rules: &Rules,
-        stream: &str,
-        now: i64,
-        headers: &mut Vec<(String, String)>,
-    ) {
+    /// The headers of an answer.
+    pub(super) fn report(&self, rules: &Rules, now: i64, headers: &mut Vec<(String, String)>) {
         let used = self.used();
         let remaining = self.limit.saturating_sub(used);
         match &rules.report {
@@ -224,6 +218,10 @@ impl Account {
                 }
             }
         }
+    }
+
+    /// A stream was told what others had spent.
+    pub(super) fn tell(&mut self, stream: &str) {
         self.told.insert(stream.to_owned(), self.others.len());
     }
 }

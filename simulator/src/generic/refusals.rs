@@ -31,16 +31,6 @@ impl Refusals {
             },
         )
     }
-
-    /// Whether a status alone is read as something else than a passing failure.
-    pub(super) fn means_something(&self, status: u16) -> bool {
-        let body = Value::Null;
-        let reply = Reply::error(status, "");
-        self.rules
-            .iter()
-            .find(|(when, _)| fits(when, &reply, &body))
-            .is_some_and(|(_, then)| *then != Reaction::Retry)
-    }
 }
 
 /// An answer that fulfils a condition, and its body.

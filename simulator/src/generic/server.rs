@@ -76,7 +76,9 @@ async fn handle(
     let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
     let is_form = header("content-type")
         .is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"));
+    let is_json = header("content-type").is_some_and(|kind| kind.contains("json"));
     let call = Call {
+        json: if is_json { serde_json::from_slice(&body).ok() } else { None },
         host: header("host").unwrap_or_default().to_owned(),
         path: parts.uri.path().to_owned(),
         query: pairs(parts.uri.query().unwrap_or_default().as_bytes()),
