@@ -433,7 +433,7 @@ fn role(manifest: &Manifest, reference: &str) -> Role {
         stream.request.iter().chain(steps)
     });
     let requests = streams.chain(manifest.facts.iter().map(|(_, fact)| &fact.request));
-    let urls = requests.flat_map(|request| request.get.iter().chain(&request.post));
+    let urls = requests.flat_map(|request| request.methods().into_iter().map(|(_, url)| url));
     let templates = urls.map(|url| &url.value).chain([&manifest.http.base_url.value]);
     for template in templates {
         let is_it = |part: &Part| matches!(part, Part::Expression(Expression::Reference(found)) if found.to_string() == reference);

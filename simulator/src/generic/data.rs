@@ -52,6 +52,7 @@ pub(super) struct Span {
 
 /// What is made.
 #[derive(Clone, Copy, Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "each is drawn by itself")]
 pub(super) struct Volume {
     pub(super) records: usize,
     pub(super) late: bool,
@@ -148,8 +149,9 @@ fn times(
 /// The size of pages that are counted, of which a short one is the last.
 pub(super) fn counted_size(level: &Level) -> Option<usize> {
     let size = match &level.pages {
-        Some(Pages::Number(pages)) => pages.size.value,
-        Some(Pages::Offset(pages)) => pages.size.value,
+        Some(pages @ (Pages::Number(_) | Pages::Offset(_) | Pages::Keyset(_))) => {
+            pages.size()?.value
+        }
         _ => return None,
     };
     usize::try_from(size).ok()

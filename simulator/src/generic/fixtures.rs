@@ -82,7 +82,7 @@ fn walk(folder: &Path, below: &str, found: &mut Vec<String>) -> std::io::Result<
         let path = format!("{below}/{name}");
         if entry.file_type()?.is_dir() {
             walk(folder, &path, found)?;
-        } else if name.ends_with(".json") {
+        } else if Path::new(&name).extension().is_some_and(|kind| kind == "json") {
             found.push(path);
         }
     }

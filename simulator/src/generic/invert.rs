@@ -1,6 +1,7 @@
 //! Reads templates backwards: from what a request carries to the values that were written into it.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use base64::Engine as _;
 use longshore_schema::Template;
@@ -161,7 +162,7 @@ impl Builder<'_> {
                     Some(false) => pattern.push_str(&self.parts(otherwise)?),
                     None => {
                         let (then, otherwise) = (self.parts(then)?, self.parts(otherwise)?);
-                        pattern.push_str(&format!("(?:{then}|{otherwise})"));
+                        let _ = write!(pattern, "(?:{then}|{otherwise})");
                     }
                 },
             }
@@ -272,7 +273,7 @@ pub(super) fn percent_encode(text: &str) -> String {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
             out.push(char::from(byte));
         } else {
-            out.push_str(&format!("%{byte:02X}"));
+            let _ = write!(out, "%{byte:02X}");
         }
     }
     out

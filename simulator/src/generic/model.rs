@@ -6,9 +6,9 @@ use std::time::Duration;
 use axum::http::Method;
 use longshore_schema::decode::{Compression, Decode, Dialect, Format};
 use longshore_schema::manifest::InputType;
-use longshore_schema::stream::{Pages, Promise, Request, Window};
+use longshore_schema::stream::{Json, More, Pages, Parameter, Promise, Request, Window};
 use longshore_schema::template::{Expression, Part};
-use longshore_schema::{JsonPath, Literal, Manifest, Template};
+use longshore_schema::{JsonPath, Literal, Manifest, OneOrMany, Spanned, Step, Table, Template};
 use serde_json::Value;
 
 use super::auth::{self, Way};
@@ -68,7 +68,12 @@ pub(super) struct Asked {
     method: Method,
     url: Address,
     query: Vec<(String, Inverse)>,
+    /// A name that is there several times has several values, in this order.
     form: Vec<(String, Inverse)>,
+    /// Texts and numbers of a JSON body, by their place.
+    json: Vec<(Vec<Step>, Inverse)>,
+    text: Option<Inverse>,
+    free: bool,
 }
 
 #[derive(Debug)]
@@ -445,6 +450,22 @@ fn level(owner: &str, form: Form<'_>, recorded: &[Recorded]) -> Result<Level, Un
     if let Some(path) = form.records {
         place::steps(path)?;
     }
+    match form.pages {
+        Some(Pages::Keyset(_) | Pages::Scroll(_)) => {
+            return Err(Unsupported(
+                "the simulator cannot turn keyset and scroll pages".to_owned(),
+            ));
+        }
+        Some(pages) => {
+            for (path, _) in pages.paths() {
+                place::one(path)?;
+            }
+            for (path, _) in pages.more().map(More::paths).unwrap_or_default() {
+                place::one(path)?;
+            }
+        }
+        None => {}
+    }
     for path in &form.key {
         place::one(path)?;
     }
@@ -498,9 +519,15 @@ fn is_address(member: &[String], level: &Level) -> bool {
 
 /// All templates of a request.
 fn templates(request: &Request) -> Vec<&Template> {
-    let urls = [&request.get, &request.post].into_iter().flatten().map(|url| &url.value);
-    let parameters = request.query.iter().chain(&request.form).map(|(_, value)| &value.value.0);
-    urls.chain(parameters).collect()
+    let urls = request.methods().into_iter().map(|(_, url)| &url.value);
+    let tables = request.query.iter().chain(&request.form);
+    let parameters = tables.flat_map(|(_, values)| values.0.iter().map(|value| &value.value.0));
+    let json = request.json.iter().flat_map(Json::templates).map(|(template, _)| template);
+    let variables = request.graphql.iter().flat_map(|graphql| &graphql.variables);
+    let variables =
+        variables.flat_map(|(_, json)| Json::templates(json)).map(|(template, _)| template);
+    let text = request.text.iter().map(|text| &text.value);
+    urls.chain(parameters).chain(json).chain(variables).chain(text).collect()
 }
 
 impl Asked {
@@ -512,26 +539,46 @@ impl Asked {
         steps: &[String],
     ) -> Result<Self, Unsupported> {
         let nothing = || Unsupported("a request has no URL".to_owned());
-        let (method, template) = match (&request.get, &request.post) {
-            (Some(url), _) => (Method::GET, &url.value),
-            (_, Some(url)) => (Method::POST, &url.value),
-            _ => return Err(nothing()),
+        let (method, template) = request.method().ok_or_else(nothing)?;
+        let method = method.to_ascii_uppercase().parse().map_err(|_| nothing())?;
+        let base = request.base_url.as_ref().map_or(base, |base| &base.value);
+        let parameters = |table: &Table<String, OneOrMany<Spanned<Parameter>>>| {
+            let all = table.iter().flat_map(|(name, values)| {
+                values.0.iter().map(move |value| (name.value.clone(), value))
+            });
+            all.map(|(name, value)| {
+                Ok((name, Inverse::new(&value.value.0, known, Place::Elsewhere)?))
+            })
+            .collect::<Result<Vec<_>, Unsupported>>()
         };
-        let parameters = |table: &longshore_schema::Table<
-            _,
-            longshore_schema::Spanned<longshore_schema::stream::Parameter>,
-        >| {
-            table
-                .iter()
-                .map(|(name, value): &(longshore_schema::Spanned<String>, _)| {
-                    let inverse = Inverse::new(&value.value.0, known, Place::Elsewhere)?;
-                    Ok((name.value.clone(), inverse))
-                })
-                .collect::<Result<Vec<_>, Unsupported>>()
-        };
-        let (url, mut query) = address(template, base, known, steps)?;
+        let (url, mut query) = address(&template.value, base, known, steps)?;
         query.extend(parameters(&request.query)?);
-        Ok(Self { method, url, query, form: parameters(&request.form)? })
+        let mut json = Vec::new();
+        if let Some(body) = &request.json {
+            written_json(&body.value, known, &mut Vec::new(), &mut json)?;
+        }
+        if let Some(graphql) = &request.graphql {
+            let parts = [Part::Text(graphql.query.value.to_string())];
+            let query = Inverse::of(&parts, known, Place::Elsewhere)?;
+            json.push((vec![Step::Member("query".to_owned())], query));
+            for (name, value) in &graphql.variables {
+                let place = ["variables".to_owned(), name.value.clone()];
+                let mut place = place.map(Step::Member).to_vec();
+                written_json(&value.value, known, &mut place, &mut json)?;
+            }
+        }
+        let text = request
+            .text
+            .as_ref()
+            .map(|text| Inverse::new(&text.value, known, Place::Elsewhere))
+            .transpose()?;
+        let free = request.auth.is_some();
+        Ok(Self { method, url, query, form: parameters(&request.form)?, json, text, free })
+    }
+
+    /// Whether it carries no credentials.
+    pub(super) fn is_free(&self) -> bool {
+        self.free
     }
 
     /// How many parts of a request are as they should be, and what it carries; `None` if it is
@@ -555,19 +602,34 @@ impl Asked {
             }
         }
         for (declared, sent) in [(&self.query, &call.query), (&self.form, &call.form)] {
+            let mut read: BTreeMap<&str, usize> = BTreeMap::new();
             for (name, inverse) in declared {
-                let mut found = sent.iter().filter(|(sent, _)| sent == name).peekable();
-                if found.peek().is_none() {
+                let nth = read.entry(name.as_str()).or_default();
+                let Some((_, value)) = sent.iter().filter(|(sent, _)| sent == name).nth(*nth)
+                else {
                     if inverse.optional || call.page_token().is_some() {
                         continue;
                     }
                     return None;
-                }
-                for (_, value) in found {
-                    inverse.read(value, &mut captured)?;
-                    score += 1 + usize::from(inverse.is_constant());
-                }
+                };
+                *nth += 1;
+                inverse.read(value, &mut captured)?;
+                score += 1 + usize::from(inverse.is_constant());
             }
+        }
+        for (place, inverse) in &self.json {
+            let found = found_at(call.json.as_ref()?, place);
+            let text = match found {
+                None | Some(Value::Null) if inverse.optional => continue,
+                Some(Value::String(text)) => text.clone(),
+                Some(other) => other.to_string(),
+                None => return None,
+            };
+            inverse.read(&text, &mut captured)?;
+            score += 1 + usize::from(inverse.is_constant());
+        }
+        if let Some(text) = &self.text {
+            text.read(std::str::from_utf8(&call.body).ok()?, &mut captured)?;
         }
         Some((score, captured))
     }
@@ -578,6 +640,48 @@ impl Asked {
         let known = |name: &&str| self.query.iter().any(|(declared, _)| declared == name);
         sent.filter(|name| !known(name) && *name != super::pages::TOKEN).collect()
     }
+}
+
+/// The places of a JSON body with what is written there.
+fn written_json(
+    json: &Json,
+    known: &Known,
+    place: &mut Vec<Step>,
+    found: &mut Vec<(Vec<Step>, Inverse)>,
+) -> Result<(), Unsupported> {
+    match json {
+        Json::Null => {}
+        Json::Literal(literal) => {
+            let parts = [Part::Text(literal.to_string())];
+            found.push((place.clone(), Inverse::of(&parts, known, Place::Elsewhere)?));
+        }
+        Json::Template(template) => {
+            found.push((place.clone(), Inverse::new(template, known, Place::Elsewhere)?));
+        }
+        Json::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                place.push(Step::Index(index as i64));
+                written_json(&item.value, known, place, found)?;
+                place.pop();
+            }
+        }
+        Json::Object(members) => {
+            for (name, member) in members {
+                place.push(Step::Member(name.value.clone()));
+                written_json(&member.value, known, place, found)?;
+                place.pop();
+            }
+        }
+    }
+    Ok(())
+}
+
+fn found_at<'v>(document: &'v Value, place: &[Step]) -> Option<&'v Value> {
+    place.iter().try_fold(document, |value, step| match step {
+        Step::Member(name) => value.get(name),
+        Step::Index(index) => value.get(usize::try_from(*index).ok()?),
+        Step::Every | Step::Where { .. } => None,
+    })
 }
 
 /// The path below which handed out addresses lie.

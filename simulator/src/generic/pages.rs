@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use fastrand::Rng;
-use longshore_schema::Step;
-use longshore_schema::stream::Pages;
+use longshore_schema::stream::{More, Pages};
+use longshore_schema::{JsonPath, Literal, Spanned};
 use serde_json::Value;
 
 use super::http::{Call, Reply};
@@ -50,7 +50,9 @@ pub(super) struct Page {
     /// The records that are on it.
     pub(super) records: Vec<usize>,
     next: Option<String>,
+    last: bool,
     total: usize,
+    size: usize,
 }
 
 impl Positions {
@@ -86,30 +88,42 @@ pub(super) fn turn(
     let number = |name: &str| captured.get(name).and_then(|value| value.text.parse::<usize>().ok());
     let total = found.len();
     let part = |from: usize, size: usize| found.iter().skip(from).take(size).copied().collect();
-    let size = |size: u64| usize::try_from(size).unwrap_or(usize::MAX).max(1);
+    let size = |size: Option<&Spanned<u64>>| {
+        size.map_or(7, |size| usize::try_from(size.value).unwrap_or(usize::MAX)).max(1)
+    };
     match &level.pages {
-        None => Page { records: found, next: None, total },
+        None => Page { records: found, next: None, last: true, total, size: total },
         Some(Pages::Number(pages)) => {
-            let (first, size) = (usize::try_from(pages.first).unwrap_or(1), size(pages.size.value));
+            let (first, size) =
+                (usize::try_from(pages.first).unwrap_or(1), size(pages.size.as_ref()));
             let page = number("page.number").unwrap_or(first).saturating_sub(first);
             let page = match odd {
                 Odd::Loop => 0,
                 Odd::Repeated => page.saturating_sub(1),
                 _ => page,
             };
-            Page { records: part(page * size, size), next: None, total }
+            let last = (page + 1) * size >= total;
+            Page { records: part(page * size, size), next: None, last, total, size }
         }
         Some(Pages::Offset(pages)) => {
-            let size = size(pages.size.value);
-            let from = number("page.offset").unwrap_or(0);
+            let size = size(pages.size.as_ref());
+            let first = usize::try_from(pages.first).unwrap_or(0);
+            let from = number("page.offset").unwrap_or(first).saturating_sub(first);
             let from = match odd {
                 Odd::Loop => 0,
                 Odd::Repeated => from.saturating_sub(size),
                 _ => from,
             };
-            Page { records: part(from, size), next: None, total }
+            Page { records: part(from, size), next: None, last: from + size >= total, total, size }
         }
-        Some(Pages::NextUrl(_) | Pages::Cursor(_) | Pages::LinkHeader(_)) => {
+        // A model is not made of a manifest with the last two.
+        Some(
+            Pages::NextUrl(_)
+            | Pages::Cursor(_)
+            | Pages::LinkHeader(_)
+            | Pages::Keyset(_)
+            | Pages::Scroll(_),
+        ) => {
             let (token, mut here) = match position {
                 Some((token, position)) => (Some(token), position),
                 None => (None, Position { endpoint, captured, found, at: 0, turns: 0 }),
@@ -122,7 +136,7 @@ pub(super) fn turn(
                 here.turns -= 1;
                 let records = here.found[here.at..].iter().take(3).copied().collect();
                 positions.known.insert(token.clone(), here);
-                return Page { records, next: Some(token), total };
+                return Page { records, next: Some(token), last: false, total, size: 3 };
             }
             let mut size = left.div_ceil(rng.usize(1..=4)).max(1);
             if odd == Odd::Empty {
@@ -141,7 +155,7 @@ pub(super) fn turn(
                 let turns = if odd == Odd::Loop { 50 } else { 0 };
                 positions.keep(Position { at: after, turns, ..here })
             });
-            Page { records, next, total }
+            Page { records, last: next.is_none(), next, total, size }
         }
     }
 }
@@ -155,15 +169,18 @@ pub(super) fn write(
     ways: &mut Rng,
 ) -> Reply {
     let mut envelope = level.envelope.clone();
-    let last = page.next.is_none();
+    let last = page.last;
     let mut headers = Vec::new();
     match &level.pages {
-        Some(Pages::NextUrl(path)) => {
+        Some(Pages::NextUrl(named)) => {
             let value = page.next.as_ref().map(|token| link(call, token, ways.bool()));
-            follow(&mut envelope, path.steps().unwrap_or_default(), value, ways);
+            let place = (named.at.as_deref(), named.header.as_deref());
+            follow(&mut envelope, &mut headers, place, value, None, ways);
         }
-        Some(Pages::Cursor(path)) => {
-            follow(&mut envelope, path.steps().unwrap_or_default(), page.next.clone(), ways);
+        Some(Pages::Cursor(named)) => {
+            let place = (named.at.as_deref(), named.header.as_deref());
+            let stop = named.stop.as_ref().map(|stop| &stop.value);
+            follow(&mut envelope, &mut headers, place, page.next.clone(), stop, ways);
         }
         Some(Pages::LinkHeader(relation)) => {
             let first = format!("<https://{}/first>; rel=\"first\"", call.host);
@@ -176,7 +193,25 @@ pub(super) fn write(
                 headers.push(("link".to_owned(), all.join(", ")));
             }
         }
-        Some(Pages::Number(_) | Pages::Offset(_)) | None => {}
+        Some(Pages::Number(pages)) => {
+            let all = page.total.div_ceil(page.size.max(1));
+            tell(&mut envelope, pages.pages.as_deref(), all);
+            tell(&mut envelope, pages.total.as_deref(), page.total);
+        }
+        Some(Pages::Offset(pages)) => tell(&mut envelope, pages.total.as_deref(), page.total),
+        Some(Pages::Keyset(_) | Pages::Scroll(_)) | None => {}
+    }
+    match level.pages.as_ref().and_then(Pages::more).map(|more| &more.value) {
+        Some(More::Flag(path)) => {
+            place::set(&mut envelope, path.steps().unwrap_or_default(), (!last).into());
+        }
+        Some(More::Members(members)) => {
+            for (path, value) in members {
+                let value = if last { model::another(value) } else { model::literal(value) };
+                place::set(&mut envelope, path.steps().unwrap_or_default(), value);
+            }
+        }
+        None => {}
     }
     if let Some(promise) = &level.promise {
         for (path, expected) in &promise.last_page {
@@ -192,13 +227,31 @@ pub(super) fn write(
     reply
 }
 
+fn tell(envelope: &mut Value, path: Option<&JsonPath>, number: usize) {
+    if let Some(path) = path {
+        place::set(envelope, path.steps().unwrap_or_default(), number.into());
+    }
+}
+
 /// Writes where the next page is; on the last page in one of the ways that say that there is none.
-fn follow(envelope: &mut Value, steps: &[Step], next: Option<String>, ways: &mut Rng) {
-    match (next, ways.u8(..3)) {
-        (Some(next), _) => place::set(envelope, steps, next.into()),
-        (None, 0) => place::set(envelope, steps, Value::Null),
-        (None, 1) => place::set(envelope, steps, "".into()),
-        (None, _) => place::remove(envelope, steps),
+fn follow(
+    envelope: &mut Value,
+    headers: &mut Vec<(String, String)>,
+    (path, header): (Option<&JsonPath>, Option<&String>),
+    next: Option<String>,
+    stop: Option<&Literal>,
+    ways: &mut Rng,
+) {
+    if let (Some(name), Some(next)) = (header, &next) {
+        headers.push((name.to_ascii_lowercase(), next.clone()));
+    }
+    let Some(steps) = path.and_then(JsonPath::steps) else { return };
+    match (next, stop, ways.u8(..3)) {
+        (Some(next), ..) => place::set(envelope, steps, next.into()),
+        (None, Some(stop), _) => place::set(envelope, steps, model::literal(stop)),
+        (None, None, 0) => place::set(envelope, steps, Value::Null),
+        (None, None, 1) => place::set(envelope, steps, "".into()),
+        (None, None, _) => place::remove(envelope, steps),
     }
 }
 

@@ -7,7 +7,8 @@ use super::Unsupported;
 
 /// The steps of a path that can be written to.
 pub(super) fn steps(path: &JsonPath) -> Result<&[Step], Unsupported> {
-    path.steps().ok_or_else(|| {
+    let searches = |step: &Step| matches!(step, Step::Where { .. });
+    path.steps().filter(|steps| !steps.iter().any(searches)).ok_or_else(|| {
         Unsupported(format!("the simulator cannot write to the path `{path}`: it searches"))
     })
 }
@@ -69,7 +70,7 @@ fn at<'d>(document: &'d mut Value, steps: &[Step]) -> &'d mut Value {
                     _ => return place,
                 }
             }
-            Step::Every => place,
+            Step::Every | Step::Where { .. } => place,
         };
     }
     place

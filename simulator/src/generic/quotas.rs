@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use longshore_schema::http::{Period, Quota, QuotaHeaders, ResetUnit};
+use jiff::Timestamp;
+use longshore_schema::http::{Period, Quota, QuotaHeaders, TimeUnit};
 use longshore_schema::scalar::HeaderPattern;
 use regex::Regex;
 
@@ -38,6 +39,11 @@ impl Rules {
         quota: &Quota,
         recorded: &[Recorded],
     ) -> Result<Self, Unsupported> {
+        if quota.body.is_some() || quota.when.is_some() {
+            return Err(Unsupported(format!(
+                "the simulator cannot report the quota `{name}` in a body, or beside others"
+            )));
+        }
         let report = match (&quota.header, &quota.headers) {
             (Some(header), _) => {
                 let pattern = header.pattern.value.regex().clone();
@@ -157,8 +163,9 @@ impl Account {
         let spendable = self.limit - self.reserved(rules);
         if used > spendable {
             return Err(format!(
-                "call {used} of {spendable} that may be spent of the quota `{}` ({} reserved)",
+                "call {used} of {spendable} that may be spent of the quota `{}`, {} of others ({} reserved)",
                 rules.name,
+                others,
                 self.reserved(rules)
             ));
         }
@@ -179,7 +186,7 @@ impl Account {
         let used = self.used();
         let remaining = self.limit.saturating_sub(used);
         match &rules.report {
-            Report::Nothing => return,
+            Report::Nothing => {}
             Report::One { name, sample, pattern } => {
                 let mut value = sample.clone();
                 let numbers = [("used", used), ("remaining", remaining), ("limit", self.limit)];
@@ -209,10 +216,14 @@ impl Account {
                     let start = if rules.fixed { self.period_start } else { now };
                     let at = start + rules.period;
                     let value = match reset.unit.value {
-                        ResetUnit::EpochSeconds => at.div_euclid(1000).to_string(),
-                        ResetUnit::EpochMilliseconds => at.to_string(),
-                        ResetUnit::Seconds => (at - now).div_euclid(1000).to_string(),
-                        ResetUnit::HttpDate => times::http_date(at, 0),
+                        TimeUnit::EpochSeconds => at.div_euclid(1000).to_string(),
+                        TimeUnit::EpochMilliseconds => at.to_string(),
+                        TimeUnit::Milliseconds => (at - now).to_string(),
+                        TimeUnit::Iso8601 => {
+                            Timestamp::from_millisecond(at).unwrap_or_default().to_string()
+                        }
+                        TimeUnit::Seconds => (at - now).div_euclid(1000).to_string(),
+                        TimeUnit::HttpDate => times::http_date(at, 0),
                     };
                     headers.push((reset.name.to_ascii_lowercase(), value));
                 }

@@ -35,11 +35,14 @@ impl Refusals {
 
 /// An answer that fulfils a condition, and its body.
 fn written(when: &Condition) -> Option<(Reply, Value)> {
+    if when.timeout.is_some() {
+        return None;
+    }
     let status = match &when.status {
         None => 400,
         Some(OneOrMany(statuses)) => match statuses.first()? {
             StatusPattern::Code(code) => *code,
-            StatusPattern::Class(class) => u16::from(*class) * 100,
+            StatusPattern::Class(class) => *class * 100,
         },
     };
     let mut body = serde_json::json!({ "message": "simulated" });
@@ -67,5 +70,5 @@ fn fits(when: &Condition, reply: &Reply, body: &Value) -> bool {
     let members = when.body.iter().all(|(path, expected)| {
         path.first(body).is_some_and(|found| *found == model::literal(expected))
     });
-    status && headers && members
+    status && headers && members && when.timeout.is_none()
 }
