@@ -2,6 +2,7 @@
 //! came of it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -270,10 +271,8 @@ impl<'s> Life<'s> {
         let _ = limits;
         let mut failed = String::new();
         for _ in 0..MOST_LAST_POLLS {
-            let reports = match self.poll(Weather::default(), 0.0, false, true).await? {
-                Ended::Reports(reports) => reports,
-                _ => return Err(circles()),
-            };
+            let ended = self.poll(Weather::default(), 0.0, false, true).await?;
+            let Ended::Reports(reports) = ended else { return Err(circles()) };
             let errors: Vec<_> =
                 reports.iter().filter_map(|report| report.error.as_ref()).collect();
             if errors.is_empty() && self.complete.len() == self.model.streams().count() {
@@ -427,13 +426,13 @@ impl<'s> Life<'s> {
     fn write_connection(&self, address: &str) -> std::io::Result<()> {
         let mut text = format!("name: simulated\nmanifest: manifest.yaml\nconnect_to: {address}\n");
         if let Some(grant) = self.model.way().grant {
-            text.push_str(&format!("grant: {grant}\n"));
+            let _ = writeln!(text, "grant: {grant}");
         }
         text.push_str("inputs:\n");
         for input in self.model.inputs() {
             // A JSON text is a YAML text in quotes.
             let value = serde_json::Value::from(input.value.as_str());
-            text.push_str(&format!("  {}: {value}\n", input.name));
+            let _ = writeln!(text, "  {}: {value}", input.name);
         }
         if self.model.inputs().is_empty() {
             text.push_str("  {}\n");
