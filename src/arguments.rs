@@ -8,6 +8,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use longshore_simulator::generic::Fault;
 use longshore_simulator::salesforce::Volume;
 
 /// Run security connectors for `SaaS` apps from a manifest.
@@ -75,6 +76,8 @@ pub(crate) enum Command {
     Connect(Connection),
     /// Start a server that plays an app
     Simulate(Simulate),
+    /// Prove a connector against a simulated app, through faults, kills and days
+    Conformance(Conformance),
     /// See it all work, with nothing set up
     Demo(Demo),
 }
@@ -336,6 +339,48 @@ pub(crate) enum EventMonitoring {
     Daily,
     /// A few kinds of daily files of the last day
     Free,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  longshore conformance manifests/github/manifest.yaml\n  longshore conformance manifests/*/manifest.yaml --format html --output report.html\n  longshore conformance manifest.yaml --seed 42\n  longshore conformance manifest.yaml --faults cut,kill --seeds 100\n\nEach seed is a life of a connection: records, faults, polls and kills are drawn from it. Exit codes:\n0 nothing is wrong, 1 something is, 2 wrong usage, 3 a manifest cannot be played."
+)]
+pub(crate) struct Conformance {
+    /// The manifests, with their fixtures beside them
+    #[arg(required = true, value_name = "MANIFEST")]
+    pub(crate) manifests: Vec<PathBuf>,
+    /// How many seeds are played for each manifest, from 1 on
+    #[arg(long, value_name = "NUMBER", default_value_t = 1000)]
+    pub(crate) seeds: u64,
+    /// Play this seed alone, and tell what happens
+    #[arg(long, value_name = "NUMBER", conflicts_with = "seeds")]
+    pub(crate) seed: Option<u64>,
+    /// What may go wrong, by name [default: everything]
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    pub(crate) faults: Vec<Fault>,
+    /// The longest life of a connection, in virtual days
+    #[arg(long, value_name = "NUMBER", default_value_t = 2)]
+    pub(crate) days: u32,
+    /// How many seeds are played at a time [default: one for each core]
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) jobs: Option<usize>,
+    /// How the report is shown
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: ProofFormat,
+    /// Write the report to this file in place of standard output
+    #[arg(long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ProofFormat {
+    /// For people
+    #[default]
+    Text,
+    /// For programs
+    Json,
+    /// A page for people that needs nothing else
+    Html,
 }
 
 #[derive(Debug, Args)]

@@ -4,6 +4,7 @@ mod arguments;
 mod base;
 mod browser;
 mod check;
+mod conformance;
 mod connect;
 mod demo;
 mod diff;
@@ -64,6 +65,7 @@ fn main() -> ExitCode {
         Command::Check(command) => wait(check::run(&command)),
         Command::Connect(command) => wait(connect::run(&command)),
         Command::Simulate(command) => wait(simulate::run(&command)),
+        Command::Conformance(command) => conformance::run(&command),
         Command::Demo(command) => wait(demo::run(&command)),
     };
     exit.into()
