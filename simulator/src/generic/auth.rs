@@ -198,11 +198,7 @@ impl Scheme {
             }
             Auth::AwsSigV4(aws) => Self::Aws {
                 key_id: text(&aws.access_key_id, known)?,
-                scope: format!(
-                    "{}/{}/aws4_request",
-                    text(&aws.region, known)?,
-                    text(&aws.service, known)?
-                ),
+                scope: "/aws4_request".to_owned(),
             },
             Auth::OneOf(_) => {
                 return Err(Unsupported("a choice of sign-ins within another".to_owned()));
