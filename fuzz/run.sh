@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Fuzzes the loader and the validator, each for the given number of seconds (default 1800), starting
+# Fuzzes the loader, the validator, the decoders and the time formats, each for the given number of seconds (default 1800), starting
 # from the manifests and rule examples of the repository. Needs a nightly toolchain and cargo-fuzz:
 #   cargo install cargo-fuzz
 #   fuzz/run.sh 600
@@ -17,7 +17,7 @@ done
   grep -oE '"[A-Za-z_$.*/-]{2,30}"' ../schema/manifest.schema.json | sort -u
   printf '"%s"\n' '{{' '}}' '$.' '[*]' ': ' '- ' 'inputs.' 'window.start' 'page.cursor' TODO '# longshore: ignore['
 } > target/words.dict
-for target in load validate; do
+for target in load validate decode times; do
   mkdir -p "corpus/$target"
   cargo +nightly fuzz run "$target" "corpus/$target" "$seeds" -- \
     -max_total_time="$seconds" -timeout=25 -rss_limit_mb=2048 -max_len=65536 -len_control=20 \
