@@ -241,7 +241,7 @@ mod tests {
         }
         assert_eq!(signer("s3").scope("files.example.com").unwrap(), ("s3", "us-east-1"));
         let error = by_host.scope("files.example.com").unwrap_err();
-        assert!(error.cause.unwrap().contains("files.example.com"));
+        assert!(error.cause.as_ref().unwrap().contains("files.example.com"));
     }
 
     #[test]
