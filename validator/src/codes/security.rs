@@ -14,4 +14,9 @@ codes! {
     BROAD_SCOPE = "LS0611" "broad-scope" Warning "A scope allows more than reading.";
     NO_REFRESH_TOKEN = "LS0612" "no-refresh-token" Warning "Nothing is said of a refresh token.";
     SCOPE_WITHOUT_REASON = "LS0613" "scope-without-reason" Warning "A scope is asked for without saying why.";
+    CLIENT_SETTINGS = "LS0614" "client-settings" Error "A client cannot show who it is.";
+    PASSWORD_GRANT = "LS0615" "password-grant" Warning "The app is given an account's password.";
+    SIGN_IN_CHOICE = "LS0616" "sign-in-choice" Error "Choices and ways to sign in do not belong together.";
+    UNSENT_CREDENTIAL = "LS0617" "unsent-credential" Error "A signature or session is made and not sent.";
+    HALF_A_CERTIFICATE = "LS0618" "half-a-certificate" Error "A certificate has no private key, or a key no certificate.";
 }

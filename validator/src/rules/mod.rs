@@ -30,6 +30,7 @@ mod quotas;
 mod references;
 mod requirements;
 pub(crate) mod samples;
+mod sign_in;
 mod sites;
 mod sources;
 mod streams;
@@ -118,6 +119,11 @@ const RULES: &[Rule] = &[
     auth::credentials,
     auth::scopes,
     auth::refresh_token,
+    sign_in::places,
+    sign_in::clients,
+    sign_in::sent,
+    sign_in::choices,
+    sign_in::certificates,
     profiles::placeholders,
     requirements::answers,
     requirements::sources,
