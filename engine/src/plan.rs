@@ -226,6 +226,7 @@ fn stream_plan(
             .cause("the validator lets such a manifest pass")
             .fix("report this as a bug, with the manifest")
     };
+    refuse_unfinished(name, stream)?;
     let (listing, mut records) = match (&stream.request, stream.steps.0.as_slice()) {
         (Some(request), _) => {
             (None, step(request, &stream.decode, &stream.records, &stream.pages, &stream.promise))
@@ -271,7 +272,7 @@ fn stream_plan(
         rejected_file: format!("{name}.rejected.jsonl"),
         window: stream.window.as_ref().map(|window| window.value.clone()),
         remember: stream.remember.as_ref().map(|remember| remember.0),
-        key_has_time: stream.window.is_some() && stream.request.is_some()
+        key_has_time: stream.window.is_some() && stream.times_records()
             || stream.key.value.0.iter().any(|path| path.as_str() == "$"),
         mapper: Mapper::compile(&looked_up, &context)?,
         facts,
@@ -288,6 +289,55 @@ fn with_tables<'s>(stream: &'s Stream, manifest: &Manifest) -> Cow<'s, Stream> {
     let mut stream = stream.clone();
     stream.map.value = stream.map.value.with_tables(&manifest.tables);
     Cow::Owned(stream)
+}
+
+/// What the language can say and this engine cannot do yet.
+fn refuse_unfinished(name: &str, stream: &Stream) -> Result<()> {
+    let window = stream.window.as_ref();
+    let step = |is: fn(&longshore_schema::stream::Step) -> bool| {
+        stream.steps.iter().any(|(_, step)| is(step))
+    };
+    let unfinished = [
+        ("cursor", stream.cursor.is_some()),
+        ("changes", stream.changes.is_some()),
+        ("partitions", !stream.partitions.is_empty()),
+        ("join", !stream.join.is_empty()),
+        ("steps beyond the second", stream.steps.0.len() > 2),
+        ("batch", step(|step| step.batch.is_some())),
+        ("wait", step(|step| step.wait.is_some())),
+        ("cleanup", step(|step| step.cleanup.is_some())),
+        (
+            "a listing step without a key",
+            stream.steps.0.len() == 2 && stream.steps.0[0].1.key.is_none(),
+        ),
+        (
+            "a window of the records of a step",
+            window.is_some() && !stream.steps.is_empty() && stream.times_records(),
+        ),
+        (
+            "window.filter: here",
+            window.is_some_and(|w| w.filter.value == longshore_schema::stream::Filter::Here),
+        ),
+        (
+            "window.order: descending",
+            window.is_some_and(|w| {
+                w.order
+                    .as_ref()
+                    .is_some_and(|o| o.value == longshore_schema::stream::Order::Descending)
+            }),
+        ),
+        ("window.most", window.is_some_and(|w| w.most.is_some())),
+        ("window.zone", window.is_some_and(|w| w.zone.is_some())),
+    ];
+    match unfinished.iter().find(|(_, used)| *used) {
+        None => Ok(()),
+        Some((what, _)) => Err(Error::new(
+            Code::InputInvalid,
+            format!("this engine cannot read the stream `{name}` yet"),
+        )
+        .cause(format!("the manifest uses `{what}`"))
+        .fix("use a newer version of longshore")),
+    }
 }
 
 /// The templates of a request.

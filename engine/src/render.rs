@@ -25,13 +25,13 @@ pub struct Scope<'a> {
     /// What the token response said, by the names that the manifest gave.
     pub auth: Option<&'a BTreeMap<String, String>>,
     /// The answers found so far.
-    pub facts: Option<&'a BTreeMap<String, Literal>>,
+    pub facts: Option<&'a BTreeMap<String, Value>>,
     /// The window's start and end, and how finely they are written.
     pub window: Option<(Timestamp, Timestamp, std::time::Duration)>,
     /// The page that is asked for.
     pub page: Option<&'a PageScope>,
-    /// The name of an earlier step and the item it listed.
-    pub item: Option<(&'a str, &'a Value)>,
+    /// What else has a name here: items of earlier steps, `partition`, `cursor`, `batch`, `record`.
+    pub named: &'a [(&'a str, &'a Value)],
     /// The request that is signed: `request.NAME`.
     pub request: Option<&'a BTreeMap<&'static str, String>>,
     /// When the poll started.
@@ -232,7 +232,7 @@ fn look_up<'a>(reference: &Reference, scope: &Scope<'a>) -> Option<Resolved<'a>>
             scope.request?.get(name).map(|text| Resolved::Text(Cow::Borrowed(text)))
         }
         ("facts", Some(name)) => {
-            scope.facts?.get(name).map(|fact| Resolved::Json(Cow::Owned(fact.to_json())))
+            scope.facts?.get(name).map(|fact| Resolved::Json(Cow::Borrowed(fact)))
         }
         ("window", Some("start")) => {
             scope.window.map(|(start, _, fine)| Resolved::Time(start, fine))
@@ -249,11 +249,8 @@ fn look_up<'a>(reference: &Reference, scope: &Scope<'a>) -> Option<Resolved<'a>>
             Some(Resolved::Json(Cow::Borrowed(value)))
         }
         (step, _) => {
-            let (name, item) = scope.item?;
-            if name != step {
-                return None;
-            }
-            let found = rest.iter().try_fold(item, |value, member| value.get(member.as_str()))?;
+            let (_, item) = scope.named.iter().find(|(name, _)| *name == step)?;
+            let found = rest.iter().try_fold(*item, |value, member| value.get(member.as_str()))?;
             (!found.is_null()).then_some(Resolved::Json(Cow::Borrowed(found)))
         }
     }
@@ -314,10 +311,52 @@ fn call<'a>(
             let Some(value) = second else { return Ok(None) };
             text(value.json().to_string())
         }
+        Helper::Join => {
+            let (Some(list), Some(separator)) = (first, second) else { return Ok(None) };
+            let separator = separator.text();
+            text(match list.json() {
+                Value::Array(values) => {
+                    let values: Vec<_> =
+                        values.into_iter().map(|value| plain(&value).into_owned()).collect();
+                    values.join(separator.as_ref())
+                }
+                other => plain(&other).into_owned(),
+            })
+        }
+        Helper::Quote => {
+            let (Some(value), Some(style)) = (first, second) else { return Ok(None) };
+            let style = style.text();
+            let quoted = |value: &Value| -> Result<Value, String> {
+                let text = plain(value);
+                let inner = match style.as_ref() {
+                    "doubled" => text.replace('\'', "''"),
+                    "escaped" => text.replace('\\', "\\\\").replace('\'', "\\'"),
+                    other => {
+                        return Err(format!(
+                            "`{other}` is no way to quote; use \"doubled\" or \"escaped\""
+                        ));
+                    }
+                };
+                Ok(format!("'{inner}'").into())
+            };
+            let json = match value.json() {
+                Value::Array(values) => values.iter().map(quoted).collect::<Result<Value, _>>()?,
+                other => quoted(&other)?,
+            };
+            Ok(Some(Resolved::Json(Cow::Owned(json))))
+        }
         Helper::Base64 => {
             let Some(value) = second else { return Ok(None) };
             text(base64::engine::general_purpose::STANDARD.encode(value.text().as_bytes()))
         }
+    }
+}
+
+/// A value as text: texts as they are, everything else as JSON.
+fn plain(value: &Value) -> Cow<'_, str> {
+    match value {
+        Value::String(text) => Cow::Borrowed(text),
+        other => Cow::Owned(other.to_string()),
     }
 }
 
@@ -360,7 +399,8 @@ mod tests {
     #[test]
     fn references_and_helpers_are_written() {
         let item = json!({"LogFile": "/blob/1", "n": 5, "none": null});
-        let facts = BTreeMap::from([("mode".to_owned(), Literal::Text("Hourly".into()))]);
+        let facts = BTreeMap::from([("mode".to_owned(), json!("Hourly"))]);
+        let batch = json!(["a", "b'c", 7]);
         let page = PageScope { number: Some(3), ..PageScope::default() };
         let start: Timestamp = "2026-10-01T10:00:00.5Z".parse().unwrap();
         let second = std::time::Duration::from_secs(1);
@@ -368,7 +408,7 @@ mod tests {
             facts: Some(&facts),
             window: Some((start, start, second)),
             page: Some(&page),
-            item: Some(("files", &item)),
+            named: &[("files", &item), ("batch", &batch)],
             now: Some(start),
             ..Scope::default()
         };
@@ -384,6 +424,10 @@ mod tests {
             ("{{default files.none \"x\"}}", Some("x")),
             ("{{#if (eq facts.mode \"Hourly\")}}h{{else}}d{{/if}}", Some("h")),
             ("{{page.number}}", Some("3")),
+            ("{{join batch \",\"}}", Some("a,b'c,7")),
+            ("{{join (quote batch \"doubled\") \", \"}}", Some("'a', 'b''c', '7'")),
+            ("{{quote files.LogFile \"escaped\"}}", Some("'/blob/1'")),
+            ("{{join batch inputs.none}}", None),
             ("{{page.cursor}}", None),
             ("{{files.none}}", None),
             ("{{other.x}}", None),

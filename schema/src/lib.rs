@@ -28,6 +28,7 @@ mod table;
 pub mod template;
 pub mod time;
 pub mod verb;
+pub mod window;
 pub mod yaml;
 
 pub use json_path::{JsonPath, Step};

@@ -7,8 +7,9 @@ use serde::Deserialize;
 
 use crate::decode::{Decode, Unpacking};
 use crate::map::{Map, Privacy};
-use crate::scalar::{Duration, Name, TimeFormat};
-use crate::{JsonPath, Literal, OneOrMany, Spanned, Table, Template};
+use crate::scalar::{Duration, Name};
+pub use crate::window::{Bounds, Changes, Cursor, Expired, Filter, Order, Window};
+use crate::{JsonPath, Literal, OneOrMany, Spanned, Table};
 
 mod pages;
 mod request;
@@ -34,12 +35,21 @@ pub struct Stream {
     pub priority: Option<Spanned<Priority>>,
     /// The request for the records.
     pub request: Option<Spanned<Request>>,
-    /// For records that come in two steps: first list, then fetch each. In place of `request`,
+    /// For records that come in steps: first list, then fetch for each, and so on. Each step runs
+    /// for every item of the one before; the last one gives the records. In place of `request`,
     /// `records` and `pages`.
     #[serde(default)]
     pub steps: Spanned<Table<Name, Step>>,
+    /// Lists of values: everything is read once for every combination of them. Templates use them
+    /// as `partition.NAME`.
+    #[serde(default)]
+    pub partitions: Spanned<Table<Name, Spanned<Vec<Spanned<Literal>>>>>,
     /// The time ranges in which it is read. A stream without is read whole every time.
     pub window: Option<Spanned<Window>>,
+    /// In place of `window`: the app keeps our place, and the stream goes on from there.
+    pub cursor: Option<Spanned<Cursor>>,
+    /// For a stream that is read whole: what was added, changed and gone since the last time.
+    pub changes: Option<Spanned<Changes>>,
     /// How the response is written.
     #[serde(default)]
     pub decode: Spanned<Decode>,
@@ -53,6 +63,10 @@ pub struct Stream {
     pub pages: Option<Spanned<Pages>>,
     /// What the response says of its own completeness. A promise not kept is an error.
     pub promise: Option<Spanned<Promise>>,
+    /// Details that are asked for with a request for each record. Each answer becomes a member of
+    /// the record.
+    #[serde(default)]
+    pub join: Spanned<Table<Name, Join>>,
     /// What tells one record from every other. `$` is the whole record. In a stream with a window,
     /// a record that comes again with another time is another one: it was changed in between.
     pub key: Spanned<OneOrMany<Spanned<JsonPath>>>,
@@ -83,7 +97,30 @@ fn kept() -> bool {
     true
 }
 
-/// One step of a stream that lists first and fetches then.
+impl Stream {
+    /// Whether the window is about the records themselves, and not about the items of an earlier
+    /// step: `window.on` is a member of what the first step lists that asks for the window, or of
+    /// the records if that step gives one whole answer, such as a job.
+    #[must_use]
+    pub fn times_records(&self) -> bool {
+        let reads = self.request.is_some() || !self.steps.is_empty();
+        reads && self.timed_step().is_none()
+    }
+
+    /// The step whose items the window is about; none if it is about the records.
+    #[must_use]
+    pub fn timed_step(&self) -> Option<usize> {
+        self.window.as_ref()?;
+        let steps = &self.steps.0;
+        let asks = steps.iter().position(|(_, step)| step.request.refers_to("window"))?;
+        let listed =
+            steps[asks].1.records.is_some() || !steps[asks].1.decode.format().is_document();
+        (listed && asks + 1 < steps.len()).then_some(asks)
+    }
+}
+
+/// One step of a stream that lists first and fetches then. Later templates refer to its items by its
+/// name.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Step {
@@ -98,8 +135,68 @@ pub struct Step {
     pub pages: Option<Spanned<Pages>>,
     /// What the response says of its own completeness.
     pub promise: Option<Spanned<Promise>>,
-    /// For a listing step: what tells one version of an item from every other.
+    /// For a step whose items are read by the next one: what tells one version of an item from
+    /// every other.
     pub key: Option<Spanned<OneOrMany<Spanned<JsonPath>>>>,
+    /// How many items of the step before are asked for at the same time. One unless given.
+    pub concurrency: Option<Spanned<u64>>,
+    /// The step is done for many items of the step before at once: `batch` is the list of them.
+    pub batch: Option<Spanned<Batch>>,
+    /// The step is asked again until the answer says that it is done.
+    pub wait: Option<Spanned<Wait>>,
+    /// The request that clears away what the step made, when its item is read or given up.
+    pub cleanup: Option<Spanned<Request>>,
+}
+
+/// Many items in one request.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Batch {
+    /// What of each item goes into the list.
+    pub of: Spanned<JsonPath>,
+    /// The most items in one request.
+    pub size: Spanned<u64>,
+    /// The most bytes that the items of one request have together.
+    pub bytes: Option<Spanned<u64>>,
+}
+
+/// Asking again until something is done.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Wait {
+    /// Members that have these values when it is done.
+    pub until: Spanned<Table<JsonPath, OneOrMany<Literal>>>,
+    /// Members of which one has one of these values when it has failed.
+    #[serde(default)]
+    pub failed: Table<JsonPath, OneOrMany<Literal>>,
+    /// How long to wait before asking again.
+    pub every: Spanned<Duration>,
+    /// How long to wait altogether.
+    pub timeout: Spanned<Duration>,
+}
+
+/// A detail that is asked for with a request for each record; its templates use `record.NAME`.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Join {
+    /// The request for the detail of one record.
+    pub request: Spanned<Request>,
+    /// What of the answer becomes a member of the record. All of it unless given.
+    pub select: Option<Spanned<JsonPath>>,
+    /// What becomes of a record without this detail.
+    #[serde(default)]
+    pub missing: Spanned<MissingDetail>,
+}
+
+/// What becomes of a record of which a detail is missing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum MissingDetail {
+    /// It is delivered without.
+    #[default]
+    Keep,
+    /// It is left out, and set aside.
+    Skip,
 }
 
 /// Who goes first when what the app lets us spend is scarce.
@@ -190,61 +287,6 @@ pub struct Promise {
     pub total: Option<Spanned<JsonPath>>,
 }
 
-/// The time ranges in which a stream is read.
-#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Window {
-    /// The time of a record, by which the app filters.
-    pub on: Spanned<JsonPath>,
-    /// How that time is written.
-    #[serde(default)]
-    pub format: Spanned<TimeFormat>,
-    /// Which ends the app's filter includes. `[)` includes the start and not the end.
-    #[serde(default)]
-    pub bounds: Spanned<Bounds>,
-    /// The longest range that one request covers. Longer ranges are read piece by piece.
-    pub span: Option<Spanned<Duration>>,
-    /// How long the app may take to show a record: the newest window ends this long ago.
-    pub lag: Option<Spanned<Duration>>,
-    /// How far a window reaches back over the one before it, to catch what was late. What was
-    /// delivered already is dropped by its key.
-    pub overlap: Option<Spanned<Duration>>,
-    /// How far back the first poll reaches: a duration.
-    pub backfill: Spanned<Template>,
-    /// How long the app keeps records.
-    pub retention: Option<Spanned<Duration>>,
-    /// The finest difference between two times that the app tells apart.
-    pub resolution: Option<Spanned<Duration>>,
-    /// In which order the app returns the records of a window, if it is sure.
-    pub order: Option<Spanned<Order>>,
-}
-
-/// Which ends of a window a filter includes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-pub enum Bounds {
-    /// The start and not the end.
-    #[default]
-    #[serde(rename = "[)")]
-    StartOnly,
-    /// Both ends; what lies on a boundary is fetched twice and dropped once.
-    #[serde(rename = "[]")]
-    Both,
-    /// The end and not the start; the start is moved back by one resolution.
-    #[serde(rename = "(]")]
-    EndOnly,
-    /// Neither end; the start is moved back by one resolution.
-    #[serde(rename = "()")]
-    Neither,
-}
-
-/// The order of records in a window.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Order {
-    /// Oldest first. A poll that is cut short goes on from the last record delivered.
-    Ascending,
-}
-
 /// A question about this tenant whose answer templates use.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -255,8 +297,16 @@ pub struct Fact {
     pub request: Spanned<Request>,
     /// What is looked for in the JSON response.
     pub select: Spanned<JsonPath>,
-    /// The fact's value if something is found.
-    pub found: Spanned<Literal>,
-    /// The fact's value if nothing is found.
-    pub missing: Spanned<Literal>,
+    /// The fact's value if something is found. What is found itself unless given.
+    pub found: Option<Spanned<Literal>>,
+    /// The fact's value if nothing is found. Without it that is an error.
+    pub missing: Option<Spanned<Literal>>,
+    /// The fact's value is the first of these that is among what is found: versions that the
+    /// connector can work with, best first.
+    #[serde(default)]
+    pub prefer: Spanned<Vec<Spanned<Literal>>>,
+    /// The fact's value is the list of those of these that are among what is found: fields that
+    /// not every tenant has.
+    #[serde(default)]
+    pub among: Spanned<Vec<Spanned<Literal>>>,
 }

@@ -92,6 +92,12 @@ pub enum Helper {
     Eq,
     /// `lookup TABLE KEY`: what the manifest's table of this name has under the key.
     Lookup,
+    /// `join LIST SEPARATOR`: the values of a list in one text.
+    Join,
+    /// `quote VALUE STYLE`: the value, or each value of a list, as a literal of a query language
+    /// between `'`. Inside, `'` is written twice (`doubled`, as in SQL), or behind a
+    /// backslash (`escaped`, as in SOQL).
+    Quote,
 }
 
 impl Helper {
@@ -106,13 +112,21 @@ impl Helper {
         ("default", Self::Default),
         ("eq", Self::Eq),
         ("lookup", Self::Lookup),
+        ("join", Self::Join),
+        ("quote", Self::Quote),
     ];
 
     /// How many arguments the helper takes.
     #[must_use]
     pub fn arity(self) -> usize {
         match self {
-            Self::Date | Self::Epoch | Self::Default | Self::Eq | Self::Lookup => 2,
+            Self::Date
+            | Self::Epoch
+            | Self::Default
+            | Self::Eq
+            | Self::Lookup
+            | Self::Join
+            | Self::Quote => 2,
             Self::Ago | Self::Urlencode | Self::Json | Self::Base64 => 1,
         }
     }

@@ -18,6 +18,7 @@ pub fn parse(text: &str, format: &TimeFormat) -> Option<i64> {
         TimeFormat::Iso8601 => iso(text.as_bytes()).or_else(|| iso_rare(text))?,
         TimeFormat::EpochSeconds => epoch(text, 3)?,
         TimeFormat::EpochMillis => epoch(text, 0)?,
+        TimeFormat::EpochMicros => epoch(text, 0)?.div_euclid(1_000),
         TimeFormat::Pattern(pattern) => by_pattern(text, pattern)?,
     };
     (0..=LAST).contains(&millis).then_some(millis)

@@ -45,7 +45,10 @@ pub fn variables(root: &Node, path: &[&str]) -> Vec<Variable> {
             }
             std::iter::once(inputs()).chain(auth()).chain([earlier]).collect()
         }
-        ["streams", _, "window", ..] => vec![inputs(), facts()],
+        ["streams", _, "window", ..] | ["streams", _, "cursor", "first"] => vec![inputs(), facts()],
+        ["streams", _, "changes", "gone", ..] => {
+            vec![Variable { root: "record".to_owned(), names: None }]
+        }
         ["streams", name, "map", ..] => {
             let map = root.entry("streams").and_then(|streams| {
                 streams.value.entry(name)?.value.entry("map").map(|map| &map.value)
@@ -147,14 +150,34 @@ fn fetched(stream: &Node, rest: &[&str]) -> Vec<Variable> {
         ["steps", name, ..] => steps.iter().position(|entry| entry.key == *name),
         _ => None,
     };
-    let is_first = step.unwrap_or(0) == 0;
-    if is_first && stream.entry("window").is_some() {
-        let names = ["start", "end"].map(str::to_owned).into();
-        found.push(Variable { root: "window".to_owned(), names: Some(names) });
+    let named = |root: &str, names: &[&str]| Variable {
+        root: root.to_owned(),
+        names: Some(names.iter().map(|name| (*name).to_owned()).collect()),
+    };
+    if stream.entry("window").is_some() {
+        found.push(named("window", &["start", "end"]));
     }
-    for entry in steps.iter().take(step.unwrap_or(0)) {
-        found.push(Variable { root: entry.key.clone(), names: None });
+    if stream.entry("cursor").is_some() {
+        found.push(named("cursor", &["value"]));
     }
+    let partitions = stream.entry("partitions");
+    if partitions.is_some_and(|table| !table.value.entries().is_empty()) {
+        found.push(keys("partition", partitions));
+    }
+    let open = |root: &str| Variable { root: root.to_owned(), names: None };
+    let known = match (rest, step) {
+        (["join", ..], _) => {
+            found.push(open("record"));
+            steps.len().saturating_sub(1)
+        }
+        (["steps", _, "cleanup", ..], Some(step)) => step + 1,
+        (_, Some(step)) if steps[step].value.entry("batch").is_some() => {
+            found.push(open("batch"));
+            step.saturating_sub(1)
+        }
+        (_, step) => step.unwrap_or(0),
+    };
+    found.extend(steps.iter().take(known).map(|entry| open(&entry.key)));
     found
 }
 

@@ -65,9 +65,8 @@ pub(super) fn compile(stream: &Stream, context: &EventContext) -> Result<Plan, E
         if is_record(path) { Part::Record } else { Part::Slot(paths.add(path)) }
     };
     let mut parts: Vec<Part> = stream.key.0.iter().map(|path| part(&mut paths, path)).collect();
-    // A record that comes again with another time was changed in between: it is another event. The
-    // window of a stream in two steps is about what is listed, not about its records.
-    if let Some(window) = stream.window.as_ref().filter(|_| stream.request.is_some()) {
+    // A record that comes again with another time was changed in between: it is another event.
+    if let Some(window) = stream.window.as_ref().filter(|_| stream.times_records()) {
         let time = paths.add(&window.on);
         if !parts.contains(&Part::Record) && !parts.contains(&Part::Slot(time)) {
             parts.push(Part::Time(time));

@@ -6,6 +6,7 @@
 pub mod body;
 pub mod build;
 pub mod exchange;
+mod fact;
 pub(crate) mod item;
 mod outbox;
 mod page;

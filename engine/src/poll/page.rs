@@ -43,7 +43,8 @@ impl Poll<'_> {
                 None => Target::Declared(pager.request().unwrap_or(&step.request)),
             };
             let page = pager.scope.clone();
-            let scope = Scope { page: Some(&page), item, ..self.scope(piece, &facts) };
+            let scope =
+                Scope { page: Some(&page), named: item.as_slice(), ..self.scope(piece, &facts) };
             if let Some(items) = &mut items {
                 **items = Items::default();
             }
@@ -159,7 +160,8 @@ impl Poll<'_> {
     ) -> Result<()> {
         let Some(request) = pager.release() else { return Ok(()) };
         let facts = Arc::clone(&self.facts);
-        let scope = Scope { page: Some(&pager.scope), item, ..self.scope(piece, &facts) };
+        let scope =
+            Scope { page: Some(&pager.scope), named: item.as_slice(), ..self.scope(piece, &facts) };
         let (session, plan) = (self.session, self.plan);
         let (target, mut attempts) = (Target::Declared(request), Attempts::default());
         self.report.requests += 1;

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use longshore_schema::Literal;
 use longshore_schema::http::Reaction;
 use longshore_schema::stream::Priority;
+
+use serde_json::Value;
 
 use crate::auth::{Authenticator, Tokens};
 use crate::clock::Clock;
@@ -16,6 +17,7 @@ use crate::http::Client;
 use crate::pace::Pace;
 use crate::plan::Plan;
 use crate::poll::build::{Target, Unmade};
+use crate::poll::fact::value;
 use crate::poll::progress::{Observer, Progress};
 use crate::quota::Quota;
 use crate::render::Scope;
@@ -36,7 +38,7 @@ pub struct Session {
     pub(super) clock: Clock,
     observer: Observer,
     /// The answers about the tenant, and when they were asked for.
-    facts: tokio::sync::Mutex<BTreeMap<String, (Literal, Timestamp)>>,
+    facts: tokio::sync::Mutex<BTreeMap<String, (Value, Timestamp)>>,
 }
 
 /// A request that did not give a usable response.
@@ -156,7 +158,7 @@ impl Session {
     ///
     /// # Errors
     /// Why the first of them could not be answered.
-    pub async fn facts(&self, stream: &str, names: &[String]) -> Result<BTreeMap<String, Literal>> {
+    pub async fn facts(&self, stream: &str, names: &[String]) -> Result<BTreeMap<String, Value>> {
         let mut answers = BTreeMap::new();
         // Others may hold the lock for as long as the app takes to answer them.
         if names.is_empty() {
@@ -174,10 +176,7 @@ impl Session {
                 let target = Target::Declared(&fact.request);
                 let asked = self.document(stream, &target, &scope, MAX_ANSWER).await;
                 let asked = asked.map_err(Refused::into_error);
-                let answer = asked.map(|document| {
-                    let found = fact.select.first(&document).is_some_and(|value| !value.is_null());
-                    if found { fact.found.value.clone() } else { fact.missing.value.clone() }
-                });
+                let answer = asked.and_then(|document| value(fact, &document));
                 // A question that could not be answered is asked again by the next poll.
                 let answer = answer.map_err(|mut error| {
                     // What keeps every request from being answered is not about this question.

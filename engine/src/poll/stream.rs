@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use longshore_schema::Literal;
 use longshore_schema::scalar::{self, Scalar};
 use longshore_schema::stream::Window;
 use serde_json::Value;
@@ -43,7 +42,7 @@ pub struct Poll<'p> {
     pub(super) outbox: Outbox<'p>,
     cursor: Cursor,
     settings: Option<Settings>,
-    pub(super) facts: Arc<BTreeMap<String, Literal>>,
+    pub(super) facts: Arc<BTreeMap<String, Value>>,
     started: Timestamp,
     /// The newest record time of the window in hand, as long as times only grew.
     newest: Option<Timestamp>,
@@ -468,7 +467,7 @@ impl<'p> Poll<'p> {
     pub(super) fn scope<'a>(
         &self,
         piece: Option<Range>,
-        facts: &'a BTreeMap<String, Literal>,
+        facts: &'a BTreeMap<String, Value>,
     ) -> Scope<'a>
     where
         'p: 'a,

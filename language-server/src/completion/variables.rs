@@ -89,5 +89,7 @@ pub(crate) fn signature(helper: Helper) -> &'static str {
         Helper::Default => "default VALUE FALLBACK",
         Helper::Eq => "eq A B",
         Helper::Lookup => "lookup TABLE KEY",
+        Helper::Join => "join LIST SEPARATOR",
+        Helper::Quote => "quote VALUE STYLE",
     }
 }

@@ -14,7 +14,7 @@ mod time;
 pub use graphql::GraphQlQuery;
 pub use network::{HostPattern, StatusPattern, WebLink};
 pub use pattern::{Capture, HeaderPattern, Pattern};
-pub use time::{Duration, TimeFormat};
+pub use time::{Duration, TimeFormat, Zone};
 
 /// Why a scalar could not be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -130,6 +130,7 @@ pub fn formats() -> Vec<Format> {
         of::<Capture>(),
         of::<Pattern>(),
         of::<TimeFormat>(),
+        of::<Zone>(),
         of::<OcsfPath>(),
         of::<WebLink>(),
         of::<crate::decode::Character>(),

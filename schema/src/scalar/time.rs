@@ -82,6 +82,8 @@ pub enum TimeFormat {
     EpochSeconds,
     /// Milliseconds since 1970-01-01T00:00:00Z.
     EpochMillis,
+    /// Microseconds since 1970-01-01T00:00:00Z.
+    EpochMicros,
     /// A `strptime` pattern; a pattern without an offset means UTC.
     Pattern(String),
 }
@@ -96,6 +98,7 @@ impl Scalar for TimeFormat {
             "iso8601" => Ok(Self::Iso8601),
             "epoch_s" => Ok(Self::EpochSeconds),
             "epoch_ms" => Ok(Self::EpochMillis),
+            "epoch_us" => Ok(Self::EpochMicros),
             _ if text.contains('%') => {
                 let sample = jiff::Timestamp::UNIX_EPOCH.to_zoned(jiff::tz::TimeZone::UTC);
                 let shown = jiff::fmt::strtime::format(text, &sample).map_err(|error| {
@@ -123,8 +126,71 @@ impl Scalar for TimeFormat {
             }
             _ => Err(ScalarError::new(
                 format!("`{text}` is not a time format"),
-                "use iso8601, epoch_s, epoch_ms, or a strptime pattern such as %Y%m%d%H%M%S",
+                "use iso8601, epoch_s, epoch_ms, epoch_us, or a strptime pattern such as %Y%m%d%H%M%S",
             )),
+        }
+    }
+}
+
+/// The zone of times that are written without one: an offset from UTC, or a name of the IANA time
+/// zone database such as `Europe/Berlin`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Zone {
+    /// An offset in seconds, east of Greenwich positive.
+    Offset(i32),
+    /// A name. What it means is looked up in the system's time zone database.
+    Named(String),
+}
+scalar!(Zone);
+
+impl Scalar for Zone {
+    const FORMAT: &'static str = "longshore-zone";
+    const EXAMPLE: &'static str = "Europe/Berlin";
+
+    fn parse(text: &str) -> Result<Self, ScalarError> {
+        let usage = "write an offset such as +02:00, or a name such as Europe/Berlin";
+        let wrong = || ScalarError::new(format!("`{text}` is not a time zone"), usage);
+        match text.as_bytes() {
+            b"UTC" | b"Z" => Ok(Self::Offset(0)),
+            [sign @ (b'+' | b'-'), hour @ .., b':', a, b] if hour.len() == 2 => {
+                let digits = [hour[0], hour[1], *a, *b];
+                if !digits.iter().all(u8::is_ascii_digit) {
+                    return Err(wrong());
+                }
+                let number =
+                    |high: u8, low: u8| i32::from(high - b'0') * 10 + i32::from(low - b'0');
+                let (hours, minutes) = (number(digits[0], digits[1]), number(*a, *b));
+                // The widest offset ever in use is +14:00 (IANA, Pacific/Kiritimati).
+                if hours > 14 || minutes > 59 {
+                    return Err(wrong());
+                }
+                let seconds = hours * 3600 + minutes * 60;
+                Ok(Self::Offset(if *sign == b'-' { -seconds } else { seconds }))
+            }
+            _ => {
+                let part = |part: &str| {
+                    part.starts_with(|first: char| first.is_ascii_alphabetic())
+                        && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-+".contains(&b))
+                };
+                let parts: Vec<_> = text.split('/').collect();
+                if !(2..=3).contains(&parts.len()) || !parts.iter().all(|p| part(p)) {
+                    return Err(wrong());
+                }
+                Ok(Self::Named(text.to_owned()))
+            }
+        }
+    }
+}
+
+impl fmt::Display for Zone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Offset(seconds) => {
+                let sign = if *seconds < 0 { '-' } else { '+' };
+                let minutes = seconds.abs() / 60;
+                write!(f, "{sign}{:02}:{:02}", minutes / 60, minutes % 60)
+            }
+            Self::Named(name) => f.write_str(name),
         }
     }
 }

@@ -74,6 +74,22 @@ impl Request {
     pub fn method(&self) -> Option<(&'static str, &Spanned<Template>)> {
         self.methods().first().copied()
     }
+
+    /// Whether one of its templates has a reference that begins with `root`.
+    #[must_use]
+    pub fn refers_to(&self, root: &str) -> bool {
+        let urls = self.methods().into_iter().map(|(_, url)| &url.value);
+        let parameters = self.query.iter().chain(&self.form).flat_map(|(_, values)| &values.0);
+        let headers = self.headers.iter().map(|(_, value)| &value.value);
+        let variables = self.graphql.iter().flat_map(|query| &query.variables);
+        let json = self.json.iter().chain(variables.map(|(_, value)| value));
+        let mut all = urls
+            .chain(self.base_url.iter().chain(&self.text).map(|template| &template.value))
+            .chain(parameters.map(|value| &value.value.0))
+            .chain(headers)
+            .chain(json.flat_map(Json::templates).map(|(template, _)| template));
+        all.any(|template| template.references().iter().any(|found| found.path[0] == root))
+    }
 }
 
 /// A template, or a number or truth value written as such.

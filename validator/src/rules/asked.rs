@@ -76,6 +76,7 @@ pub(crate) fn every_fetch<'m>(cx: &Context<'m>) -> Vec<(Span, Fetch<'m>)> {
             pages: settings.pages.as_ref(),
             promise: settings.promise.as_ref(),
             key: None,
+            settings: None,
         };
         all.push((key_of(cx, &["settings", name.as_str(), "request"], fetch.request.span), fetch));
     }
@@ -89,6 +90,7 @@ pub(crate) fn every_fetch<'m>(cx: &Context<'m>) -> Vec<(Span, Fetch<'m>)> {
             pages: find.pages.as_ref(),
             promise: find.promise.as_ref(),
             key: None,
+            settings: None,
         };
         let keys = ["actions", name.as_str(), "find", "request"];
         all.push((key_of(cx, &keys, fetch.request.span), fetch));

@@ -21,11 +21,13 @@ pub(crate) fn possible(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
     for asked in probes(cx.manifest) {
         let Some(name) = &asked.probe.fact else { continue };
         let Some(fact) = facts.get(name.as_str()) else { continue };
-        if !is_written(fact.found.span) || !is_written(fact.missing.span) {
+        // A fact that is not one of two values can be anything.
+        let (Some(if_found), Some(if_missing)) = (&fact.found, &fact.missing) else { continue };
+        if !is_written(if_found.span) || !is_written(if_missing.span) {
             continue;
         }
         let test = &asked.probe.expect;
-        let accepted = [&fact.found, &fact.missing].map(|value| accepts(test, value));
+        let accepted = [if_found, if_missing].map(|value| accepts(test, value));
         if accepted[0] == accepted[1] && impossible(test).is_none() {
             let what = if accepted[0] { "either" } else { "neither" };
             found.push(
@@ -36,11 +38,11 @@ pub(crate) fn possible(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
                         "the fact `{name}` has one of two values, and {what} of them is expected"
                     ),
                 )
-                .also(fact.found.span, "if something is found")
-                .also(fact.missing.span, "if nothing is found")
+                .also(if_found.span, "if something is found")
+                .also(if_missing.span, "if nothing is found")
                 .help(format!(
                     "write what is good: `expect: {}` or `expect: {}`",
-                    *fact.found, *fact.missing
+                    **if_found, **if_missing
                 )),
             );
         }

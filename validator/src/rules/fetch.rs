@@ -1,9 +1,9 @@
-//! The requests of a stream, whether it has one or two steps.
+//! The requests of a stream, whether it has one or several steps.
 
 use longshore_schema::action::ActionRequest;
 use longshore_schema::decode::Decode;
 use longshore_schema::scalar::Name;
-use longshore_schema::stream::{Json, Pages, Parameter, Promise, Request, Stream};
+use longshore_schema::stream::{Json, Pages, Parameter, Promise, Request, Step, Stream};
 use longshore_schema::{JsonPath, OneOrMany, Span, Spanned, Table, Template};
 
 /// One request with how its answer is read.
@@ -17,6 +17,8 @@ pub(crate) struct Fetch<'m> {
     pub(crate) pages: Option<&'m Spanned<Pages>>,
     pub(crate) promise: Option<&'m Spanned<Promise>>,
     pub(crate) key: Option<&'m Spanned<OneOrMany<Spanned<JsonPath>>>>,
+    /// The other settings of a step.
+    pub(crate) settings: Option<&'m Step>,
 }
 
 /// Which part of a request a template writes.
@@ -41,6 +43,7 @@ pub(crate) fn fetches(stream: &Stream) -> Vec<Fetch<'_>> {
         pages: stream.pages.as_ref(),
         promise: stream.promise.as_ref(),
         key: Some(&stream.key),
+        settings: None,
     });
     let steps = stream.steps.iter().map(|(name, step)| Fetch {
         step: Some(name),
@@ -50,6 +53,7 @@ pub(crate) fn fetches(stream: &Stream) -> Vec<Fetch<'_>> {
         pages: step.pages.as_ref(),
         promise: step.promise.as_ref(),
         key: step.key.as_ref(),
+        settings: Some(step),
     });
     own.into_iter().chain(steps).collect()
 }

@@ -96,6 +96,7 @@ fn survey(cx: &Context<'_>) -> Survey {
             Place::Fact { part: Part::Url, .. }
             | Place::Session { part: Some(Part::Url), .. }
             | Place::Stream { part: Part::Url, .. }
+            | Place::Detail { part: Part::Url, .. }
             | Place::Asked { part: Part::Url, .. }
             | Place::Action { part: Part::Url, .. } => (false, "the request"),
             _ => continue,

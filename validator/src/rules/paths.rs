@@ -182,8 +182,7 @@ pub(crate) fn ignored(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
 /// Every path into a record of the stream.
 fn record_paths(stream: &Stream) -> Vec<Spanned<JsonPath>> {
     let mut paths: Vec<_> = stream.key.0.clone();
-    // A stepped stream's window is about what is listed.
-    let window = stream.window.iter().filter(|_| stream.request.is_some());
+    let window = stream.window.iter().filter(|_| stream.times_records());
     paths.extend(window.map(|window| window.on.clone()));
     paths.extend(stream.map.choice().and_then(|choice| choice.by.clone()));
     for case in stream.map.cases() {

@@ -4,12 +4,12 @@ use std::collections::HashSet;
 
 use longshore_schema::Span;
 use longshore_schema::manifest::InputType;
-use longshore_schema::stream::{Pages, Request};
+use longshore_schema::stream::{Pages, Request, Stream};
 use longshore_schema::template::Reference;
 use longshore_schema::yaml::Content;
 
 use super::Context;
-use super::fetch::{fetches, templates};
+use super::fetch::templates;
 use super::sites::{Place, Site, sites};
 use super::ways::ways;
 use crate::codes;
@@ -18,8 +18,20 @@ use crate::scope::kept;
 use crate::suggest::{closest, one_of};
 
 /// The first parts of references that the language itself gives a meaning.
-pub(crate) const ROOTS: [&str; 9] =
-    ["inputs", "auth", "facts", "window", "page", "record", "action", "found", "request"];
+pub(crate) const ROOTS: [&str; 12] = [
+    "inputs",
+    "auth",
+    "facts",
+    "window",
+    "cursor",
+    "partition",
+    "batch",
+    "page",
+    "record",
+    "action",
+    "found",
+    "request",
+];
 
 /// What a request that is signed has: `request.NAME`.
 pub(crate) const SIGNED: [&str; 10] = [
@@ -99,6 +111,7 @@ fn check(
     }
     let open = matches!(root, "record" | "found") || !ROOTS.contains(&root);
     let name = match reference.path.as_slice() {
+        [_] if root == "batch" => return None,
         [_, name] => name.as_str(),
         [_, _, ..] if open => return None,
         [_, name, _, ..] if root == "inputs" && may_have_members(cx, name) => return None,
@@ -224,7 +237,19 @@ fn roots<'m>(cx: &Context<'m>, site: &Site<'m>) -> Vec<&'m str> {
         }
         Place::Http => roots.push("auth"),
         Place::Fact { .. } => roots.extend(["auth", "facts"]),
-        Place::Backfill => roots.push("facts"),
+        Place::Backfill | Place::CursorStart => roots.push("facts"),
+        Place::Detail { stream, step, .. } => {
+            roots.extend(["auth", "facts"]);
+            roots.extend(read_by(stream));
+            let steps = stream.steps.iter().map(|(name, _)| name.as_str());
+            let known = if let Some(index) = step {
+                index + 1
+            } else {
+                roots.push("record");
+                stream.steps.0.len().saturating_sub(1)
+            };
+            roots.extend(steps.take(known));
+        }
         Place::Map { has_parts: true } => roots = vec!["record", "item"],
         Place::Map { has_parts: false } => roots = vec!["record"],
         Place::Asked { .. } | Place::Action { .. } => {
@@ -237,22 +262,30 @@ fn roots<'m>(cx: &Context<'m>, site: &Site<'m>) -> Vec<&'m str> {
                 roots.extend(found.then_some("found"));
             }
         }
-        Place::Stream { stream, index, .. } => {
+        Place::Stream { stream, fetch, index, .. } => {
             roots.extend(["auth", "facts"]);
-            if stream.window.is_some() && index == 0 {
-                roots.push("window");
-            }
+            roots.extend(read_by(stream));
             if !page_names(site).is_empty() {
                 roots.push("page");
             }
-            let earlier = fetches(stream).into_iter().take(index);
-            roots.extend(earlier.filter_map(|fetch| Some(fetch.step?.as_str())));
+            let batched = fetch.settings.is_some_and(|step| step.batch.is_some());
+            roots.extend(batched.then_some("batch"));
+            let known = index.saturating_sub(usize::from(batched));
+            roots.extend(stream.steps.iter().take(known).map(|(name, _)| name.as_str()));
         }
     }
     if !ways(cx.manifest).iter().any(|way| way.oauth().is_some() || way.session().is_some()) {
         roots.retain(|root| *root != "auth");
     }
     roots
+}
+
+/// What every request of a stream can refer to for how it is read.
+fn read_by(stream: &Stream) -> impl Iterator<Item = &str> {
+    let window = stream.window.is_some().then_some("window");
+    let cursor = stream.cursor.is_some().then_some("cursor");
+    let partition = (!stream.partitions.is_empty()).then_some("partition");
+    window.into_iter().chain(cursor).chain(partition)
 }
 
 /// The `pages` of the fetch that a template is part of.
@@ -337,6 +370,13 @@ fn names<'m>(cx: &Context<'m>, site: &Site<'m>, root: &str) -> Vec<&'m str> {
             names
         }
         "window" => vec!["start", "end"],
+        "cursor" => vec!["value"],
+        "partition" => match site.place {
+            Place::Stream { stream, .. } | Place::Detail { stream, .. } => {
+                stream.partitions.iter().map(|(name, _)| name.as_str()).collect()
+            }
+            _ => Vec::new(),
+        },
         "action" => match site.place {
             Place::Action { action, .. } => {
                 action.inputs.iter().map(|(name, _)| name.as_str()).collect()
@@ -358,10 +398,16 @@ fn out_of_scope(
     let text = reference.to_string();
     let root = reference.path[0].as_str();
     let why = match (root, site.place) {
-        ("window", Place::Stream { index: 1.., .. }) => {
-            Some("the window belongs to the listing step: the second step fetches one listed item")
-        }
         ("window", Place::Stream { .. }) => Some("add `window` to the stream to read it by time"),
+        ("cursor", Place::Stream { .. }) => {
+            Some("add `cursor` to the stream: it says where the app's place is found")
+        }
+        ("partition", Place::Stream { .. }) => {
+            Some("add `partitions` to the stream: `partition.NAME` is one value of the list NAME")
+        }
+        ("batch", Place::Stream { .. }) => {
+            Some("add `batch` to the step: it says what of each item goes into the list")
+        }
         ("page", Place::Stream { fetch, .. }) => match fetch.pages.map(|pages| &pages.value) {
             Some(Pages::Scroll(_)) => Some(
                 "the first page has no cursor yet: `page.cursor` belongs in the scroll's `next` and `release`",

@@ -49,6 +49,10 @@ pub(crate) enum Place<'m> {
     Fact { index: usize, part: Part },
     /// The request of a stream, or of the step with this index.
     Stream { stream: &'m Stream, fetch: Fetch<'m>, index: usize, part: Part },
+    /// The request of a join, or what clears away the item of the step with this index.
+    Detail { stream: &'m Stream, step: Option<usize>, part: Part },
+    /// `cursor.first`.
+    CursorStart,
     /// `window.backfill`.
     Backfill,
     /// An attribute of `map`. With parts, `for_each` says what they are.
@@ -102,6 +106,19 @@ pub(crate) fn sites(manifest: &Manifest) -> Vec<Site<'_>> {
             for (template, span, part) in templates(fetch.request) {
                 add(template, span, Place::Stream { stream, fetch, index, part });
             }
+        }
+        for (index, (_, step)) in stream.steps.iter().enumerate() {
+            for (template, span, part) in step.cleanup.iter().flat_map(|c| templates(c)) {
+                add(template, span, Place::Detail { stream, step: Some(index), part });
+            }
+        }
+        for (_, join) in &stream.join.value {
+            for (template, span, part) in templates(&join.request) {
+                add(template, span, Place::Detail { stream, step: None, part });
+            }
+        }
+        if let Some(first) = stream.cursor.as_ref().and_then(|cursor| cursor.first.as_ref()) {
+            add(&first.value.0, first.span, Place::CursorStart);
         }
         if let Some(window) = &stream.window {
             add(&window.backfill.value, window.backfill.span, Place::Backfill);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use longshore_schema::Span;
-use longshore_schema::stream::{Pages, Request};
+use longshore_schema::stream::{Pages, Request, Stream};
 
 use super::Context;
 use super::asked::{every_fetch, single_requests};
@@ -106,18 +106,19 @@ pub(crate) fn steps(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
             }
         }
         let entries = &stream.steps.0;
-        let [(listing_name, listing), (fetching_name, fetching)] = entries.as_slice() else {
+        let waits = entries.iter().any(|(_, step)| step.wait.is_some());
+        if entries.is_empty() || entries.len() == 1 && !waits {
             found.push(
                 Diagnostic::new(
                     &codes::STEPS,
                     steps_span,
-                    format!("a stepped stream has two steps, not {}", entries.len()),
+                    format!("a stepped stream has two steps or more, not {}", entries.len()),
                 )
                 .help("write one step that lists the items, and one that fetches each of them"),
             );
             continue;
-        };
-        for name in [listing_name, fetching_name] {
+        }
+        for (name, _) in entries {
             if ROOTS.contains(&name.as_str()) {
                 found.push(
                     Diagnostic::new(
@@ -131,41 +132,53 @@ pub(crate) fn steps(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
                 );
             }
         }
-        if listing.key.is_none() {
-            found.push(
-                Diagnostic::new(
-                    &codes::STEPS,
-                    listing_name.span,
-                    format!("the listing step `{listing_name}` has no key"),
-                )
-                .help("add `key: $.id`: it remembers which items were fetched already"),
+        each_step(cx, stream_name, stream, found);
+    }
+}
+
+/// Each step is about the items of the one before, and they are known again.
+fn each_step(cx: &Context<'_>, stream_name: &str, stream: &Stream, found: &mut Vec<Diagnostic>) {
+    let entries = &stream.steps.0;
+    let mut fault = |span, message, help: String| {
+        found.push(Diagnostic::new(&codes::STEPS, span, message).help(help));
+    };
+    for (index, (name, step)) in entries.iter().enumerate() {
+        let last = index + 1 == entries.len();
+        let lists = step.records.is_some() || !step.decode.format().is_document();
+        if !last && lists && step.key.is_none() && stream.window.is_some() {
+            fault(
+                name.span,
+                format!("the listing step `{name}` has no key"),
+                "add `key: $.id`: it remembers which items were fetched already".to_owned(),
             );
         }
-        if let Some(key) = &fetching.key {
-            found.push(
-                Diagnostic::new(
-                    &codes::STEPS,
-                    key.span,
-                    format!("the key of the records stands in the step `{fetching_name}`"),
-                )
-                .help(
-                    "move it into the stream: the stream's `key` is about the last step's records",
-                ),
+        if let Some(key) = step.key.as_ref().filter(|_| last) {
+            fault(
+                key.span,
+                format!("the key of the records stands in the step `{name}`"),
+                "move it into the stream: the stream's `key` is about the last step's records"
+                    .to_owned(),
             );
         }
-        let request =
-            cx.entry(&["streams", stream_name, "steps", fetching_name.as_str(), "request"]);
-        let request_key = request.map_or(fetching_name.span, |entry| entry.key_span);
-        if !refers(cx, &fetching.request, |path| path[0] == listing_name.as_str()) {
-            found.push(
-                Diagnostic::new(
-                    &codes::STEPS,
-                    request_key,
-                    format!("the step `{fetching_name}` asks the same for every listed item"),
-                )
-                .help(format!(
-                    "name the item in the request, such as `get: /items/{{{{{listing_name}.id}}}}`"
-                )),
+        let Some((before, _)) = index.checked_sub(1).map(|before| &entries[before]) else {
+            continue;
+        };
+        let batched = step.batch.is_some();
+        let is_item = |root: &str| {
+            batched && root == "batch"
+                || entries[..index].iter().any(|(earlier, _)| earlier.as_str() == root)
+        };
+        if !refers(cx, &step.request, |path| is_item(&path[0])) {
+            let request = cx.entry(&["streams", stream_name, "steps", name.as_str(), "request"]);
+            let item = if batched {
+                "name the items in the request, such as `ids: \"{{join batch ','}}\"`".to_owned()
+            } else {
+                format!("name the item in the request, such as `get: /items/{{{{{before}.id}}}}`")
+            };
+            fault(
+                request.map_or(name.span, |entry| entry.key_span),
+                format!("the step `{name}` asks the same for every listed item"),
+                item,
             );
         }
     }
@@ -174,12 +187,15 @@ pub(crate) fn steps(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
 /// Documents say where their records are; rows and lines are records themselves.
 pub(crate) fn records(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
     for (_, name_span, stream) in streams(cx.manifest) {
-        for fetch in fetches(stream) {
+        let all = fetches(stream);
+        for (index, fetch) in all.iter().copied().enumerate() {
             pages_of_lines(&fetch, found);
+            // What is not the last step may give one whole answer, such as a job.
+            let whole = index + 1 < all.len();
             let span = fetch.step.map_or(name_span, |name| name.span);
             let format = fetch.decode.format();
             match (format.is_document(), fetch.records) {
-                (true, None) => found.push(
+                (true, None) if !whole => found.push(
                     Diagnostic::new(
                         &codes::RECORDS,
                         span,

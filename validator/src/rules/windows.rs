@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use longshore_schema::scalar::{Duration as Length, Scalar, TimeFormat};
-use longshore_schema::stream::{Bounds, Stream, Window};
+use longshore_schema::stream::{Bounds, Filter, Stream, Window};
 use longshore_schema::template::Expression;
 use longshore_schema::{Literal, Span, Spanned};
 
@@ -22,9 +22,15 @@ fn windows<'m>(cx: &Context<'m>) -> impl Iterator<Item = (&'m Stream, &'m Spanne
 pub(crate) fn sent(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
     for (name, _, stream) in streams(cx.manifest) {
         let Some(window) = &stream.window else { continue };
-        let Some(first) = fetches(stream).into_iter().next() else { continue };
+        let all = fetches(stream);
+        // The step that asks for the window; the first one is blamed if none does.
+        let asking = all.iter().find(|fetch| fetch.request.refers_to("window"));
+        let Some(first) = asking.or(all.first()).copied() else { continue };
         let start = sends(cx, first.request, "window", "start");
         let end = sends(cx, first.request, "window", "end");
+        if window.filter.value == Filter::Here {
+            continue;
+        }
         let blame = |code, message| {
             Diagnostic::new(code, cx.request_key(name, &first), message)
                 .also(window.on.span, "the window")
@@ -163,8 +169,9 @@ pub(crate) fn backfill(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
                 }
                 ["facts", name] => {
                     let Some(fact) = cx.manifest.facts.get(name) else { continue };
-                    literal(&fact.found.value, fact.found.span);
-                    literal(&fact.missing.value, fact.missing.span);
+                    for value in fact.found.iter().chain(&fact.missing) {
+                        literal(&value.value, value.span);
+                    }
                 }
                 _ => {}
             }
@@ -235,7 +242,9 @@ pub(crate) fn time_format(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
 /// The finest difference that a format can write.
 fn granularity(format: &TimeFormat) -> Length {
     let seconds = match format {
-        TimeFormat::EpochMillis | TimeFormat::Iso8601 => return Length(Duration::from_millis(1)),
+        TimeFormat::EpochMillis | TimeFormat::EpochMicros | TimeFormat::Iso8601 => {
+            return Length(Duration::from_millis(1));
+        }
         TimeFormat::EpochSeconds => 1,
         TimeFormat::Pattern(pattern) => {
             // The conversions by what they end with: `%-H` and `%.3f` have flags and widths.

@@ -82,7 +82,7 @@ pub(crate) fn mutants(base: &Base, found: &mut Vec<Mutant>) {
                 ("next_url: $.next", "pages"),
                 ("lag: 1m", "window"),
                 ("total: $.total", "promise"),
-                ("timeout: 5s", "http"),
+                ("hosts: []", "http"),
                 ("errors: []", "errors"),
                 ("reserve: 10%", "reserve"),
             ] {
