@@ -69,7 +69,7 @@ mod tests {
         let json: Json = deserialize::from_node(&document.root).unwrap();
         let page = PageScope { size: Some(100), ..PageScope::default() };
         let item = json!({ "ids": [1, 2], "at": "1970-01-01T00:00:01Z" });
-        let scope = Scope { page: Some(&page), item: Some(("step", &item)), ..Scope::default() };
+        let scope = Scope { page: Some(&page), named: &[("step", &item)], ..Scope::default() };
         let written = render_json(&json, &scope).unwrap().unwrap();
         assert_eq!(
             written,
