@@ -79,7 +79,7 @@ impl Written {
                 _ => 1,
             },
             TimeFormat::EpochSeconds => 1000,
-            TimeFormat::EpochMillis => 1,
+            TimeFormat::EpochMillis | TimeFormat::EpochMicros => 1,
             TimeFormat::Pattern(pattern) => {
                 let has = |names: &[&str]| names.iter().any(|name| pattern.contains(name));
                 match () {
@@ -102,6 +102,7 @@ impl Written {
         match &self.format {
             TimeFormat::EpochSeconds => number(at.div_euclid(1000)),
             TimeFormat::EpochMillis => number(at),
+            TimeFormat::EpochMicros => number(at * 1000),
             TimeFormat::Pattern(pattern) => {
                 strtime::format(pattern, &time.to_zoned(TimeZone::UTC)).unwrap_or_default().into()
             }
