@@ -2,6 +2,8 @@
 //! promise that is not kept, end the window by name.
 
 mod answer;
+#[cfg(test)]
+mod servers;
 
 use std::collections::{BTreeMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};

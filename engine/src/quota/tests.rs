@@ -231,3 +231,29 @@ async fn separate_headers_close_a_quota_until_their_reset() {
         @"QUOTA_HEADER_UNREADABLE: `X-RateLimit-Reset: 3600` does not lie within a period of quota daily from now; correct the `unit` of its reset, or its `period`, in the manifest"
     );
 }
+
+/// Whatever calls cost, and in whatever order they start and end, the reserve stays, and what is held
+/// back for the urgent stays for them.
+#[test]
+fn costs_and_urgency_keep_the_reserve() {
+    let (_directory, store) = store();
+    let own = QuotaConfig { headers: None, count_reported: false, ..config(Some(100)) };
+    let quota = open(&store, &Clock::manual(noon()), own);
+    let attempt = |cost, held_back| loop {
+        match quota.attempt(Spending { cost, held_back }) {
+            Some(decided) => break decided,
+            None => quota.0.save(cost).unwrap(),
+        }
+    };
+    // A tenth of a hundred is reserved; a fifth of the ninety is held back from the least urgent.
+    let low: Vec<_> = std::iter::from_fn(|| attempt(7, 2000).ok()).collect();
+    assert_eq!(low.len(), 10);
+    assert!(attempt(3, 2000).is_err());
+    let normal: Vec<_> = std::iter::from_fn(|| attempt(3, 1000).ok()).collect();
+    assert_eq!(normal.len(), 3);
+    let high: Vec<_> = std::iter::from_fn(|| attempt(5, 0).ok()).collect();
+    assert_eq!(high.len(), 2);
+    assert!(quota.status().own <= 90);
+    drop((low, normal, high));
+    assert!(quota.status().own <= 90);
+}

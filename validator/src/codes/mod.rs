@@ -40,6 +40,7 @@ pub(crate) mod metadata;
 pub(crate) mod posture;
 pub(crate) mod quotas;
 pub(crate) mod references;
+pub(crate) mod requests;
 pub(crate) mod requirements;
 pub(crate) mod schema;
 pub(crate) mod security;
@@ -55,6 +56,7 @@ pub(crate) use self::metadata::*;
 pub(crate) use self::posture::*;
 pub(crate) use self::quotas::*;
 pub(crate) use self::references::*;
+pub(crate) use self::requests::*;
 pub(crate) use self::requirements::*;
 pub(crate) use self::schema::*;
 pub(crate) use self::security::*;
@@ -107,6 +109,7 @@ pub static FAMILIES: &[Family] = &[
     Family { prefix: "LS11", title: "Posture checks", codes: posture::CODES },
     Family { prefix: "LS12", title: "Actions", codes: actions::CODES },
     Family { prefix: "LS13", title: "Decoding", codes: decoding::CODES },
+    Family { prefix: "LS15", title: "Requests and answers", codes: requests::CODES },
 ];
 
 /// All codes in order.

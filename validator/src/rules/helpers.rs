@@ -2,25 +2,61 @@
 
 use longshore_schema::scalar::{Duration, Scalar};
 use longshore_schema::template::{Expression, Helper, Part};
-use longshore_schema::{Literal, Span};
+use longshore_schema::{Literal, Span, Template};
 
 use super::Context;
 use super::sites::sites;
 use crate::codes;
 use crate::diagnostic::Diagnostic;
+use crate::suggest::{closest, one_of};
 
 /// Times are given to what writes times, and formats, units and durations are such.
 pub(crate) fn arguments(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
     for site in sites(cx.manifest) {
-        let mut calls = Vec::new();
-        in_parts(site.template.parts(), &mut calls);
-        for (helper, arguments) in calls {
-            if let Some((n, what, help)) = fault(helper, arguments) {
+        for (helper, arguments) in calls(site.template) {
+            if helper == Helper::Lookup {
+                found.extend(table(cx, site.span, arguments));
+            } else if let Some((n, what, help)) = fault(helper, arguments) {
                 let span = place(cx, site.span, &arguments[n]);
                 found.push(Diagnostic::new(&codes::HELPER_ARGUMENT, span, what).help(help));
             }
         }
     }
+}
+
+/// All calls of helpers in a template.
+pub(super) fn calls(template: &Template) -> Vec<(Helper, &[Expression])> {
+    let mut calls = Vec::new();
+    in_parts(template.parts(), &mut calls);
+    calls
+}
+
+/// What is looked up stands in a table that is declared.
+fn table(cx: &Context<'_>, span: Span, arguments: &[Expression]) -> Option<Diagnostic> {
+    let Some(Expression::Literal(Literal::Text(name))) = arguments.first() else {
+        let what = "the name of the table is not written out";
+        return Some(
+            Diagnostic::new(&codes::HELPER_ARGUMENT, place(cx, span, arguments.first()?), what)
+                .help("write it in quotes: `lookup \"regions\" inputs.region`"),
+        );
+    };
+    let names = cx.names(&["tables"]);
+    if names.contains(&name.as_str()) || cx.unread(&["tables"]) {
+        return None;
+    }
+    let mut diagnostic = Diagnostic::new(
+        &codes::HELPER_ARGUMENT,
+        cx.find(span, name, 0),
+        format!("there is no table `{name}`"),
+    );
+    if let Some(meant) = closest(name, names.iter().copied()) {
+        diagnostic = diagnostic.label(format!("did you mean `{meant}`?"));
+    }
+    Some(diagnostic.help(if names.is_empty() {
+        format!("declare it: `tables: {{ {name}: {{ eu: api.eu.example.com }} }}`")
+    } else {
+        format!("the tables are {}", one_of(names.iter().copied()))
+    }))
 }
 
 /// Which argument of a call is wrong, in what, and how to mend it.

@@ -1,8 +1,8 @@
 //! Hosts: every URL is https, and only declared hosts are called.
 
 use longshore_schema::manifest::InputType;
-use longshore_schema::template::{Expression, Part as Piece};
-use longshore_schema::{Span, Template};
+use longshore_schema::template::{Expression, Helper, Part as Piece};
+use longshore_schema::{Literal, Span, Template};
 
 use super::Context;
 use super::fetch::Part;
@@ -138,9 +138,7 @@ fn url(
         Some((Piece::Expression(Expression::Reference(reference)), _)) => {
             let root = reference.path[0].as_str();
             match root {
-                "inputs" | "action" | "facts" | "window" | "page"
-                    if full || matches!(root, "inputs" | "action") =>
-                {
+                _ if (full && root != "auth") || matches!(root, "inputs" | "action") => {
                     report(
                         &codes::NOT_HTTPS,
                         format!("`{name}` does not start with `https://`"),
@@ -149,6 +147,25 @@ fn url(
                 }
                 // A URL or path that the app handed out; its host is checked before it is called.
                 _ => survey.open = true,
+            }
+            return;
+        }
+        Some((Piece::Expression(call @ Expression::Call { .. }), rest)) => {
+            for (value, at) in looked_up(cx, call) {
+                if let Some(after) = value.strip_prefix("https://") {
+                    host(cx, after, rest, at, survey);
+                } else {
+                    survey.found.push(
+                        Diagnostic::new(
+                            &codes::NOT_HTTPS,
+                            at,
+                            format!("`{name}` does not start with `https://`"),
+                        )
+                        .help(format!(
+                            "write `https://{value}`, or put `https://` before the `lookup`"
+                        )),
+                    );
+                }
             }
             return;
         }
@@ -178,6 +195,20 @@ fn url(
         return;
     };
     host(cx, after, rest, span, survey);
+}
+
+/// The most values of a table that are looked at.
+const MAX_VALUES: usize = 200;
+
+/// What a `lookup` may give, with the places where it stands. What other helpers give is not known.
+fn looked_up<'m>(cx: &Context<'m>, call: &Expression) -> Vec<(&'m str, Span)> {
+    let Expression::Call { helper: Helper::Lookup, arguments } = call else { return Vec::new() };
+    let Some(Expression::Literal(Literal::Text(name))) = arguments.first() else {
+        return Vec::new();
+    };
+    let Some(table) = cx.manifest.tables.get(name) else { return Vec::new() };
+    let values = table.value.iter().take(MAX_VALUES);
+    values.filter_map(|(_, value)| Some((value.as_text()?, value.span))).collect()
 }
 
 /// Puts the host together, up to the path.
@@ -239,6 +270,13 @@ fn host(cx: &Context<'_>, first: &str, rest: &[Piece], span: Span, survey: &mut 
                             return;
                         }
                     }
+                }
+                Piece::Expression(call @ Expression::Call { .. }) => {
+                    // Each value of the table makes a host of its own.
+                    for (value, at) in looked_up(cx, call) {
+                        host(cx, &format!("{name}{value}"), &rest[n + 1..], at, survey);
+                    }
+                    return;
                 }
                 _ => return,
             }

@@ -28,6 +28,7 @@ mod privacy;
 mod profiles;
 mod quotas;
 mod references;
+mod requests;
 mod requirements;
 pub(crate) mod samples;
 mod sign_in;
@@ -92,6 +93,12 @@ const RULES: &[Rule] = &[
     decoding::columns,
     decoding::unpacked,
     streams::requests,
+    requests::graphql_variables,
+    requests::bodies,
+    requests::costs,
+    requests::waits,
+    requests::page_reactions,
+    requests::pace,
     streams::steps,
     streams::records,
     streams::schedule,
@@ -162,6 +169,7 @@ const RULES_FOR_THE_WHOLE: &[Rule] = &[
 const RULES_WITHOUT_ERRORS: &[Rule] = &[
     inputs::unused,
     hosts::unused,
+    requests::unused_tables,
     requirements::unused,
     requirements::unused_settings,
     requirements::traced,

@@ -170,8 +170,8 @@ pub(crate) fn page_size(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
                     size.span,
                     format!("the app is not asked for pages of {}", size.value),
                 )
-                .label("a page with fewer records counts as the last")
-                .help("send `{{page.size}}` with the request, so that a short page means the end"),
+                .label("what is not asked for is not known")
+                .help("send `{{page.size}}` with the request, so that a page has as many records as is said here"),
             );
         }
     }
@@ -184,9 +184,15 @@ pub(crate) fn moving_set(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
         let Some(pages) = fetch.pages else { continue };
         let counted = matches!(pages.value, Pages::Number(_) | Pages::Offset(_));
         // An empty promise is reported as such.
-        let promised = fetch
-            .promise
-            .is_some_and(|promise| promise.total.is_some() || promise.last_page.is_empty());
+        let total = match &pages.value {
+            Pages::Number(numbered) => numbered.total.is_some(),
+            Pages::Offset(offset) => offset.total.is_some(),
+            _ => false,
+        };
+        let promised = total
+            || fetch
+                .promise
+                .is_some_and(|promise| promise.total.is_some() || promise.last_page.is_empty());
         if counted && stream.window.is_none() && !promised {
             found.push(
                 Diagnostic::new(

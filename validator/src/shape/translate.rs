@@ -17,10 +17,11 @@ use crate::diagnostic::{Diagnostic, Safety};
 use crate::suggest::{all_of, closest, joined, near};
 
 /// The tables whose entries stand for themselves: one that cannot be read is left out.
-const TABLES: [&str; 9] = [
+const TABLES: [&str; 10] = [
     "inputs",
     "quotas",
     "errors",
+    "tables",
     "facts",
     "streams",
     "permissions",
