@@ -17,7 +17,7 @@ done
   grep -oE '"[A-Za-z_$.*/-]{2,30}"' ../schema/manifest.schema.json | sort -u
   printf '"%s"\n' '{{' '}}' '$.' '[*]' ': ' '- ' 'inputs.' 'window.start' 'page.cursor' TODO '# longshore: ignore['
 } > target/words.dict
-for target in load validate decode times; do
+for target in load validate decode times answers; do
   mkdir -p "corpus/$target"
   cargo +nightly fuzz run "$target" "corpus/$target" "$seeds" -- \
     -max_total_time="$seconds" -timeout=25 -rss_limit_mb=2048 -max_len=65536 -len_control=20 \

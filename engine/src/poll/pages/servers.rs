@@ -42,7 +42,8 @@ fn read(kind: &str, count: u64, size: u64, fault: Fault) -> Result<Vec<u64>> {
     let mut pager = Pager::new(Some(&pages), Some(&promise));
     let mut url = Url::parse("https://app.example.com/first").unwrap();
     let (mut read, mut position) = (Vec::new(), 0);
-    for _ in 0..1_000 {
+    // More than the empty pages that are read in a row.
+    for _ in 0..1_100 {
         // What the server makes of the request.
         let asked = match &pages {
             Pages::Number(numbered) => {
