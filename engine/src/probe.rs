@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde_json::json;
 
 use crate::error::{Error, Result};
 use crate::plan::StreamPlan;
@@ -14,7 +15,7 @@ use crate::poll::pages::{PageRead, Pager};
 use crate::poll::session::{Refused, Session};
 use crate::poll::stream::settings;
 use crate::poll::window::{Range, earlier};
-use crate::render::Scope;
+use crate::render::{Scope, render};
 
 /// What one read of a stream showed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +39,7 @@ pub async fn probe(session: &Session, stream: &StreamPlan) -> Result<Seen> {
 }
 
 async fn read(session: &Session, stream: &StreamPlan) -> Result<Seen> {
-    let step = stream.listing.as_ref().map_or(&stream.records, |listing| &listing.step);
+    let step = &stream.steps[0];
     let facts = session.facts(&stream.name, &stream.facts).await?;
     let mut scope = Scope { facts: Some(&facts), ..session.scope() };
     let mut range = None;
@@ -51,6 +52,16 @@ async fn read(session: &Session, stream: &StreamPlan) -> Result<Seen> {
         scope.window = Some(settings.written(Range { start, end }));
         range = Some((start, end));
     }
+    let first = match stream.cursor.as_ref().and_then(|cursor| cursor.first.as_ref()) {
+        Some(first) => render(&first.value.0, &scope)?.map(|value| json!({ "value": value })),
+        None => None,
+    };
+    let named: Vec<_> = first
+        .iter()
+        .map(|place| ("cursor", place))
+        .chain(stream.partitions.first().map(|partition| ("partition", partition)))
+        .collect();
+    scope.named = &named;
     let mut pager = Pager::new(step.pages.as_ref(), step.promise.as_ref());
     let page = pager.scope.clone();
     scope.page = Some(&page);

@@ -30,10 +30,10 @@ pub struct Scope<'a> {
     pub window: Option<(Timestamp, Timestamp, std::time::Duration)>,
     /// The page that is asked for.
     pub page: Option<&'a PageScope>,
-    /// What else has a name here: items of earlier steps, `partition`, `cursor`, `batch`, `record`.
-    pub named: &'a [(&'a str, &'a Value)],
     /// The request that is signed: `request.NAME`.
     pub request: Option<&'a BTreeMap<&'static str, String>>,
+    /// What else has a name here: items of earlier steps, `partition`, `cursor`, `batch`, `record`.
+    pub named: &'a [(&'a str, &'a Value)],
     /// When the poll started.
     pub now: Option<Timestamp>,
 }

@@ -88,6 +88,14 @@ fn update(hash: &mut Sha256, part: &[u8]) {
     hash.update(part);
 }
 
+/// The key of one version of a record.
+pub(super) fn versioned(key: [u8; 16], version: [u8; 16]) -> [u8; 16] {
+    let mut hash = Sha256::new();
+    update(&mut hash, &key);
+    update(&mut hash, &version);
+    truncated(hash)
+}
+
 fn truncated(hash: Sha256) -> [u8; 16] {
     let mut key = [0; 16];
     key.copy_from_slice(&hash.finalize()[..16]);

@@ -15,6 +15,8 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use longshore_schema::JsonPath;
+use longshore_schema::scalar::Scalar as _;
 use longshore_schema::stream::Stream;
 
 use crate::decode::Row;
@@ -111,6 +113,8 @@ pub struct Scratch {
     text: String,
     seen: HashMap<[u8; 16], u64>,
     received: i64,
+    /// What tells one version of the next record from its others.
+    version: Option<[u8; 16]>,
     /// What was learned of the records of the mapper with this id.
     learned_of: u64,
     shape: Shape,
@@ -128,6 +132,11 @@ impl Scratch {
     pub fn start_response(&mut self, received: i64) {
         self.received = received;
         self.seen.clear();
+    }
+
+    /// Says which version of its record each next one is: versions have keys of their own.
+    pub fn set_version(&mut self, version: Option<[u8; 16]>) {
+        self.version = version;
     }
 }
 
@@ -171,6 +180,15 @@ impl Mapper {
     #[must_use]
     pub fn redacted(&self, record: &Record<'_>) -> Option<Vec<u8>> {
         self.redaction.as_ref().map(|redaction| redaction.of(record))
+    }
+
+    /// The paths that the mapping reads, and the key.
+    #[must_use]
+    pub fn paths(&self) -> Vec<JsonPath> {
+        let paths = &self.plan.paths;
+        // A text that is no path has a name in it that paths write otherwise: the whole record has it.
+        let path = |text: &str| JsonPath::parse(text).or_else(|_| JsonPath::parse("$")).ok();
+        (0..paths.count()).filter_map(|slot| path(paths.text(slot))).collect()
     }
 
     /// Appends the record's event to `out`: one line of JSON in UTF-8 with its line end, whatever
@@ -280,11 +298,12 @@ impl Mapper {
         scratch: &mut Scratch,
         out: &mut Vec<u8>,
     ) -> Result<Mapped, Error> {
-        let Scratch { buffers, text: buffer, seen, received, .. } = scratch;
+        let Scratch { buffers, text: buffer, seen, received, version, .. } = scratch;
         let (case, activity, word) = self.choose(slots, buffer);
         let key = self.plan.key.of(record, part, slots, seen, buffer).map_err(|slot| {
             Error::Key { stream: self.stream.clone(), path: self.plan.paths.text(slot).to_owned() }
         })?;
+        let key = version.map_or(key, |version| key::versioned(key, version));
         case.activities[activity].write(word, buffer, out);
         let mut run = Run { slots, buffers, uid: &key::hexadecimal(key) };
         let Some(time) = case.write_time(*received, &mut run, out) else {

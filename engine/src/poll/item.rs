@@ -1,12 +1,12 @@
 //! Items that one step lists and the next one reads.
 
 use jiff::Timestamp;
+use longshore_schema::JsonPath;
 use longshore_schema::stream::Window;
 use serde_json::Value;
 
 use crate::error::{Code, Error, Result, Retry};
 use crate::map::Record;
-use crate::plan::Listing;
 use crate::poll::outbox::raw;
 
 /// The most bytes of items that a page of a listing may have: they are held until each is read.
@@ -63,7 +63,7 @@ impl Last {
 }
 
 /// A record as JSON; a row of CSV as an object of its columns.
-fn document(record: &Record<'_>) -> Result<Value> {
+pub(super) fn document(record: &Record<'_>) -> Result<Value> {
     match record {
         Record::Json(bytes)
         | Record::Opened { json: bytes, .. }
@@ -78,9 +78,9 @@ fn document(record: &Record<'_>) -> Result<Value> {
 }
 
 /// What tells one version of an item from every other.
-pub(super) fn item_key(listing: &Listing, item: &Value) -> Result<String> {
-    let mut parts = Vec::with_capacity(listing.key.len());
-    for path in &listing.key {
+pub(super) fn item_key(key: &[JsonPath], item: &Value) -> Result<String> {
+    let mut parts = Vec::with_capacity(key.len());
+    for path in key {
         parts.push(match path.first(item) {
             Some(Value::String(text)) => text.clone(),
             None | Some(Value::Null) => {
@@ -97,18 +97,23 @@ pub(super) fn item_key(listing: &Listing, item: &Value) -> Result<String> {
 
 /// The time of an item, by which the windows of its stream work.
 pub(super) fn item_time(window: &Window, item: &Value) -> Result<Option<Timestamp>> {
-    let text = match window.on.first(item) {
-        Some(Value::String(text)) => text.clone(),
-        Some(Value::Number(number)) => number.to_string(),
-        _ => String::new(),
-    };
-    let millis = longshore_schema::time::parse(&text, &window.format).ok_or_else(|| {
+    time_of(window, item).map(Some).ok_or_else(|| {
         Error::new(Code::DataMapping, "the time of a listed item cannot be read")
             .cause(format!(
                 "`{}` is missing or not in the format that the manifest says",
                 window.on
             ))
             .fix("compare `window.on` and `window.format` with a response of the app")
-    })?;
-    Ok(Timestamp::from_millisecond(millis).ok())
+    })
+}
+
+/// The time of an item; `None` if it cannot be read.
+pub(super) fn time_of(window: &Window, item: &Value) -> Option<Timestamp> {
+    let text = match window.on.first(item)? {
+        Value::String(text) => text.clone(),
+        Value::Number(number) => number.to_string(),
+        _ => return None,
+    };
+    let millis = longshore_schema::time::parse(&text, &window.format)?;
+    Timestamp::from_millisecond(millis).ok()
 }

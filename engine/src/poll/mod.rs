@@ -1,18 +1,25 @@
 //! Polls: from a window of a stream to events on disk.
 //!
-//! A [`stream::Poll`] is the straight way: range, window, request, page, record, event, commit.
+//! A [`stream::Poll`] is the straight way: range, window, request, page, record, event, commit. What
+//! it goes on from is a watermark (`pieces`), a place that the app keeps (`place`) or what the last
+//! snapshot showed (`snapshot`); `steps` leads from what is listed to what is read.
 //! A [`session::Session`] is what the polls of one connection share: credentials, quotas, facts.
 
 pub mod body;
 pub mod build;
+mod detail;
 pub mod exchange;
 mod fact;
 pub(crate) mod item;
 mod outbox;
 mod page;
 pub mod pages;
+mod pieces;
+mod place;
 pub mod progress;
 pub mod session;
+mod snapshot;
+mod steps;
 pub mod stream;
 mod verdict;
 pub mod window;

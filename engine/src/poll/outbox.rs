@@ -1,6 +1,7 @@
 //! What a poll has in hand between two commits: events, records that could not be mapped, items
 //! that are done.
 
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -9,14 +10,16 @@ use sha2::{Digest, Sha256};
 
 use crate::clock::Clock;
 use crate::error::Result;
-use crate::map::{Events, Mapped, Record, Scratch};
+use crate::map::{Events, Mapped, Mapper, Record, Scratch};
 use crate::plan::StreamPlan;
 use crate::poll::window::Range;
 use crate::sink::{Batch, Commit, Committed, Dedupe, Delivery};
-use crate::state::{Cursor, StreamId};
+use crate::state::{Advance, Cursor, Known, Shown, StreamId};
 
 /// Events are committed when they are this large together, in bytes, whatever the page is doing.
 const BATCH_BYTES: usize = 1 << 20;
+/// What is noted of items and snapshots is committed when there is this much of it.
+const BATCH_NOTES: usize = 4096;
 /// What is in hand is committed after this long.
 const BATCH_AGE: Duration = Duration::from_secs(2);
 
@@ -29,10 +32,16 @@ pub(super) struct Outbox<'p> {
     started: Timestamp,
     /// The range that is read, if the app finds it by the times of the records themselves.
     asked: Option<Range>,
+    /// The only range whose records are kept, if the app shows others, too.
+    only: Option<Range>,
     scratch: Scratch,
     batch: Batch,
     rejected: Batch,
     finished: Vec<(String, Timestamp)>,
+    finished_keys: HashSet<String>,
+    advance: Advance,
+    reached: HashMap<Known, i64>,
+    shown: HashMap<Known, usize>,
     clock: Clock,
     /// On the clock's monotonic time.
     last_commit: Duration,
@@ -43,6 +52,8 @@ pub(super) struct Outbox<'p> {
 pub(super) struct Forget {
     pub(super) keys_before: Option<Timestamp>,
     pub(super) finished_before: Option<Timestamp>,
+    /// Milliseconds since 1970, or the number of a snapshot.
+    pub(super) reached_before: Option<i64>,
 }
 
 impl<'p> Outbox<'p> {
@@ -59,18 +70,25 @@ impl<'p> Outbox<'p> {
             stream,
             started,
             asked: None,
+            only: None,
             scratch: Scratch::default(),
             batch: Batch::new(),
             rejected: Batch::new(),
             finished: Vec::new(),
+            finished_keys: HashSet::new(),
+            advance: Advance::default(),
+            reached: HashMap::new(),
+            shown: HashMap::new(),
             last_commit: clock.monotonic(),
             clock,
         }
     }
 
     /// A range of records is read; `None` if it is not found by the records' own times.
-    pub(super) fn start_range(&mut self, asked: Option<Range>) {
+    /// With `only`, records whose time is outside of it are dropped.
+    pub(super) fn start_range(&mut self, asked: Option<Range>, only: Option<Range>) {
         self.asked = asked;
+        self.only = only;
     }
 
     /// A response starts to arrive.
@@ -81,9 +99,13 @@ impl<'p> Outbox<'p> {
     /// Maps a record into the batch and returns its time. A record that cannot be mapped is set
     /// aside with the reason, which is the error.
     pub(super) fn take(&mut self, record: Record<'_>) -> Result<Option<Timestamp>, String> {
-        let Self { plan, asked, started, .. } = self;
+        let Self { plan, asked, only, started, .. } = self;
         let end = |batch: &mut Batch, Mapped { key, time }: Mapped| {
             let time = time.and_then(|ms| Timestamp::from_millisecond(ms).ok());
+            let outside = |(only, time): (Range, Timestamp)| time < only.start || only.end <= time;
+            if only.zip(time).is_some_and(outside) {
+                return batch.abandon_event();
+            }
             // A key is of use as long as a window can reach back to its record. Of a record that comes
             // though its time is not in the window (rows of a listed file, an app that does not filter)
             // nothing is known but when it came.
@@ -104,14 +126,64 @@ impl<'p> Outbox<'p> {
             Err(error) => {
                 let reason = error.to_string();
                 let redacted = self.plan.mapper.redacted(&record);
-                self.set_aside(redacted.as_deref().unwrap_or(raw(&record)), &reason);
+                self.keep(redacted.as_deref().unwrap_or(raw(&record)), &reason);
                 Err(reason)
             }
         }
     }
 
+    /// Maps one version of a record into the batch; it is known to be new. Returns its time. A record
+    /// that cannot be mapped is set aside with the reason, which is the error.
+    pub(super) fn take_version(
+        &mut self,
+        record: Record<'_>,
+        version: Known,
+    ) -> Result<(), String> {
+        let plan = self.plan;
+        self.version_by(&plan.mapper, record, version)
+    }
+
+    /// Maps what is left of a record that is gone.
+    pub(super) fn take_gone(
+        &mut self,
+        mapper: &Mapper,
+        kept: &[u8],
+        version: Known,
+    ) -> Result<(), String> {
+        self.scratch.start_response(self.clock.now().as_millisecond());
+        self.version_by(mapper, Record::Json(kept), version)
+    }
+
+    fn version_by(
+        &mut self,
+        mapper: &Mapper,
+        record: Record<'_>,
+        version: Known,
+    ) -> Result<(), String> {
+        let time = self.started.as_millisecond();
+        let end = |batch: &mut Batch, mapped: Mapped| {
+            batch.end_event(mapped.key, time, Dedupe::New);
+        };
+        let events = &mut Events { out: &mut self.batch, buffer: Batch::buffer, end };
+        self.scratch.set_version(Some(version));
+        let mapped = mapper.map_each(record, &mut self.scratch, events);
+        self.scratch.set_version(None);
+        mapped.map(|_| ()).map_err(|error| {
+            let reason = error.to_string();
+            let redacted = mapper.redacted(&record);
+            self.keep(redacted.as_deref().unwrap_or(raw(&record)), &reason);
+            reason
+        })
+    }
+
+    /// Keeps a record that cannot be known again.
+    pub(super) fn set_aside(&mut self, record: &Record<'_>, reason: &str) {
+        let redacted = self.plan.mapper.redacted(record);
+        self.keep(redacted.as_deref().unwrap_or(raw(record)), reason);
+    }
+
     /// Keeps an unmappable record whole, in a file of its own, once.
-    fn set_aside(&mut self, raw: &[u8], reason: &str) {
+    fn keep(&mut self, raw: &[u8], reason: &str) {
         let line = serde_json::json!({
             "stream": self.plan.name,
             "reason": reason,
@@ -125,12 +197,15 @@ impl<'p> Outbox<'p> {
 
     /// Keeps a listed item that cannot be read, with the reason.
     pub(super) fn leave_out(&mut self, item: &Value, reason: &str) {
-        self.set_aside(item.to_string().as_bytes(), reason);
+        self.keep(item.to_string().as_bytes(), reason);
     }
 
     /// How long until what is in hand has to be committed for its age; `None` if there is nothing.
     pub(super) fn due_in(&self) -> Option<Duration> {
-        let empty = self.batch.is_empty() && self.rejected.is_empty() && self.finished.is_empty();
+        let empty = self.batch.is_empty()
+            && self.rejected.is_empty()
+            && self.finished.is_empty()
+            && self.advance.is_empty();
         (!empty).then(|| BATCH_AGE.saturating_sub(self.age()))
     }
 
@@ -141,12 +216,60 @@ impl<'p> Outbox<'p> {
     /// A listed item is read to its end.
     pub(super) fn finish_item(&mut self, key: String, time: Option<Timestamp>) {
         // Without a time of its own it is known until a listing does not show it any more.
+        self.finished_keys.insert(key.clone());
         self.finished.push((key, time.unwrap_or(self.started)));
+    }
+
+    /// An item is read up to a time, or for a snapshot.
+    pub(super) fn reach(&mut self, item: Known, up_to: i64) {
+        self.reached.insert(item, up_to);
+        self.advance.reached.push((item, up_to));
+    }
+
+    /// Up to when an item is read.
+    pub(super) fn reached(&self, item: &Known) -> Result<Option<i64>> {
+        if let Some(up_to) = self.reached.get(item) {
+            return Ok(Some(*up_to));
+        }
+        let store = self.delivery.store();
+        tokio::task::block_in_place(|| store.reached(self.stream, item))
+    }
+
+    /// A snapshot shows a record.
+    pub(super) fn show(&mut self, shown: Shown) {
+        self.shown.insert(shown.record, self.advance.shown.len());
+        self.advance.shown.push(shown);
+    }
+
+    /// A record as it was shown last.
+    pub(super) fn shown(&self, record: &Known) -> Result<Option<Shown>> {
+        if let Some(index) = self.shown.get(record) {
+            return Ok(Some(self.advance.shown[*index].clone()));
+        }
+        let store = self.delivery.store();
+        tokio::task::block_in_place(|| store.shown(self.stream, record))
+    }
+
+    /// A record is gone.
+    pub(super) fn forget_shown(&mut self, record: Known) {
+        self.advance.gone.push(record);
+    }
+
+    /// How many records were ever shown, and how many of them not by this snapshot.
+    pub(super) fn missed(&self, snapshot: i64) -> Result<(u64, u64)> {
+        let store = self.delivery.store();
+        tokio::task::block_in_place(|| store.missed(self.stream, snapshot))
+    }
+
+    /// The next records that this snapshot did not show.
+    pub(super) fn not_shown(&self, snapshot: i64, after: &Known, limit: u32) -> Result<Vec<Shown>> {
+        let store = self.delivery.store();
+        tokio::task::block_in_place(|| store.not_shown(self.stream, snapshot, after, limit))
     }
 
     /// Whether an item was read to its end.
     pub(super) fn is_finished(&self, key: &str) -> Result<bool> {
-        if self.finished.iter().any(|(finished, _)| finished == key) {
+        if self.finished_keys.contains(key) {
             return Ok(true);
         }
         let store = self.delivery.store();
@@ -158,15 +281,23 @@ impl<'p> Outbox<'p> {
         self.batch.clear();
         self.rejected.clear();
         self.finished.clear();
+        self.finished_keys.clear();
+        self.advance.clear();
+        self.reached.clear();
+        self.shown.clear();
     }
 
     /// Whether it is time to commit, for its size or its age.
     pub(super) fn is_due(&self) -> bool {
-        self.batch.size() + self.rejected.size() >= BATCH_BYTES || self.age() >= BATCH_AGE
+        let notes = self.finished.len() + self.advance.reached.len() + self.advance.shown.len();
+        self.batch.size() + self.rejected.size() >= BATCH_BYTES
+            || notes >= BATCH_NOTES
+            || self.age() >= BATCH_AGE
     }
 
     /// Makes everything in hand durable, together with the cursor.
     pub(super) fn commit(&mut self, cursor: &Cursor, forget: Forget) -> Result<Committed> {
+        self.advance.forget_reached_before = forget.reached_before;
         let events = Commit {
             stream: self.stream,
             file: &self.plan.file,
@@ -175,6 +306,7 @@ impl<'p> Outbox<'p> {
             forget_keys_before: forget.keys_before,
             finished: &self.finished,
             forget_finished_before: forget.finished_before,
+            advance: Some(&self.advance),
         };
         let committed = tokio::task::block_in_place(|| {
             // Before the cursor moves past them.
@@ -187,6 +319,7 @@ impl<'p> Outbox<'p> {
                     forget_keys_before: None,
                     finished: &[],
                     forget_finished_before: None,
+                    advance: None,
                 };
                 let _ = self.delivery.commit(rejected)?;
             }

@@ -3,7 +3,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-use serde_json::Value;
+use jiff::Timestamp;
 
 use crate::error::{Error, Result};
 use crate::map::Record;
@@ -11,17 +11,60 @@ use crate::plan::StepPlan;
 use crate::poll::body::Body;
 use crate::poll::build::Target;
 use crate::poll::exchange::Attempts;
-use crate::poll::item::{Items, Last};
+use crate::poll::item::{Items, Last, time_of};
 use crate::poll::outbox::raw;
 use crate::poll::pages::{PageRead, Pager};
 use crate::poll::progress::Progress;
 use crate::poll::session::Refused;
+use crate::poll::steps::Call;
 use crate::poll::stream::Poll;
-use crate::poll::window::Range;
 use crate::render::Scope;
 
 /// Bytes of a response that are decoded between two looks at what is in hand.
 const CHUNK_BYTES: usize = 16 << 10;
+
+/// What a reading has shown so far.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    /// The newest time of the window in hand, as long as times only grew.
+    pub(super) newest: Option<Timestamp>,
+    /// Whether times only grew.
+    pub(super) in_order: bool,
+    /// Pages that came.
+    pub(super) pages: u64,
+    /// Records that came, or items of the first step.
+    pub(super) records: u64,
+    /// The page in hand.
+    pub(super) page: PageTimes,
+}
+
+/// What is known of the times on a page.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct PageTimes {
+    /// How many records or items it has.
+    pub(super) records: u64,
+    newest: Option<Timestamp>,
+    has_unknown: bool,
+}
+
+impl Seen {
+    /// Before the first page.
+    pub(super) fn start_reading(&mut self) {
+        *self = Self { in_order: true, ..Self::default() };
+    }
+}
+
+impl PageTimes {
+    fn note(&mut self, time: Option<Timestamp>) {
+        self.newest = self.newest.max(time);
+        self.has_unknown |= time.is_none();
+    }
+
+    /// Whether everything on the page is certainly older.
+    pub(super) fn is_before(&self, time: Timestamp) -> bool {
+        !self.has_unknown && self.newest.is_some_and(|newest| newest < time)
+    }
+}
 
 impl Poll<'_> {
     /// Reads one page. Its records go to `items` if they are given, otherwise into the batch.
@@ -30,8 +73,7 @@ impl Poll<'_> {
         &mut self,
         step: &StepPlan,
         pager: &mut Pager<'_>,
-        piece: Option<Range>,
-        item: Option<(&str, &Value)>,
+        call: &Call<'_>,
         mut items: Option<&mut Items>,
     ) -> Result<bool, Refused> {
         let next = pager.next_url.take();
@@ -44,17 +86,19 @@ impl Poll<'_> {
             };
             let page = pager.scope.clone();
             let scope =
-                Scope { page: Some(&page), named: item.as_slice(), ..self.scope(piece, &facts) };
+                Scope { page: Some(&page), named: call.named, ..self.scope(call.range, &facts) };
             if let Some(items) = &mut items {
                 **items = Items::default();
             }
             let taken = items.as_deref_mut();
-            let refused =
-                match self.attempt(step, pager, (&target, &scope), taken, &mut attempts).await {
-                    Ok(None) => continue,
-                    Ok(Some(more)) => return Ok(more),
-                    Err(refused) => refused,
-                };
+            let refused = match self
+                .attempt(step, pager, call, (&target, &scope), taken, &mut attempts)
+                .await
+            {
+                Ok(None) => continue,
+                Ok(Some(more)) => return Ok(more),
+                Err(refused) => refused,
+            };
             match refused {
                 Refused::SkipPage(error) => {
                     if !pager.skip() {
@@ -89,6 +133,7 @@ impl Poll<'_> {
         &mut self,
         step: &StepPlan,
         pager: &mut Pager<'_>,
+        call: &Call<'_>,
         (target, scope): (&Target<'_>, &Scope<'_>),
         mut items: Option<&mut Items>,
         attempts: &mut Attempts,
@@ -105,6 +150,7 @@ impl Poll<'_> {
         let mut hasher = pager.compares_pages().then(DefaultHasher::new);
         let mut last = Last::new(pager.wants_last());
         self.outbox.start_response(session.now());
+        self.seen.page = PageTimes::default();
         loop {
             let chunk = match self.meanwhile(answer.response.chunk()).await? {
                 Ok(Some(chunk)) => chunk,
@@ -122,8 +168,9 @@ impl Poll<'_> {
                 self.commit_if_due()?;
             }
         }
-        let listed = items.is_some();
-        let read = body.finish(self.taking(items, &mut hasher, &mut last)).map_err(failed)?;
+        let read = body
+            .finish(self.taking(items.as_deref_mut(), &mut hasher, &mut last))
+            .map_err(failed)?;
         let settled =
             session.settle(&plan.name, (target, scope), &mut answer, &read.envelope, attempts);
         if self.meanwhile(settled).await?? {
@@ -133,10 +180,7 @@ impl Poll<'_> {
             return Err(failed(error));
         }
         let last = last.document().map_err(failed)?;
-        if !listed {
-            self.report.records += read.records;
-            self.tell(&Progress::Records(read.records));
-        }
+        self.note_page(call, read.records, items.as_deref());
         let page = PageRead {
             url: &answer.response.url,
             headers: &answer.response.headers,
@@ -146,22 +190,39 @@ impl Poll<'_> {
             last: last.as_ref(),
         };
         let more = pager.advance(&page).map_err(failed)?;
+        self.envelope = Some(read.envelope);
         self.commit_if_due()?;
         Ok(Some(more))
     }
 
+    /// Notes what came on a page.
+    fn note_page(&mut self, call: &Call<'_>, records: u64, items: Option<&Items>) {
+        let plan = self.plan;
+        self.seen.page.records = records;
+        self.seen.pages += 1;
+        if call.index == 0 {
+            self.seen.records += records;
+        }
+        if let (Some(window), Some(items)) = (&plan.window, items)
+            && call.index == plan.windowed()
+        {
+            for item in &items.list {
+                self.seen.page.note(time_of(window, item));
+            }
+        }
+        if call.index + 1 == plan.steps.len() {
+            self.report.records += records;
+            self.tell(&Progress::Records(records));
+        }
+    }
+
     /// Frees what the pages left open at the app, if they did. What is not freed the app closes by
     /// itself some time.
-    pub(super) async fn release(
-        &mut self,
-        pager: &Pager<'_>,
-        piece: Option<Range>,
-        item: Option<(&str, &Value)>,
-    ) -> Result<()> {
+    pub(super) async fn release(&mut self, pager: &Pager<'_>, call: &Call<'_>) -> Result<()> {
         let Some(request) = pager.release() else { return Ok(()) };
         let facts = Arc::clone(&self.facts);
         let scope =
-            Scope { page: Some(&pager.scope), named: item.as_slice(), ..self.scope(piece, &facts) };
+            Scope { page: Some(&pager.scope), named: call.named, ..self.scope(call.range, &facts) };
         let (session, plan) = (self.session, self.plan);
         let (target, mut attempts) = (Target::Declared(request), Attempts::default());
         self.report.requests += 1;
@@ -193,5 +254,52 @@ impl Poll<'_> {
             }
             Ok(())
         }
+    }
+
+    /// Takes one record. What cannot be mapped is set aside, never lost.
+    pub(super) fn record(&mut self, record: Record<'_>) {
+        self.note_place(&record);
+        let taken = match &self.plan.changes {
+            Some(changes) => self.changed(changes, record).map(|()| None),
+            None => self.outbox.take(record),
+        };
+        match taken {
+            Ok(time) => {
+                self.seen.page.note(time);
+                if self.plan.is_in_time() && self.plan.timed.is_none() {
+                    self.arrived(time);
+                }
+            }
+            Err(reason) => {
+                self.seen.page.note(None);
+                self.report.rejected += 1;
+                if self.report.rejected == 1 {
+                    self.warn(format!(
+                        "DATA_MAPPING: a record could not be mapped and was set aside in {}: {reason}",
+                        self.plan.rejected_file
+                    ));
+                }
+            }
+        }
+    }
+
+    /// Notes the time of a record, or of an item that is read to its end.
+    pub(super) fn arrived(&mut self, time: Option<Timestamp>) {
+        if !self.plan.is_in_time() {
+            // Times of several items run side by side: they say nothing of what is still to come.
+            self.seen.in_order = false;
+            return;
+        }
+        let ordered = time.is_some() && time >= self.seen.newest;
+        self.seen.in_order &= ordered;
+        let promised = self.settings.is_some_and(|settings| settings.ascending);
+        if promised && !ordered && time.is_some() && !self.promise_broken {
+            self.promise_broken = true;
+            self.warn(
+                "the app did not return the oldest first: remove `order` from the stream's window"
+                    .to_owned(),
+            );
+        }
+        self.seen.newest = self.seen.newest.max(time);
     }
 }

@@ -103,6 +103,12 @@ impl<'p> Pager<'p> {
         }
     }
 
+    /// Whether no page was read yet.
+    #[must_use]
+    pub fn is_at_start(&self) -> bool {
+        self.read == 0
+    }
+
     /// Whether a page that was read before is known by its records only: the app does not say where
     /// the next page is, we count; or it says the same each time.
     #[must_use]

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use longshore_schema::http::Reaction;
 use longshore_schema::stream::Priority;
-
 use serde_json::Value;
 
 use crate::auth::{Authenticator, Tokens};

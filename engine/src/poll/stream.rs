@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use longshore_schema::scalar::{self, Scalar};
@@ -10,21 +9,15 @@ use longshore_schema::stream::Window;
 use serde_json::Value;
 
 use crate::error::{Code, Error, Result};
-use crate::http::retry::{Decision, Outcome, random};
-use crate::map::Record;
-use crate::plan::{Listing, StepPlan, StreamPlan};
-use crate::poll::item::{Items, item_key, item_time};
+use crate::plan::StreamPlan;
 use crate::poll::outbox::{Forget, Outbox};
-use crate::poll::pages::Pager;
+use crate::poll::page::Seen;
 use crate::poll::progress::{Progress, StreamReport};
-use crate::poll::session::{Refused, Session};
+use crate::poll::session::Session;
 use crate::poll::window::{Range, Settings, earlier};
 use crate::render::{Scope, render_all};
 use crate::sink::Delivery;
 use crate::state::{Cursor, RunOutcome, RunReport};
-
-/// How far a clock may be set back between two polls, as it happens where one is corrected.
-const CLOCK_STEP: Duration = Duration::from_secs(3600);
 
 /// What a poll is limited to.
 #[derive(Clone, Copy, Debug, Default)]
@@ -40,15 +33,24 @@ pub struct Poll<'p> {
     pub(super) session: &'p Session,
     pub(super) plan: &'p Arc<StreamPlan>,
     pub(super) outbox: Outbox<'p>,
-    cursor: Cursor,
-    settings: Option<Settings>,
+    pub(super) cursor: Cursor,
+    pub(super) settings: Option<Settings>,
     pub(super) facts: Arc<BTreeMap<String, Value>>,
-    started: Timestamp,
-    /// The newest record time of the window in hand, as long as times only grew.
-    newest: Option<Timestamp>,
-    in_order: bool,
+    pub(super) started: Timestamp,
+    /// Where what was never read starts, in place of its backfill.
+    pub(super) since: Option<Timestamp>,
+    /// What the reading in hand has shown so far.
+    pub(super) seen: Seen,
+    /// The last answer without its records.
+    pub(super) envelope: Option<Value>,
+    /// `cursor.value`.
+    pub(super) place: Option<String>,
+    /// The greatest of the records, where that is the app's place.
+    pub(super) greatest: Option<String>,
+    /// The number of the snapshot in hand, where changes are told.
+    pub(super) snapshot: Option<i64>,
     /// The app promised an order and broke it: the watermark may be ahead of records to come.
-    promise_broken: bool,
+    pub(super) promise_broken: bool,
     pub(super) report: StreamReport,
 }
 
@@ -98,8 +100,12 @@ impl<'p> Poll<'p> {
             settings: None,
             facts: Arc::default(),
             started,
-            newest: None,
-            in_order: true,
+            since: None,
+            seen: Seen::default(),
+            envelope: None,
+            place: None,
+            greatest: None,
+            snapshot: None,
             promise_broken: false,
             report,
         };
@@ -126,275 +132,12 @@ impl<'p> Poll<'p> {
 
     async fn poll(&mut self, limits: Limits) -> Result<()> {
         self.facts = Arc::new(self.session.facts(&self.plan.name, &self.plan.facts).await?);
-        match &self.plan.window {
-            None => {
-                self.tell(&Progress::Started(None));
-                self.settled(None).await.map_err(Refused::into_error)?;
-                self.cursor.completed_at = Some(self.session.clock.now());
-                self.commit(None, true)
-            }
-            Some(window) => {
-                let settings = settings(window, &self.scope(None, &self.facts))?;
-                self.settings = Some(settings);
-                let now = self.session.clock.now();
-                self.check_clock(now)?;
-                if let (Some(_), Some(watermark)) = (limits.since, self.cursor.watermark) {
-                    self.warn(format!(
-                        "everything before {watermark:.0} is delivered already; `since` is for streams that were never read",
-                    ));
-                }
-                let due = settings.due(self.cursor.watermark, now, limits.since, limits.until);
-                self.tell(&Progress::Started(due.map(|due| due.range)));
-                let Some(due) = due else { return Ok(()) };
-                self.report.from = Some(due.range.start);
-                if let Some(gap) = due.gap {
-                    self.report.gaps += 1;
-                    self.warn(format!(
-                        "DATA_GAP: the app keeps records for {} only; those from {:.0} to {:.0} are gone",
-                        window.retention.as_ref().map(ToString::to_string).unwrap_or_default(),
-                        gap.start,
-                        gap.end,
-                    ));
-                }
-                self.windows(&settings, due.range).await?;
-                self.cursor.completed_at = Some(self.session.clock.now());
-                self.commit(None, true)
-            }
+        let plan = self.plan;
+        match (&plan.window, &plan.cursor) {
+            (Some(window), _) => self.by_window(window, limits).await,
+            (None, Some(cursor)) => self.by_cursor(cursor).await,
+            (None, None) => self.by_snapshot().await,
         }
-    }
-
-    /// A watermark that is far ahead was made by a wrong clock, or is seen by one: nothing would be
-    /// due until its time comes, and nobody would know.
-    fn check_clock(&self, now: Timestamp) -> Result<()> {
-        let Some(watermark) = self.cursor.watermark.filter(|at| earlier(*at, CLOCK_STEP) > now)
-        else {
-            return Ok(());
-        };
-        Err(Error::new(Code::StateCorrupt, "everything is delivered up to a time that is to come")
-            .cause(format!("up to {watermark:.0}, and this machine's clock shows {now:.0}"))
-            .fix("set the clock; if it is right now, it was wrong before: poll with a new state folder, with `--since` the time up to which events were complete"))
-    }
-
-    /// Reads a range piece by piece, in smaller pieces where the app cannot do more.
-    async fn windows(&mut self, settings: &Settings, range: Range) -> Result<()> {
-        let (mut at, mut span) = (range.start, settings.span());
-        while at < range.end {
-            let piece = settings.piece(range, at, span);
-            self.cursor.window = Some((piece.start, piece.end));
-            match self.settled(Some(piece)).await {
-                Ok(()) => {
-                    at = piece.end;
-                    self.cursor.window = None;
-                    // Whatever happens to the next piece, this one is delivered.
-                    self.commit(Some(at), false)?;
-                    // Back to the declared span, carefully.
-                    span = match (span, settings.span()) {
-                        (Some(narrow), Some(declared)) => Some(declared.min(narrow * 2)),
-                        (_, declared) => declared,
-                    };
-                }
-                Err(Refused::SplitWindow(error)) => {
-                    let Some(half) = settings.half(piece) else {
-                        return Err(error
-                            .cause("the window is as short as the app's time resolution, and still too much")
-                            .fix("ask for fewer fields, or raise the app's limits"));
-                    };
-                    self.warn(format!(
-                        "the app cannot answer for {:.0} to {:.0} at once: reading it in halves",
-                        piece.start, piece.end
-                    ));
-                    span = Some(half);
-                }
-                Err(other) => return Err(other.into_error()),
-            }
-        }
-        Ok(())
-    }
-
-    /// Reads one piece until it is complete, again from its start (or, for records in order, from
-    /// the last one delivered) where a failure may pass.
-    async fn settled(&mut self, piece: Option<Range>) -> Result<(), Refused> {
-        let mut attempt = 1;
-        loop {
-            let delivered = self.report.delivered;
-            let from = self.resume(piece);
-            let refused = match self.read(from).await {
-                Ok(()) => return Ok(()),
-                Err(refused) => refused,
-            };
-            // What is in hand stays there. Some of it may be of windows that are complete, and what
-            // is of this one is read again and known by its keys.
-            let error = match refused {
-                Refused::Failed(error) if !error.is_permanent() && worth_another(&error) => error,
-                Refused::RestartWindow(error) => error,
-                other => return Err(other),
-            };
-            if self.report.delivered > delivered {
-                attempt = 1;
-            }
-            match self.session.plan.retry.decide(attempt, Outcome::Transient, None, random()) {
-                Decision::GiveUp => return Err(Refused::Failed(error)),
-                Decision::RetryAfter(wait) => {
-                    attempt += 1;
-                    self.tell(&Progress::Retrying { error, wait });
-                    let session = self.session;
-                    self.meanwhile(session.clock.sleep(wait)).await?;
-                }
-            }
-        }
-    }
-
-    /// The part of a piece that is still to be read.
-    fn resume(&self, piece: Option<Range>) -> Option<Range> {
-        let (piece, settings) = (piece?, self.settings?);
-        let trusted = settings.ascending && !self.promise_broken;
-        let Some(watermark) = self.cursor.watermark.filter(|_| trusted) else {
-            return Some(piece);
-        };
-        let overlap = settings.horizon(watermark);
-        Some(Range { start: piece.start.max(overlap.min(piece.end)), end: piece.end })
-    }
-
-    /// Reads one piece: all pages, all records.
-    async fn read(&mut self, piece: Option<Range>) -> Result<(), Refused> {
-        self.newest = None;
-        self.in_order = true;
-        let own_times = piece.filter(|_| self.plan.listing.is_none());
-        self.outbox.start_range(
-            own_times.zip(self.settings).map(|(piece, settings)| settings.asked(piece)),
-        );
-        let plan = Arc::clone(self.plan);
-        match &plan.listing {
-            None => self.pages(&plan.records, piece, None).await,
-            Some(listing) => self.list(&plan, listing, piece).await,
-        }
-    }
-
-    /// All pages of a step that gives records.
-    async fn pages(
-        &mut self,
-        step: &StepPlan,
-        piece: Option<Range>,
-        item: Option<(&str, &Value)>,
-    ) -> Result<(), Refused> {
-        let mut pager = Pager::new(step.pages.as_ref(), step.promise.as_ref());
-        let outcome = loop {
-            match self.page(step, &mut pager, piece, item, None).await {
-                Ok(true) => {}
-                Ok(false) => break Ok(()),
-                Err(refused) => break Err(refused),
-            }
-        };
-        self.release(&pager, piece, item).await?;
-        outcome
-    }
-
-    /// Lists items, and reads the records of each that was not read before.
-    async fn list(
-        &mut self,
-        plan: &Arc<StreamPlan>,
-        listing: &Listing,
-        piece: Option<Range>,
-    ) -> Result<(), Refused> {
-        let step = &listing.step;
-        let mut pager = Pager::new(step.pages.as_ref(), step.promise.as_ref());
-        let outcome = loop {
-            match self.listed(plan, listing, &mut pager, piece).await {
-                Ok(true) => {}
-                Ok(false) => break Ok(()),
-                Err(refused) => break Err(refused),
-            }
-        };
-        self.release(&pager, piece, None).await?;
-        outcome
-    }
-
-    /// Lists one page of items and reads their records. Returns whether there is another page.
-    async fn listed(
-        &mut self,
-        plan: &Arc<StreamPlan>,
-        listing: &Listing,
-        pager: &mut Pager<'_>,
-        piece: Option<Range>,
-    ) -> Result<bool, Refused> {
-        let mut items = Items::default();
-        let more = self.page(&listing.step, pager, piece, None, Some(&mut items)).await?;
-        for item in &items.list {
-            self.item(plan, listing, item, piece).await?;
-        }
-        Ok(more)
-    }
-
-    /// Takes one record. What cannot be mapped is set aside, never lost.
-    pub(super) fn record(&mut self, record: Record<'_>) {
-        match self.outbox.take(record) {
-            Ok(time) => {
-                if self.plan.listing.is_none() {
-                    self.arrived(time);
-                }
-            }
-            Err(reason) => {
-                self.report.rejected += 1;
-                if self.report.rejected == 1 {
-                    self.warn(format!(
-                        "DATA_MAPPING: a record could not be mapped and was set aside in {}: {reason}",
-                        self.plan.rejected_file
-                    ));
-                }
-            }
-        }
-    }
-
-    /// Notes the time of a record, or of an item that is read to its end.
-    fn arrived(&mut self, time: Option<Timestamp>) {
-        let ordered = time.is_some() && time >= self.newest;
-        self.in_order &= ordered;
-        let promised = self.settings.is_some_and(|settings| settings.ascending);
-        if promised && !ordered && time.is_some() && !self.promise_broken {
-            self.promise_broken = true;
-            self.warn(
-                "the app did not return the oldest first: remove `order` from the stream's window"
-                    .to_owned(),
-            );
-        }
-        self.newest = self.newest.max(time);
-    }
-
-    /// Reads the records of one listed item, unless that was done before.
-    async fn item(
-        &mut self,
-        plan: &Arc<StreamPlan>,
-        listing: &Listing,
-        item: &Value,
-        piece: Option<Range>,
-    ) -> Result<(), Refused> {
-        let key = item_key(listing, item)?;
-        let time = match &plan.window {
-            Some(window) => item_time(window, item)?,
-            None => None,
-        };
-        if self.outbox.is_finished(&key)? {
-            if plan.window.is_none() {
-                self.outbox.finish_item(key, None);
-            }
-            return Ok(());
-        }
-        match self.pages(&plan.records, piece, Some((&listing.name, item))).await {
-            Ok(()) => {}
-            Err(Refused::Skip(error)) => {
-                self.report.gaps += 1;
-                self.outbox.leave_out(item, &error.what);
-                self.warn(format!(
-                    "{}: {}; the item is set aside in {}",
-                    error.code, error.what, self.plan.rejected_file
-                ));
-            }
-            Err(other) => return Err(other),
-        }
-        self.arrived(time);
-        self.outbox.finish_item(key, time);
-        self.commit_if_due()?;
-        Ok(())
     }
 
     /// Waits for something, and commits what is in hand if that takes long.
@@ -416,11 +159,12 @@ impl<'p> Poll<'p> {
     /// Makes everything in hand durable. The watermark follows to `reached`, or where it is certain
     /// that all earlier records are in hand; the cursor changes only when it is durable itself. With
     /// `complete`, the poll has seen everything that it was due to see.
-    fn commit(&mut self, reached: Option<Timestamp>, complete: bool) -> Result<()> {
+    pub(super) fn commit(&mut self, reached: Option<Timestamp>, complete: bool) -> Result<()> {
         let mut cursor = self.cursor.clone();
-        let in_hand = self.settings.zip(self.newest).and_then(|(settings, newest)| {
+        let in_hand = self.settings.zip(self.seen.newest).and_then(|(settings, newest)| {
             let (start, end) = cursor.window?;
-            let certain = settings.ascending && self.in_order && start <= newest && newest < end;
+            let certain =
+                settings.ascending && self.seen.in_order && start <= newest && newest < end;
             // Records with this very time may still come.
             certain.then(|| settings.floor(newest))
         });
@@ -446,12 +190,15 @@ impl<'p> Poll<'p> {
     fn forget(&self, cursor: &Cursor, complete: bool) -> Forget {
         let remembered = self.plan.remember.map(|remember| earlier(self.started, remember));
         let Some(settings) = &self.settings else {
-            // What a whole snapshot did not show again is gone at the source. Of listed items that
-            // were read before the records are not shown again.
-            let shown = self.plan.listing.is_none().then_some(self.started);
+            // What a whole snapshot did not show again is gone at the source, and what lies behind a
+            // place is never shown again. Of listed items that were read before the records are not
+            // shown again.
+            let all = self.plan.steps.iter().all(|step| step.key.is_empty());
+            let shown = all.then_some(self.started);
             return Forget {
                 keys_before: remembered.or(shown).filter(|_| complete),
                 finished_before: complete.then_some(self.started),
+                reached_before: self.snapshot.filter(|_| complete),
             };
         };
         let horizon = cursor.watermark.map(|watermark| {
@@ -461,7 +208,10 @@ impl<'p> Poll<'p> {
         });
         // Never less than the windows reach back: after a pause that is long ago.
         let keys_before = horizon.map(|horizon| remembered.map_or(horizon, |r| r.min(horizon)));
-        Forget { keys_before, finished_before: horizon }
+        // An item that was away for so long is as good as new.
+        let first = earlier(self.started, settings.backfill());
+        let reached_before = complete.then_some(first.as_millisecond());
+        Forget { keys_before, finished_before: horizon, reached_before }
     }
 
     pub(super) fn scope<'a>(
@@ -483,20 +233,6 @@ impl<'p> Poll<'p> {
     pub(super) fn warn(&self, warning: String) {
         self.tell(&Progress::Warning(warning));
     }
-}
-
-/// Failures of a window that may pass when it is read again; those of a single request have been
-/// tried again already.
-fn worth_another(error: &Error) -> bool {
-    matches!(
-        error.code,
-        Code::DataIncomplete
-            | Code::DataParse
-            | Code::DataCursorExpired
-            | Code::PageLoop
-            | Code::AppTimeout
-            | Code::NetUnreachable
-    )
 }
 
 /// The settings of a stream's window, its backfill written in `scope`.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use longshore_schema::stream::{Bounds, Order, Window};
+use longshore_schema::stream::{Bounds, Filter, Order, Window};
 
 /// The half-open range `[start, end)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +27,12 @@ pub struct Settings {
     retention: Option<Duration>,
     /// Whether records come oldest first.
     pub ascending: bool,
+    /// Whether records come newest first.
+    pub descending: bool,
+    /// Whether the app shows what is outside of the window, too.
+    pub filters: bool,
+    /// The most records that the app shows for one window.
+    pub most: Option<u64>,
 }
 
 /// What a poll has to cover.
@@ -45,16 +51,22 @@ impl Settings {
         let or_zero = |value: &Option<
             longshore_schema::Spanned<longshore_schema::scalar::Duration>,
         >| { value.as_ref().map_or(Duration::ZERO, |value| value.0) };
+        let order = window.order.as_ref().map(|order| order.value);
+        let filters = window.filter.value == Filter::Here;
         let resolution = window.resolution.as_ref().map_or(Duration::from_secs(1), |r| r.0);
         Self {
-            span: window.span.as_ref().map(|span| span.0),
+            // An app that does not filter shows the same for every piece.
+            span: window.span.as_ref().map(|span| span.0).filter(|_| !filters),
             lag: or_zero(&window.lag),
             overlap: or_zero(&window.overlap),
             resolution: resolution.max(Duration::from_millis(1)),
             bounds: window.bounds.value,
             backfill,
             retention: window.retention.as_ref().map(|retention| retention.0),
-            ascending: window.order.as_ref().is_some_and(|order| order.value == Order::Ascending),
+            ascending: order == Some(Order::Ascending),
+            descending: order == Some(Order::Descending),
+            filters,
+            most: window.most.as_ref().map(|most| most.value),
         }
     }
 
@@ -71,7 +83,7 @@ impl Settings {
     ) -> Option<Due> {
         let end = earlier(now, self.lag);
         let end = self.floor(until.map_or(end, |until| until.min(end)));
-        let first = since.unwrap_or_else(|| earlier(now, self.backfill));
+        let first = self.first(now, since);
         let start = watermark.map_or(first, |watermark| earlier(watermark, self.overlap));
         let start = self.floor(start);
         let oldest = self.retention.map(|retention| self.floor(earlier(now, retention)));
@@ -83,6 +95,42 @@ impl Settings {
             (None, _) => (start, None),
         };
         (start < end).then_some(Due { range: Range { start, end }, gap })
+    }
+
+    fn first(&self, now: Timestamp, since: Option<Timestamp>) -> Timestamp {
+        since.unwrap_or_else(|| earlier(now, self.backfill))
+    }
+
+    /// What is still to be read of `range` for an item that was read up to `reached`: everything
+    /// since the backfill (or `since`) for a new one, what it missed for one that was away, and the
+    /// overlap for the others. `None` if that is nothing.
+    #[must_use]
+    pub fn of_item(
+        &self,
+        range: Range,
+        reached: Option<Timestamp>,
+        now: Timestamp,
+        since: Option<Timestamp>,
+    ) -> Option<Range> {
+        let oldest = self.retention.map_or(Timestamp::MIN, |kept| self.floor(earlier(now, kept)));
+        let start = match reached {
+            None => self.floor(self.first(now, since)).max(oldest).min(range.start),
+            Some(reached) if reached < range.start => reached.max(oldest).min(range.start),
+            // Keys are known as far back as the stream as a whole reaches.
+            Some(reached) => self.floor(earlier(reached, self.overlap)).max(range.start),
+        };
+        let is_done = reached.is_some_and(|reached| reached >= range.end);
+        (start < range.end && !is_done).then_some(Range { start, end: range.end })
+    }
+
+    /// The span after a piece that went well: back to the declared one, carefully.
+    #[must_use]
+    pub fn wider(&self, span: Option<Duration>) -> Option<Duration> {
+        let twice = span.map(|narrow| narrow.saturating_mul(2));
+        match (twice, self.span) {
+            (Some(twice), Some(declared)) => Some(declared.min(twice)),
+            (twice, declared) => declared.or(twice),
+        }
     }
 
     /// The piece of `range` that starts at `at` and is at most `span` long, in whole steps of the
@@ -180,6 +228,9 @@ mod tests {
             backfill: Duration::from_secs(3600),
             retention: None,
             ascending: false,
+            descending: false,
+            filters: false,
+            most: None,
         }
     }
 

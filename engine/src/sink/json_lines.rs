@@ -232,6 +232,9 @@ fn finish(transaction: &Transaction<'_>, commit: &Commit<'_>) -> Result<(), Fail
     if let Some(before) = commit.forget_finished_before {
         forget_finished(transaction, commit.stream, before)?;
     }
+    if let Some(advance) = commit.advance {
+        advance.store(transaction, commit.stream)?;
+    }
     if let Some(cursor) = commit.cursor {
         cursor.store(transaction, commit.stream)?;
     }

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 pub use json_lines::Delivery;
 
-use crate::state::{Cursor, StreamId};
+use crate::state::{Advance, Cursor, StreamId};
 
 /// Whether an event may have been delivered before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -147,6 +147,8 @@ pub struct Commit<'a> {
     pub finished: &'a [(String, Timestamp)],
     /// Finished items with an earlier time are forgotten.
     pub forget_finished_before: Option<Timestamp>,
+    /// What is noted of items and snapshots.
+    pub(crate) advance: Option<&'a Advance>,
 }
 
 /// What a commit did.

@@ -99,6 +99,7 @@ fn commit<'a>(delivery: &Delivery, batch: &'a Batch, cursor: Option<&'a Cursor>)
         forget_keys_before: None,
         finished: &[],
         forget_finished_before: None,
+        advance: None,
     }
 }
 
@@ -165,6 +166,7 @@ fn cursor_and_finished_items_are_stored_with_the_events() {
         window: Some((at(5), at(9))),
         position: Some("opaque".to_owned()),
         completed_at: None,
+        ..Cursor::default()
     };
     let finished = [("file-1".to_owned(), at(1)), ("file-2".to_owned(), at(2))];
     let events = batch([1], Dedupe::Check);

@@ -20,6 +20,19 @@ pub struct Cursor {
     /// The source's own position, for sources that hand out an opaque one instead of times.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub position: Option<String>,
+    /// When the source handed that out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub position_at: Option<Timestamp>,
+    /// The number of the last snapshot, whole or not: when it started, in milliseconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<i64>,
+    /// Whether that snapshot is in progress.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub in_snapshot: bool,
+    /// Whether something of the snapshot in progress was left out, so that it cannot tell what is
+    /// gone.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub snapshot_has_gaps: bool,
     /// When the stream last came to the end of what the source had.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub completed_at: Option<Timestamp>,

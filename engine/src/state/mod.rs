@@ -5,6 +5,7 @@
 //! every commit (`synchronous = FULL`), so what a method reported as done survives a power failure.
 //! All methods block; asynchronous callers use `spawn_blocking`.
 
+mod advance;
 mod cursor;
 mod failure;
 mod keys;
@@ -22,6 +23,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
+pub(crate) use advance::{Advance, Known, Shown};
 pub use cursor::Cursor;
 pub(crate) use failure::{Failure, file as file_failure};
 pub(crate) use keys::{Inserted, KeyWriter, finish_item, forget_finished, forget_keys};
@@ -148,7 +150,7 @@ impl Store {
                     (SELECT id FROM streams WHERE connection = ?1)",
                 [connection],
             )?;
-            // Cursors, finished items and runs follow by foreign key.
+            // Cursors, items, snapshots and runs follow by foreign key.
             transaction.execute("DELETE FROM streams WHERE connection = ?1", [connection])?;
             transaction.execute("DELETE FROM quota_states WHERE connection = ?1", [connection])?;
             transaction.execute("DELETE FROM quota_buckets WHERE connection = ?1", [connection])?;

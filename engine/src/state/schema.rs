@@ -12,7 +12,8 @@ use crate::error::{Code, Error};
 
 /// Each entry turns version `index` into version `index + 1`. Entries are never edited once
 /// released; a change of the schema is a new entry.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE streams (
         id         INTEGER PRIMARY KEY,
         connection TEXT NOT NULL,
@@ -87,7 +88,27 @@ const MIGRATIONS: &[&str] = &["
         reported   INTEGER NOT NULL,
         PRIMARY KEY (connection, quota, ends)
     ) STRICT, WITHOUT ROWID;
-"];
+",
+    "
+    -- How far each item of a stream was read, for items that are read again and again.
+    CREATE TABLE read_items (
+        stream INTEGER NOT NULL REFERENCES streams (id) ON DELETE CASCADE,
+        item   BLOB NOT NULL,
+        up_to  INTEGER NOT NULL,
+        PRIMARY KEY (stream, item)
+    ) STRICT, WITHOUT ROWID;
+
+    -- What the last snapshot of a stream showed.
+    CREATE TABLE shown_records (
+        stream   INTEGER NOT NULL REFERENCES streams (id) ON DELETE CASCADE,
+        record   BLOB NOT NULL,
+        digest   BLOB NOT NULL,
+        snapshot INTEGER NOT NULL,
+        kept     TEXT,
+        PRIMARY KEY (stream, record)
+    ) STRICT, WITHOUT ROWID;
+",
+];
 
 /// The version this program reads and writes.
 pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;

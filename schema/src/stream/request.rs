@@ -75,20 +75,27 @@ impl Request {
         self.methods().first().copied()
     }
 
+    /// All its templates.
+    #[must_use]
+    pub fn templates(&self) -> Vec<&Template> {
+        let urls = self.methods().into_iter().map(|(_, url)| &url.value);
+        let parameters = self.query.iter().chain(&self.form);
+        let parameters = parameters.flat_map(|(_, values)| values.0.iter().map(|one| &one.value.0));
+        let headers = self.headers.iter().map(|(_, value)| value);
+        let others = headers.chain(&self.base_url).chain(&self.text).map(|text| &text.value);
+        let variables = self.graphql.iter().flat_map(|query| &query.variables);
+        let json = self.json.iter().chain(variables.map(|(_, value)| value));
+        let json = json.flat_map(|json| Json::templates(json).into_iter().map(|(text, _)| text));
+        urls.chain(parameters).chain(others).chain(json).collect()
+    }
+
     /// Whether one of its templates has a reference that begins with `root`.
     #[must_use]
     pub fn refers_to(&self, root: &str) -> bool {
-        let urls = self.methods().into_iter().map(|(_, url)| &url.value);
-        let parameters = self.query.iter().chain(&self.form).flat_map(|(_, values)| &values.0);
-        let headers = self.headers.iter().map(|(_, value)| &value.value);
-        let variables = self.graphql.iter().flat_map(|query| &query.variables);
-        let json = self.json.iter().chain(variables.map(|(_, value)| value));
-        let mut all = urls
-            .chain(self.base_url.iter().chain(&self.text).map(|template| &template.value))
-            .chain(parameters.map(|value| &value.value.0))
-            .chain(headers)
-            .chain(json.flat_map(Json::templates).map(|(template, _)| template));
-        all.any(|template| template.references().iter().any(|found| found.path[0] == root))
+        let refers = |template: &&Template| {
+            template.references().iter().any(|found| found.path.first().is_some_and(|p| p == root))
+        };
+        self.templates().iter().any(refers)
     }
 }
 
