@@ -20,6 +20,16 @@ async fn together(config: Config) -> Tenant {
     tenant
 }
 
+/// All streams may spend all that can be spent: nothing is held back for the urgent ones.
+fn equally_urgent(tenant: Tenant) -> Tenant {
+    let urgent = |tenant: Tenant, provides: &str| {
+        let from = format!("    provides: {provides}\n");
+        let to = format!("{from}    priority: high\n");
+        tenant.edit(&from, &to)
+    };
+    urgent(urgent(tenant, "user_activity"), "users")
+}
+
 /// Before each request the org's clock is where the engine's is.
 fn follow(org: &Running, clock: &Clock, progress: &Progress) {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
@@ -71,6 +81,7 @@ async fn the_reserve_is_kept_to_the_last_call() {
             ..small()
         })
         .await;
+        let tenant = equally_urgent(tenant);
         let (org, clock) = (Arc::clone(&tenant.org), tenant.clock.clone());
         let runner = tenant.open_watched(move |progress| follow(&org, &clock, progress));
         let reports = tenant.poll_runner(&runner, &[]).await;
@@ -150,6 +161,7 @@ async fn other_apps_that_spend_stop_us_until_they_spend_less() {
 async fn a_new_process_does_not_forget_what_is_spent() {
     let mut tenant =
         Tenant::start(Config { daily_api_requests: 1000, api_requests_used: 860, ..small() }).await;
+    tenant = equally_urgent(tenant);
     let manual = tenant.clock.clone();
     // Real waiting, so that a pause lasts.
     tenant.clock = Clock::starting_at(manual.now());

@@ -1,5 +1,8 @@
 //! Answers that are not what was asked for, or not all of it.
 
+use std::time::{Duration, Instant};
+
+use longshore_engine::clock::Clock;
 use longshore_engine::error::Code;
 use longshore_simulator::salesforce::{Config, Fault};
 
@@ -81,16 +84,43 @@ async fn a_connection_that_is_reset() {
     redacted(&error);
 }
 
+/// Lets silence of the app take as long by a manual clock as it does in truth.
+struct Silence(tokio::task::JoinHandle<()>);
+
+impl Silence {
+    fn passes(clock: &Clock) -> Self {
+        let clock = clock.clone();
+        Self(tokio::spawn(async move {
+            let mut since = Instant::now();
+            loop {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                clock.stall(since.elapsed());
+                since = Instant::now();
+            }
+        }))
+    }
+}
+
+impl Drop for Silence {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_that_comes_too_slowly() {
     let slow = Fault::SlowBody { milliseconds: 3_000, bytes: 200 };
     let impatient = || async { Tenant::start(small()).await.edit("timeout: 150s", "timeout: 1s") };
     let tenant = impatient().await;
+    let silence = Silence::passes(&tenant.clock);
     tenant.break_query(SIGN_INS, LATER, 1, slow.clone());
     tenant.break_path("/LogFile", 40, 1, slow.clone());
     tenant.completes().await;
     assert_eq!(tenant.hits(), 2);
-    named_in(impatient().await, "a_body_that_comes_too_slowly", Code::AppTimeout, slow).await;
+    drop(silence);
+    let tenant = impatient().await;
+    let _silence = Silence::passes(&tenant.clock);
+    named_in(tenant, "a_body_that_comes_too_slowly", Code::AppTimeout, slow).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
