@@ -142,7 +142,7 @@ struct Event<'p> {
     logon_type: &'p str,
 }
 
-impl<'p> Event<'p> {
+impl Event<'_> {
     fn new(time: &str, ip: &str, ok: bool) -> Result<Self, Failure> {
         Ok(Self {
             class_uid: 3002,

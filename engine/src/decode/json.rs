@@ -71,10 +71,9 @@ fn dotted(path: &str) -> Vec<bool> {
             Some(_) if escaped => escaped = false,
             Some(_) if byte == b'\\' => escaped = true,
             Some(open) if byte == open => quote = None,
-            Some(_) => {}
             None if matches!(byte, b'"' | b'\'') => quote = Some(byte),
             None if byte == b'*' => found.push(before == b'.'),
-            None => {}
+            _ => {}
         }
         if !is_space(byte) {
             before = byte;

@@ -224,12 +224,11 @@ impl XmlRecords {
         for &byte in &self.token[start..] {
             match self.quote {
                 Some(quote) if byte == quote => self.quote = None,
-                Some(_) => {}
                 None if matches!(byte, b'"' | b'\'') => self.quote = Some(byte),
                 None if byte == b'[' && self.token.starts_with(b"<!") => {
                     return Err(self.malformed("its document type declares something of its own"));
                 }
-                None => {}
+                _ => {}
             }
         }
         Ok(has_end && self.quote.is_none())

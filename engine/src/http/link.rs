@@ -132,8 +132,8 @@ mod tests {
         #[test]
         fn what_is_written_is_read(
             target in "[a-z0-9:/?&=,;.%-]{1,30}",
-            before in r#"(</x>; rel=prev, ?)?"#,
-            title in r#"[ -!#-\[\]-~]{0,10}"#,
+            before in r"(</x>; rel=prev, ?)?",
+            title in r"[ -!#-\[\]-~]{0,10}",
         ) {
             let value = format!("{before}<{target}>; title=\"{title}\"; rel=\"next\"");
             prop_assert_eq!(found(&value, "next"), Some(target));

@@ -178,7 +178,7 @@ fn declared_url(plan: &Plan, declared: &Request, scope: &Scope<'_>) -> Result<Ur
         let error = Error::new(Code::DataGap, "a value would lead out of the path of its request")
             .cause(format!("`{template}` has `.` or `..` in the place of a name"))
             .fix("look at the item in the app: names like this are made to deceive");
-        let reaction = if !scope.named.is_empty() { Reaction::Skip } else { Reaction::Stop };
+        let reaction = if scope.named.is_empty() { Reaction::Stop } else { Reaction::Skip };
         return Err(Unmade { error, reaction });
     }
     let mut text = if path.starts_with('/') {

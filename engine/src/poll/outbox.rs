@@ -47,13 +47,13 @@ pub(super) struct Outbox<'p> {
     last_commit: Duration,
 }
 
-/// What can be forgotten with a commit.
+/// What can be forgotten with a commit: all that is older than this.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Forget {
-    pub(super) keys_before: Option<Timestamp>,
-    pub(super) finished_before: Option<Timestamp>,
+    pub(super) keys: Option<Timestamp>,
+    pub(super) finished: Option<Timestamp>,
     /// Milliseconds since 1970, or the number of a snapshot.
-    pub(super) reached_before: Option<i64>,
+    pub(super) reached: Option<i64>,
 }
 
 impl<'p> Outbox<'p> {
@@ -297,15 +297,15 @@ impl<'p> Outbox<'p> {
 
     /// Makes everything in hand durable, together with the cursor.
     pub(super) fn commit(&mut self, cursor: &Cursor, forget: Forget) -> Result<Committed> {
-        self.advance.forget_reached_before = forget.reached_before;
+        self.advance.forget_reached_before = forget.reached;
         let events = Commit {
             stream: self.stream,
             file: &self.plan.file,
             batch: &self.batch,
             cursor: Some(cursor),
-            forget_keys_before: forget.keys_before,
+            forget_keys_before: forget.keys,
             finished: &self.finished,
-            forget_finished_before: forget.finished_before,
+            forget_finished_before: forget.finished,
             advance: Some(&self.advance),
         };
         let committed = tokio::task::block_in_place(|| {

@@ -180,9 +180,9 @@ impl<'p> Pager<'p> {
         let seen_before = self.flagged;
         self.flagged |= matches!(said, Some(Flag::More | Flag::Last));
         match pages {
-            Pages::NextUrl(named) => {
-                let at = place(named.at.as_deref(), named.header.as_deref(), page)?;
-                match self.named(at, said, seen_before)? {
+            Pages::NextUrl(next) => {
+                let at = place(next.at.as_deref(), next.header.as_deref(), page)?;
+                match named(at, said, seen_before)? {
                     Some(link) => self.follow(page.url, &link),
                     None => Ok(false),
                 }
@@ -191,30 +191,29 @@ impl<'p> Pager<'p> {
                 Some(link) => self.follow(page.url, &link),
                 None => Ok(false),
             },
-            Pages::Cursor(named) => {
-                let at = place(named.at.as_deref(), named.header.as_deref(), page)?;
-                let stop = named.stop.as_ref().map(|stop| stop.to_string());
+            Pages::Cursor(next) => {
+                let at = place(next.at.as_deref(), next.header.as_deref(), page)?;
+                let stop = next.stop.as_ref().map(std::string::ToString::to_string);
                 let at = at.filter(|at| Some(at) != stop.as_ref());
                 let before = self.scope.cursor.take();
-                self.scope.cursor = at.clone();
-                let said = match named.end.as_deref() {
-                    Some(end) if self.is_last(end, page) => Some(Flag::Last),
+                self.scope.cursor.clone_from(&at);
+                let said = match next.end.as_deref() {
+                    Some(end) if self.is_last(*end, page) => Some(Flag::Last),
                     _ => said,
                 };
-                match self.named(at, said, seen_before)? {
-                    Some(cursor) => self.unseen(&cursor),
-                    None => {
-                        // What reads on from here another time does so from the last one named.
-                        self.scope.cursor = self.scope.cursor.take().or(before);
-                        Ok(false)
-                    }
+                if let Some(cursor) = named(at, said, seen_before)? {
+                    self.unseen(&cursor)
+                } else {
+                    // What reads on from here another time does so from the last one named.
+                    self.scope.cursor = self.scope.cursor.take().or(before);
+                    Ok(false)
                 }
             }
             Pages::Number(numbered) => {
                 self.scope.number = self.scope.number.map(|number| number.saturating_add(1));
                 self.unrepeated(page)?;
                 let all = numbered.pages.as_ref().map(|path| number_at(path, envelope));
-                let all = self.counted(all.transpose()?, page, "pages")?;
+                let all = all.transpose()?.map(|all| counted(all, page, "pages")).transpose()?;
                 let next = self.scope.number.unwrap_or_default().saturating_sub(numbered.first);
                 let by_pages = all.map(|all| next < all);
                 let total = numbered.total.as_deref();
@@ -266,27 +265,8 @@ impl<'p> Pager<'p> {
         }
     }
 
-    /// Where the next page is, of an app that names it: the position, unless the app says that
-    /// there is none.
-    fn named(
-        &self,
-        at: Option<String>,
-        said: Option<Flag>,
-        seen_before: bool,
-    ) -> Result<Option<String>> {
-        match (said, at) {
-            (Some(Flag::Last), _) => Ok(None),
-            // Some apps leave out what is false.
-            (Some(Flag::Missing), Some(_)) if seen_before => Ok(None),
-            (Some(Flag::More), None) => Err(broken(
-                "the response says that there is more, but no next page is named".to_owned(),
-            )),
-            (_, at) => Ok(at),
-        }
-    }
-
     /// Whether a page is the last by the number of its records.
-    fn is_last(&self, end: &End, page: &PageRead<'_>) -> bool {
+    fn is_last(&self, end: End, page: &PageRead<'_>) -> bool {
         match end {
             End::Empty => page.records == 0,
             End::Short => self.scope.size.is_some_and(|size| page.records < size.max(1)),
@@ -305,10 +285,10 @@ impl<'p> Pager<'p> {
         let short = self.scope.size.is_some_and(|size| page.records < size.max(1));
         let total = total.map(|path| number_at(path, page.envelope)).transpose()?;
         let before = self.total;
-        let total = self.counted(total.map(|now| now.or(before)), page, "records")?;
+        let total = total.map(|now| counted(now.or(before), page, "records")).transpose()?;
         self.total = total;
         let by_total = total.map(|total| self.records < total);
-        let by_end = end.map(|end| !self.is_last(end, page));
+        let by_end = end.map(|end| !self.is_last(*end, page));
         let by_flag = match said {
             Some(Flag::More) => Some(true),
             Some(Flag::Last) => Some(false),
@@ -334,24 +314,6 @@ impl<'p> Pager<'p> {
         Ok(more)
     }
 
-    /// A number that the response should have: `None` if it is not asked for.
-    fn counted(
-        &self,
-        number: Option<Option<u64>>,
-        page: &PageRead<'_>,
-        what: &str,
-    ) -> Result<Option<u64>> {
-        match number {
-            None => Ok(None),
-            Some(Some(number)) => Ok(Some(number)),
-            // A page without a record may say nothing else either.
-            Some(None) if page.records == 0 => Ok(Some(0)),
-            Some(None) => {
-                Err(broken(format!("the response does not say how many {what} there are")))
-            }
-        }
-    }
-
     /// Notes what the next page starts behind.
     fn behind_last(&mut self, keyset: &KeysetPages, page: &PageRead<'_>) -> Result<bool> {
         let Some(record) = page.last.filter(|_| page.records > 0) else {
@@ -366,8 +328,8 @@ impl<'p> Pager<'p> {
             })?;
             last.insert(name.as_str().to_owned(), value.clone());
         }
-        let position =
-            Value::from_iter(last.iter().map(|(name, value)| (name.clone(), value.clone())));
+        let position: Value =
+            last.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
         self.scope.last = last;
         self.unseen(&position.to_string())
     }
@@ -503,6 +465,30 @@ fn place(
         (Some(path), _) => text_at(path, page.envelope),
         (None, Some(name)) => Ok(header(page.headers, name)),
         (None, None) => Ok(None),
+    }
+}
+
+/// Where the next page is, of an app that names it: the position, unless the app says that there is
+/// none.
+fn named(at: Option<String>, said: Option<Flag>, seen_before: bool) -> Result<Option<String>> {
+    match (said, at) {
+        (Some(Flag::Last), _) => Ok(None),
+        // Some apps leave out what is false.
+        (Some(Flag::Missing), Some(_)) if seen_before => Ok(None),
+        (Some(Flag::More), None) => Err(broken(
+            "the response says that there is more, but no next page is named".to_owned(),
+        )),
+        (_, at) => Ok(at),
+    }
+}
+
+/// A number of which the response should say something; that it does not is an error, but for a
+/// page without a record, which may say nothing else either.
+fn counted(number: Option<u64>, page: &PageRead<'_>, what: &str) -> Result<u64> {
+    match number {
+        Some(number) => Ok(number),
+        None if page.records == 0 => Ok(0),
+        None => Err(broken(format!("the response does not say how many {what} there are"))),
     }
 }
 

@@ -38,13 +38,12 @@ impl Poll<'_> {
     fn start_snapshot(&mut self) {
         let last = self.cursor.snapshot;
         let goes_on = self.cursor.in_snapshot && self.plan.has_units();
-        let number = match last.filter(|_| goes_on) {
-            Some(number) => number,
-            None => {
-                self.cursor.snapshot_has_gaps = false;
-                let now = self.started.as_millisecond();
-                last.map_or(now, |last| now.max(last + 1))
-            }
+        let number = if let Some(number) = last.filter(|_| goes_on) {
+            number
+        } else {
+            self.cursor.snapshot_has_gaps = false;
+            let now = self.started.as_millisecond();
+            last.map_or(now, |last| now.max(last + 1))
         };
         self.snapshot = Some(number);
         self.cursor.snapshot = Some(number);
@@ -84,7 +83,7 @@ impl Poll<'_> {
             return Ok(());
         }
         match self.outbox.take_version(record, version(&digest, number)) {
-            Ok(_) => {
+            Ok(()) => {
                 self.outbox.show(shown);
                 Ok(())
             }

@@ -375,9 +375,8 @@ impl Poll<'_> {
     /// The range of a call that gives records, for what has to be known of their times.
     fn start_range(&mut self, call: &Call<'_>) {
         let settings = self.settings.filter(|_| self.plan.timed.is_none());
-        let (range, settings) = match (call.range, settings) {
-            (Some(range), Some(settings)) => (range, settings),
-            _ => return self.outbox.start_range(None, None),
+        let (Some(range), Some(settings)) = (call.range, settings) else {
+            return self.outbox.start_range(None, None);
         };
         let asked = (!call.reaches_back).then(|| settings.asked(range));
         self.outbox.start_range(asked, settings.filters.then_some(range));
@@ -421,7 +420,7 @@ fn known(chain: Option<Known>, key: &str) -> Known {
 }
 
 fn hexadecimal(known: &Known) -> String {
-    known.iter().map(|byte| format!("{byte:02x}")).collect()
+    format!("{:032x}", u128::from_be_bytes(*known))
 }
 
 /// A value as it is written into a request.

@@ -196,9 +196,9 @@ impl<'p> Poll<'p> {
             let all = self.plan.steps.iter().all(|step| step.key.is_empty());
             let shown = all.then_some(self.started);
             return Forget {
-                keys_before: remembered.or(shown).filter(|_| complete),
-                finished_before: complete.then_some(self.started),
-                reached_before: self.snapshot.filter(|_| complete),
+                keys: remembered.or(shown).filter(|_| complete),
+                finished: complete.then_some(self.started),
+                reached: self.snapshot.filter(|_| complete),
             };
         };
         let horizon = cursor.watermark.map(|watermark| {
@@ -207,11 +207,11 @@ impl<'p> Poll<'p> {
             settings.horizon(cursor.window.map_or(watermark, |(start, _)| start.min(watermark)))
         });
         // Never less than the windows reach back: after a pause that is long ago.
-        let keys_before = horizon.map(|horizon| remembered.map_or(horizon, |r| r.min(horizon)));
+        let keys = horizon.map(|horizon| remembered.map_or(horizon, |r| r.min(horizon)));
         // An item that was away for so long is as good as new.
         let first = earlier(self.started, settings.backfill());
-        let reached_before = complete.then_some(first.as_millisecond());
-        Forget { keys_before, finished_before: horizon, reached_before }
+        let reached = complete.then_some(first.as_millisecond());
+        Forget { keys, finished: horizon, reached }
     }
 
     pub(super) fn scope<'a>(

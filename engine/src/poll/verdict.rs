@@ -216,9 +216,8 @@ fn ruled(
     let usual = match reaction {
         Reaction::Refresh => Code::AuthTokenRevoked,
         Reaction::Retry | Reaction::Wait => Code::AppError,
-        Reaction::Stop => Code::AppRequestRefused,
+        Reaction::Stop | Reaction::Ignore => Code::AppRequestRefused,
         Reaction::Skip | Reaction::SkipPage => Code::DataGap,
-        Reaction::Ignore => Code::AppRequestRefused,
         Reaction::SplitWindow | Reaction::ShrinkPage => Code::AppTimeout,
         Reaction::RestartWindow => Code::DataCursorExpired,
         Reaction::WaitForQuota => Code::QuotaExceeded,

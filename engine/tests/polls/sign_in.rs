@@ -290,7 +290,7 @@ fn service_account(app: &App, pem: &str) -> Tenant {
         "token_uri": "https://api.tester.test/token",
     });
     std::fs::write(tenant.folder.path().join("key.json"), document.to_string()).unwrap();
-    tenant.inputs = "{ key: { file: key.json } }".to_owned();
+    "{ key: { file: key.json } }".clone_into(&mut tenant.inputs);
     tenant
 }
 
