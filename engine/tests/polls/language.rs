@@ -206,7 +206,7 @@ async fn a_keyset_goes_on_behind_the_last_record() {
     let tenant = Tenant::new(&app, &stream(request, pages));
     tenant.completes().await;
     assert_eq!(tenant.delivered(), all());
-    let log = log.lock().unwrap();
+    let log = std::mem::take(&mut *log.lock().unwrap());
     assert_eq!(log[0]["query"], "limit=10");
     assert!(
         log[1]["query"].as_str().unwrap().starts_with(&format!("after_id={}&", NOON - ALL + 9))
