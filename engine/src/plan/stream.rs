@@ -167,6 +167,11 @@ pub(super) fn stream_plan(
             .cause("the validator lets such a manifest pass")
             .fix("report this as a bug, with the manifest"));
     }
+    if stream.window.as_ref().is_some_and(|window| window.zone.is_some()) {
+        return Err(Error::new(Code::InputInvalid, format!("the stream `{name}` cannot be read"))
+            .cause("its window has a `zone`, and this engine reads times without a zone as UTC")
+            .fix("use a newer version of longshore, or times with a zone if the app has them"));
+    }
     let joins: Vec<_> = stream
         .join
         .iter()

@@ -3,6 +3,7 @@
 
 mod answers;
 mod chaos;
+mod composition;
 mod connection;
 mod language;
 mod pace;

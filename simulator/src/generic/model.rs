@@ -324,11 +324,35 @@ fn document(
 }
 
 /// A stream and its requests, a request for each level.
+/// What of a stream no simulator can play yet: to pass it over would prove what was not tried.
+fn not_played(stream: &longshore_schema::stream::Stream) -> Option<&'static str> {
+    let step = |is: fn(&longshore_schema::stream::Step) -> bool| {
+        stream.steps.iter().any(|(_, step)| is(step))
+    };
+    let filters_here = stream.window.as_ref().is_some_and(|window| {
+        window.filter.value == longshore_schema::stream::Filter::Here || window.most.is_some()
+    });
+    let found = [
+        ("cursor", stream.cursor.is_some()),
+        ("changes", stream.changes.is_some()),
+        ("partitions", !stream.partitions.is_empty()),
+        ("join", !stream.join.is_empty()),
+        ("window.filter: here, or window.most", filters_here),
+        ("batch", step(|step| step.batch.is_some())),
+        ("wait", step(|step| step.wait.is_some())),
+        ("cleanup", step(|step| step.cleanup.is_some())),
+    ];
+    found.into_iter().find_map(|(what, is)| is.then_some(what))
+}
+
 fn stream_of<'m>(
     name: &str,
     stream: &'m longshore_schema::stream::Stream,
     recorded: &[Recorded],
 ) -> Result<(Stream, Vec<&'m Request>), Unsupported> {
+    if let Some(what) = not_played(stream) {
+        return Err(Unsupported(format!("the stream `{name}`: `{what}` is not played yet")));
+    }
     let key: Vec<_> = stream.key.value.0.iter().map(|path| path.value.clone()).collect();
     let mut levels = Vec::new();
     let mut requests = Vec::new();
