@@ -1,6 +1,6 @@
 //! What was delivered, against what the app held.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use longshore_simulator::generic::{MARK, Truth};
@@ -16,17 +16,27 @@ pub(crate) struct Compared {
     pub(crate) duplicated: Vec<String>,
 }
 
-/// Compares the events of a stream in `folder` with the truth.
-pub(crate) fn compare(folder: &Path, truth: &Truth) -> Compared {
+/// Compares the events of a stream in `folder` with the truth. Of a stream whose records have
+/// `parts`, each becomes several events, which are told by what they are known by.
+pub(crate) fn compare(folder: &Path, truth: &Truth, parts: bool) -> Compared {
     let stream = &truth.stream;
     let mut compared = Compared::default();
     let mut counts: BTreeMap<String, u64> = BTreeMap::new();
+    let mut known: BTreeSet<(String, String)> = BTreeSet::new();
     for line in lines(&folder.join(format!("{stream}.jsonl"))) {
         compared.delivered += 1;
         let event: Option<Value> = serde_json::from_str(&line).ok();
         let mark = event.as_ref().and_then(|event| event["unmapped"][MARK].as_str());
         match mark {
-            Some(mark) => *counts.entry(mark.to_owned()).or_default() += 1,
+            Some(mark) => {
+                let uid = event.as_ref().and_then(|event| event["metadata"]["uid"].as_str());
+                let uid = uid.unwrap_or_default().to_owned();
+                let is_new = known.insert((mark.to_owned(), uid));
+                let count = counts.entry(mark.to_owned()).or_default();
+                if !parts || *count == 0 || !is_new {
+                    *count += 1;
+                }
+            }
             None => compared.lost.push(format!("{stream}: an event without its mark: {line:.300}")),
         }
     }
