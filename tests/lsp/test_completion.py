@@ -84,7 +84,9 @@ async def test_scope_ends_where_the_language_says(editor):
     items = await complete(editor, MANIFEST.replace("token_url: https://{{inputs.login_host}}", "token_url: https://{{‸", 1))
     assert "inputs" in items and "auth" not in items and "facts" not in items
     items = await complete(editor, MANIFEST.replace("{{files.Id}}", "{{‸}}", 1))
-    assert "files" in items and "window" not in items
+    assert {"files", "window"} <= set(items) and "record" not in items
+    items = await complete(editor, MANIFEST.replace("              FROM EventLogFile", "              FROM {{‸}}", 1))
+    assert "window" in items and "files" not in items
     items = await complete(editor, MANIFEST.replace("user.name: $.Username", 'user.name: "{{‸', 1))
     assert {"record", "default"} <= set(items) and "inputs" not in items
 
