@@ -1,0 +1,158 @@
+//! How the answers to one request look.
+
+use longshore_schema::JsonPath;
+use longshore_schema::decode::{Compression, Decode, Dialect, Format};
+use longshore_schema::stream::{More, Pages, Promise};
+use serde_json::Value;
+
+use crate::generic::fixtures::{Recorded, rows};
+use crate::generic::times::Written;
+use crate::generic::{Unsupported, place};
+
+/// One step of a stream: how its answers look.
+#[derive(Debug)]
+pub(crate) struct Level {
+    /// The step's name; empty for a stream without steps.
+    pub(crate) name: String,
+    pub(crate) decode: Format,
+    pub(crate) records: Option<JsonPath>,
+    pub(crate) pages: Option<Pages>,
+    pub(crate) promise: Option<Promise>,
+    pub(crate) samples: Vec<Sample>,
+    /// What surrounds the records.
+    pub(crate) envelope: Value,
+    pub(crate) content_type: Option<String>,
+    /// The places that tell one record from another.
+    pub(crate) key: Vec<JsonPath>,
+    /// The members that hold addresses of further requests.
+    pub(crate) handed_out: Vec<Vec<String>>,
+    /// Members that later requests name it by.
+    pub(crate) referred: Vec<Vec<String>>,
+    /// How the time is written by which the app filters.
+    pub(crate) time: Option<(JsonPath, Written)>,
+}
+
+/// A record of a fixture.
+#[derive(Clone, Debug)]
+pub(crate) struct Sample {
+    pub(crate) value: Value,
+    /// Which fixture it is from: rows of one answer have the columns of one fixture.
+    pub(crate) fixture: usize,
+}
+
+/// What the manifest says of one answer.
+pub(crate) struct Form<'m> {
+    pub(crate) name: &'m str,
+    pub(crate) decode: &'m Decode,
+    pub(crate) records: Option<&'m JsonPath>,
+    pub(crate) pages: Option<&'m Pages>,
+    pub(crate) promise: Option<&'m Promise>,
+    pub(crate) key: Vec<JsonPath>,
+}
+
+/// Reads how one answer looks, from what the manifest says of it and from the fixtures of `owner`.
+pub(crate) fn level(
+    owner: &str,
+    form: Form<'_>,
+    recorded: &[Recorded],
+) -> Result<Level, Unsupported> {
+    let decode = form.decode.format();
+    let odd = form.decode.dialect() != Dialect::default()
+        || form.decode.charset.is_some()
+        || form.decode.inside.is_some()
+        || !matches!(
+            form.decode.compression(),
+            Compression::Detect | Compression::None | Compression::Gzip
+        );
+    if odd || decode == Format::Xml {
+        return Err(Unsupported(format!(
+            "the simulator cannot write {} like this",
+            decode.title()
+        )));
+    }
+    let mut samples = Vec::new();
+    let mut envelope: Option<Value> = None;
+    let mut content_type = None;
+    for (fixture, recorded) in owned(recorded, owner) {
+        let found: Vec<Value> = match (decode, &recorded.body, &recorded.text) {
+            (Format::Json, Some(body), _) => {
+                let more = envelope
+                    .as_ref()
+                    .is_none_or(|known| known.to_string().len() < body.to_string().len());
+                if more {
+                    envelope = Some(body.clone());
+                }
+                match form.records {
+                    Some(path) => path.select(body).into_iter().cloned().collect(),
+                    None => vec![body.clone()],
+                }
+            }
+            (Format::Csv | Format::Tsv, _, Some(text)) => {
+                let separator = if decode == Format::Csv { ',' } else { '\t' };
+                rows(text, separator)?.into_iter().map(Value::Object).collect()
+            }
+            (Format::Ndjson, _, Some(text)) => {
+                text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+            }
+            _ => Vec::new(),
+        };
+        if !found.is_empty() {
+            let mut sent = recorded.headers.iter();
+            let found = sent.find(|(name, _)| name.eq_ignore_ascii_case("content-type"));
+            content_type = found.map(|(_, value)| value.clone());
+        }
+        samples.extend(found.into_iter().map(|value| Sample { value, fixture }));
+    }
+    if samples.is_empty() {
+        return Err(Unsupported(format!("no fixture in fixtures/{owner} has a record to show")));
+    }
+    if !samples.iter().all(|sample| sample.value.is_object()) {
+        return Err(Unsupported(format!("records in fixtures/{owner} are not all objects")));
+    }
+    if let Some(path) = form.records {
+        place::steps(path)?;
+    }
+    match form.pages {
+        Some(Pages::Keyset(_) | Pages::Scroll(_)) => {
+            return Err(Unsupported(
+                "the simulator cannot turn keyset and scroll pages".to_owned(),
+            ));
+        }
+        Some(pages) => {
+            for (path, _) in pages.paths() {
+                place::one(path)?;
+            }
+            for (path, _) in pages.more().map(More::paths).unwrap_or_default() {
+                place::one(path)?;
+            }
+        }
+        None => {}
+    }
+    for path in &form.key {
+        place::one(path)?;
+    }
+    Ok(Level {
+        name: form.name.to_owned(),
+        decode,
+        records: form.records.cloned(),
+        pages: form.pages.cloned(),
+        promise: form.promise.cloned(),
+        samples,
+        envelope: envelope.unwrap_or(Value::Null),
+        content_type,
+        key: form.key,
+        handed_out: Vec::new(),
+        referred: Vec::new(),
+        time: None,
+    })
+}
+
+/// The fixtures of a request with their numbers, those of success only.
+pub(crate) fn owned<'r>(
+    recorded: &'r [Recorded],
+    owner: &str,
+) -> impl Iterator<Item = (usize, &'r Recorded)> {
+    let owner = owner.to_owned();
+    let all = recorded.iter().enumerate();
+    all.filter(move |(_, recorded)| recorded.owner == owner && recorded.is_success())
+}
