@@ -15,8 +15,17 @@ fn variable(name: &str) -> Option<u64> {
 }
 
 /// The manifests that are proved with every build. Add one as soon as the simulator can play it.
-const PROVED: [&str; 7] =
-    ["box", "github", "google_workspace", "okta", "salesforce", "slack", "zendesk"];
+const PROVED: [&str; 9] = [
+    "box",
+    "dropbox",
+    "github",
+    "google_workspace",
+    "okta",
+    "salesforce",
+    "servicenow",
+    "slack",
+    "zendesk",
+];
 
 fn manifests() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../manifests");

@@ -15,7 +15,7 @@ use super::auth::Tokens;
 use super::data::{Records, Span, Truth, Volume};
 use super::faults::Draws;
 use super::http::{Call, Reply, Wire};
-use super::model::{Answers, Model};
+use super::model::Model;
 use super::pages::Positions;
 use super::quotas::{self, Account};
 use super::times::{self, Time};
@@ -253,10 +253,8 @@ impl App {
             let refused = self.model.refusals.reply(Reaction::Refresh);
             return (refused.unwrap_or_else(|| Reply::error(401, "unauthorized")), Wire::Whole);
         }
-        let stream = match self.model.endpoints[endpoint].answers {
-            Answers::Pages { stream, .. } => Some(self.model.streams[stream].name.as_str()),
-            Answers::Recorded(_) => None,
-        };
+        let stream = self.model.endpoints[endpoint].answers.stream();
+        let stream = stream.map(|stream| self.model.streams[stream].name.as_str());
         let mut headers = Vec::new();
         let mut spent = false;
         for (account, rules) in state.accounts.iter_mut().zip(&self.model.quotas) {

@@ -7,7 +7,7 @@ mod stream;
 
 use std::time::Duration;
 
-use longshore_schema::stream::Window;
+use longshore_schema::stream::{Pages, Window};
 use longshore_schema::{Literal, Manifest};
 use serde_json::Value;
 
@@ -55,6 +55,22 @@ pub(super) enum Answers {
     Recorded(Vec<Value>),
     /// Pages of records: of this stream and, of its steps, this one.
     Pages { stream: usize, level: usize },
+    /// A further page of a scroll, by the position that the page before named.
+    Next { stream: usize, level: usize },
+    /// Nothing, and the position of a scroll is forgotten.
+    Release { stream: usize },
+}
+
+impl Answers {
+    /// The stream that is read; questions about the tenant are of none.
+    pub(super) fn stream(&self) -> Option<usize> {
+        match self {
+            Self::Recorded(_) => None,
+            Self::Pages { stream, .. } | Self::Next { stream, .. } | Self::Release { stream } => {
+                Some(*stream)
+            }
+        }
+    }
 }
 
 impl Model {
@@ -105,10 +121,22 @@ impl Model {
                 } else {
                     format!("{}.{step}", stream.name)
                 };
-                let asked = Asked::new(request, base, &known, &steps[..level])
-                    .map_err(|error| error.within(&name))?;
-                let answers = Answers::Pages { stream: streams.len(), level };
-                endpoints.push(Endpoint { name, asked, answers });
+                let at = streams.len();
+                let mut answer = |name: String, request, answers| {
+                    let asked = Asked::new(request, base, &known, &steps[..level])
+                        .map_err(|error| error.within(&name))?;
+                    endpoints.push(Endpoint { name, asked, answers });
+                    Ok(())
+                };
+                if let Some(Pages::Scroll(scroll)) = &stream.levels[level].pages {
+                    let next = Answers::Next { stream: at, level };
+                    answer(format!("{name}.next"), &scroll.next.value, next)?;
+                    if let Some(release) = &scroll.release {
+                        let answers = Answers::Release { stream: at };
+                        answer(format!("{name}.release"), &release.value, answers)?;
+                    }
+                }
+                answer(name, request, Answers::Pages { stream: at, level })?;
             }
             streams.push(stream);
         }

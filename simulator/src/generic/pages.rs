@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use fastrand::Rng;
-use longshore_schema::stream::{More, Pages};
-use longshore_schema::{JsonPath, Literal, Spanned};
+use longshore_schema::stream::{End, More, Pages};
+use longshore_schema::{JsonPath, Literal};
 use serde_json::Value;
 
 use super::http::{Call, Reply};
@@ -65,6 +65,17 @@ impl Positions {
         self.known.clear();
     }
 
+    /// Forgets one position; whether it was known.
+    pub(super) fn forget(&mut self, token: &str) -> bool {
+        self.known.remove(token).is_some()
+    }
+
+    /// Whether the app handed out this position at some time.
+    pub(super) fn handed_out(&self, token: &str) -> bool {
+        let number = token.strip_prefix("simulated+").and_then(|rest| rest.split_once('/'));
+        number.and_then(|(number, _)| number.parse().ok()).is_some_and(|n: u64| n <= self.count)
+    }
+
     fn keep(&mut self, position: Position) -> String {
         self.count += 1;
         // Characters that have to be encoded in URLs and are not always.
@@ -74,55 +85,88 @@ impl Positions {
     }
 }
 
+/// Whether a connector counts the pages itself, so that the app keeps no positions.
+pub(super) fn is_counted(pages: Option<&Pages>) -> bool {
+    matches!(pages, Some(Pages::Number(_) | Pages::Offset(_) | Pages::Keyset(_)))
+}
+
+/// Whether a page may be empty that is not the last.
+pub(super) fn may_be_empty(pages: Option<&Pages>) -> bool {
+    match pages {
+        Some(Pages::NextUrl(_) | Pages::LinkHeader(_)) => true,
+        Some(Pages::Cursor(pages)) => pages.end.is_none(),
+        Some(Pages::Scroll(pages)) => pages.more.is_some(),
+        Some(Pages::Number(_) | Pages::Offset(_) | Pages::Keyset(_)) | None => false,
+    }
+}
+
+/// Of how many pages a page that says where the next one is can be the last one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Last {
+    /// The one that names no other.
+    Unnamed,
+    /// The first with fewer records than this; every page names another.
+    Short(usize),
+    /// The first without a record; every page names another.
+    Empty,
+}
+
+impl Last {
+    fn of(pages: &Pages, size: usize) -> Self {
+        match pages {
+            Pages::Cursor(pages) => match pages.end.as_deref() {
+                None => Self::Unnamed,
+                Some(End::Short) => Self::Short(size),
+                Some(End::Empty) => Self::Empty,
+            },
+            Pages::Scroll(pages) if pages.more.is_none() => Self::Empty,
+            _ => Self::Unnamed,
+        }
+    }
+}
+
 /// The page that a request asks for, of all that it selects. `position` is where a link or cursor
-/// leads, if the request has one; otherwise `found` is all there is.
+/// leads, if the request has one; otherwise `found` is all there is, and its first `behind` records
+/// are up to the one that the request starts behind.
 pub(super) fn turn(
     positions: &mut Positions,
     level: &Level,
     (endpoint, captured): (usize, Captured),
     position: Option<(String, Position)>,
-    found: Vec<usize>,
+    (found, behind): (Vec<usize>, usize),
     odd: Odd,
     rng: &mut Rng,
 ) -> Page {
     let number = |name: &str| captured.get(name).and_then(|value| value.text.parse::<usize>().ok());
     let total = found.len();
     let part = |from: usize, size: usize| found.iter().skip(from).take(size).copied().collect();
-    let size = |size: Option<&Spanned<u64>>| {
-        size.map_or(7, |size| usize::try_from(size.value).unwrap_or(usize::MAX)).max(1)
+    let declared = level.pages.as_ref().and_then(Pages::size);
+    let declared = declared.map_or(7, |size| usize::try_from(size.value).unwrap_or(usize::MAX));
+    let size = number("page.size").unwrap_or(declared).max(1);
+    let counted = |from: usize| {
+        let from = match odd {
+            Odd::Loop => 0,
+            Odd::Repeated => from.saturating_sub(size),
+            _ => from,
+        };
+        let last = from.saturating_add(size) >= total;
+        Page { records: part(from, size), next: None, last, total, size }
     };
     match &level.pages {
         None => Page { records: found, next: None, last: true, total, size: total },
         Some(Pages::Number(pages)) => {
-            let (first, size) =
-                (usize::try_from(pages.first).unwrap_or(1), size(pages.size.as_ref()));
+            let first = usize::try_from(pages.first).unwrap_or(1);
             let page = number("page.number").unwrap_or(first).saturating_sub(first);
-            let page = match odd {
-                Odd::Loop => 0,
-                Odd::Repeated => page.saturating_sub(1),
-                _ => page,
-            };
-            let last = (page + 1) * size >= total;
-            Page { records: part(page * size, size), next: None, last, total, size }
+            counted(page.saturating_mul(size))
         }
         Some(Pages::Offset(pages)) => {
-            let size = size(pages.size.as_ref());
             let first = usize::try_from(pages.first).unwrap_or(0);
-            let from = number("page.offset").unwrap_or(first).saturating_sub(first);
-            let from = match odd {
-                Odd::Loop => 0,
-                Odd::Repeated => from.saturating_sub(size),
-                _ => from,
-            };
-            Page { records: part(from, size), next: None, last: from + size >= total, total, size }
+            counted(number("page.offset").unwrap_or(first).saturating_sub(first))
         }
-        // A model is not made of a manifest with the last two.
+        Some(Pages::Keyset(_)) => counted(behind),
         Some(
-            Pages::NextUrl(_)
-            | Pages::Cursor(_)
-            | Pages::LinkHeader(_)
-            | Pages::Keyset(_)
-            | Pages::Scroll(_),
+            pages
+            @ (Pages::NextUrl(_) | Pages::Cursor(_) | Pages::LinkHeader(_) | Pages::Scroll(_)),
         ) => {
             let (token, mut here) = match position {
                 Some((token, position)) => (Some(token), position),
@@ -138,7 +182,11 @@ pub(super) fn turn(
                 positions.known.insert(token.clone(), here);
                 return Page { records, next: Some(token), last: false, total, size: 3 };
             }
-            let mut size = left.div_ceil(rng.usize(1..=4)).max(1);
+            let ends = Last::of(pages, size);
+            let mut size = match ends {
+                Last::Short(size) => size,
+                _ => left.div_ceil(rng.usize(1..=4)).max(1),
+            };
             if odd == Odd::Empty {
                 size = 0;
             }
@@ -150,12 +198,21 @@ pub(super) fn turn(
                 Odd::Repeated => end.saturating_sub(1),
                 _ => end,
             };
-            let more = after < total;
-            let next = more.then(|| {
-                let turns = if odd == Odd::Loop { 50 } else { 0 };
-                positions.keep(Position { at: after, turns, ..here })
-            });
-            Page { records, last: next.is_none(), next, total, size }
+            let last = match ends {
+                Last::Unnamed => after >= total,
+                Last::Short(size) => records.len() < size,
+                Last::Empty => records.is_empty(),
+            };
+            // Where another page is always named, the last one may name itself.
+            let named = !last || ends != Last::Unnamed;
+            let next = match token {
+                Some(token) if last && named && rng.bool() => Some(token),
+                _ => named.then(|| {
+                    let turns = if odd == Odd::Loop { 50 } else { 0 };
+                    positions.keep(Position { at: after, turns, ..here })
+                }),
+            };
+            Page { records, last, next, total, size }
         }
     }
 }
@@ -199,7 +256,12 @@ pub(super) fn write(
             tell(&mut envelope, pages.total.as_deref(), page.total);
         }
         Some(Pages::Offset(pages)) => tell(&mut envelope, pages.total.as_deref(), page.total),
-        Some(Pages::Keyset(_) | Pages::Scroll(_)) | None => {}
+        Some(Pages::Scroll(scroll)) => {
+            // With a flag beside it, the last page may name a position too.
+            let next = page.next.clone();
+            follow(&mut envelope, &mut headers, (Some(&*scroll.at), None), next, None, ways);
+        }
+        Some(Pages::Keyset(_)) | None => {}
     }
     match level.pages.as_ref().and_then(Pages::more).map(|more| &more.value) {
         Some(More::Flag(path)) => {

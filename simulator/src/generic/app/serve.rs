@@ -2,16 +2,17 @@
 
 use fastrand::Rng;
 use longshore_schema::http::Reaction;
-use longshore_schema::stream::Order;
+use longshore_schema::stream::{Order, Pages};
+use serde_json::Value;
 
 use super::{App, State, note};
-use crate::generic::Fault;
 use crate::generic::data::{Asked, Record};
 use crate::generic::http::{Call, Reply, Wire};
 use crate::generic::invert::Captured;
 use crate::generic::model::{Answers, HANDED_OUT};
 use crate::generic::pages::{self, Odd};
 use crate::generic::times;
+use crate::generic::{Fault, Misdeed};
 
 impl App {
     /// Answers a request that is admitted.
@@ -24,21 +25,27 @@ impl App {
         rng: &mut Rng,
     ) -> (Reply, Wire) {
         let (stream, level) = match &self.model.endpoints[endpoint].answers {
-            Answers::Pages { stream, level } => (*stream, *level),
-            Answers::Recorded(bodies) => {
-                let body = &bodies[self.nature.seed as usize % bodies.len()];
+            Answers::Pages { stream, level } | Answers::Next { stream, level } => (*stream, *level),
+            Answers::Recorded(_) | Answers::Release { .. } => {
                 return match fault.filter(|fault| fault.befalls_sign_in()) {
                     Some(fault) => self.refuse(state, fault, request, now, rng),
-                    None => (Reply::json(200, body), Wire::Whole),
+                    None => (self.serve_whole(state, endpoint, &captured), Wire::Whole),
                 };
             }
         };
         let described = self.model.level(stream, level);
+        let pages = described.pages.as_ref();
         let cursor = captured.get("page.cursor").map(|value| value.text.clone());
         let token = call.page_token().map(str::to_owned).or(cursor);
         let position =
-            token.and_then(|token| state.positions.get(&token).map(|position| (token, position)));
-        let counted = ["page.number", "page.offset"].iter().any(|n| captured.contains_key(*n));
+            token.as_ref().and_then(|token| Some((token.clone(), state.positions.get(token)?)));
+        let asks_on = matches!(self.model.endpoints[endpoint].answers, Answers::Next { .. });
+        if let (Some(token), None) = (&token, &position)
+            && (asks_on || state.positions.handed_out(token))
+        {
+            return (self.refuse_position(state, endpoint, token), Wire::Whole);
+        }
+        let counted = pages::is_counted(pages);
         let later = position.is_some() || counted;
         let is_document = described.decode.is_document();
         let mut odd = Odd::Nothing;
@@ -77,9 +84,7 @@ impl App {
             Some(Fault::GzipCut) => set(&mut wire, Wire::GzipCut { share: rng.f64() }),
             Some(Fault::RepeatedPage) => set(&mut odd, Odd::Repeated),
             Some(Fault::PageLoop) => set(&mut odd, Odd::Loop),
-            Some(Fault::EmptyPage) => {
-                set(&mut odd, Odd::Empty) && !counted && described.pages.is_some()
-            }
+            Some(Fault::EmptyPage) if pages::may_be_empty(pages) => set(&mut odd, Odd::Empty),
             Some(Fault::Reordered) => {
                 shuffled = self.order(stream).is_none();
                 shuffled && !later
@@ -97,13 +102,82 @@ impl App {
         if shuffled && !counted {
             rng.shuffle(&mut found);
         }
-        if odd == Odd::Empty && counted {
-            odd = Odd::Nothing;
-        }
+        let behind = match self.behind(stream, level, &captured, &found) {
+            Ok(behind) => behind,
+            Err(what) => {
+                let what = format!("{}: {what}", self.model.endpoints[endpoint].name);
+                state.witness.accuse(Misdeed::Unknown, what);
+                return (Reply::error(400, "there is no such record"), Wire::Whole);
+            }
+        };
         let asked = (endpoint, captured);
+        let found = (found, behind);
         let page = pages::turn(&mut state.positions, described, asked, position, found, odd, rng);
         let values = page.records.iter().map(|index| records[*index].value.clone()).collect();
         (pages::write(described, &page, values, call, rng), wire)
+    }
+
+    /// Answers what has no pages: a question, or the release of a scroll.
+    fn serve_whole(&self, state: &mut State, endpoint: usize, captured: &Captured) -> Reply {
+        match &self.model.endpoints[endpoint].answers {
+            Answers::Recorded(bodies) => {
+                Reply::json(200, &bodies[self.nature.seed as usize % bodies.len()])
+            }
+            _ => {
+                let token = captured.get("page.cursor").map_or("", |value| value.text.as_str());
+                if state.positions.forget(token) {
+                    return Reply::json(200, &serde_json::json!({}));
+                }
+                self.refuse_position(state, endpoint, token)
+            }
+        }
+    }
+
+    /// Refuses a position that is not known: not any more, or it never was one.
+    fn refuse_position(&self, state: &mut State, endpoint: usize, token: &str) -> Reply {
+        if !state.positions.handed_out(token) {
+            let asked = &self.model.endpoints[endpoint].name;
+            let what = format!("{asked}: the app never handed out the position `{token}`");
+            state.witness.accuse(Misdeed::Unknown, what);
+        }
+        let expired = self.model.refusals.reply(Reaction::RestartWindow);
+        expired.unwrap_or_else(|| Reply::error(404, "no such position"))
+    }
+
+    /// How many of what was found come up to the record that a request starts behind.
+    ///
+    /// # Errors
+    /// If there is no record with what the request names.
+    fn behind(
+        &self,
+        stream: usize,
+        level: usize,
+        captured: &Captured,
+        found: &[usize],
+    ) -> Result<usize, String> {
+        let Some(Pages::Keyset(keyset)) = &self.model.level(stream, level).pages else {
+            return Ok(0);
+        };
+        let named: Vec<_> = keyset
+            .last
+            .iter()
+            .filter_map(|(name, path)| Some((path, captured.get(&format!("page.last.{name}"))?)))
+            .collect();
+        if named.is_empty() {
+            return Ok(0);
+        }
+        let records = &self.records[stream].0[level];
+        let is_it = |record: &Record| {
+            named.iter().all(|(path, value)| {
+                let found = path.first(&record.value).map(written).unwrap_or_default();
+                found == value.text
+                    || (value.time.is_some() && times::rfc3339(&found) == value.time)
+            })
+        };
+        let all = self.ordered(stream, level, captured, |_| true);
+        let last = all.iter().rposition(|index| is_it(&records[*index]));
+        let last = last.ok_or("it starts behind a record that the app does not have")?;
+        Ok(found.iter().filter(|index| all[..=last].contains(index)).count())
     }
 
     fn order(&self, stream: usize) -> Option<Order> {
@@ -113,32 +187,48 @@ impl App {
 
     /// The records that a request selects, in the app's order.
     fn select(&self, stream: usize, level: usize, captured: &Captured, now: i64) -> Vec<usize> {
-        let described = &self.model.streams[stream];
-        let levels = &self.records[stream].0;
+        let window = self.model.streams[stream].window.as_ref();
         let time = |name: &str| captured.get(name).and_then(|value| value.time);
         let asked = Asked {
             start: time("window.start"),
             end: time("window.end"),
             exact: self.nature.exact,
         };
-        let parent = (level > 0).then(|| {
-            let step = &described.levels[level - 1].name;
-            levels[level - 1].iter().position(|item| names(item, step, captured))
-        });
-        let shown = |record: &Record| {
-            let in_window = match (&described.window, record.at) {
+        self.ordered(stream, level, captured, |record| {
+            let in_window = match (window, record.at) {
                 (Some(window), Some(at)) => asked.includes(window, at),
                 _ => true,
             };
-            record.shown <= now
-                && in_window
-                && parent.is_none_or(|parent| parent == Some(record.parent))
+            record.shown <= now && in_window
+        })
+    }
+
+    /// The records of the item that a request names, if its step comes after another, in the app's
+    /// order; those that `wanted` lets through.
+    fn ordered(
+        &self,
+        stream: usize,
+        level: usize,
+        captured: &Captured,
+        wanted: impl Fn(&Record) -> bool,
+    ) -> Vec<usize> {
+        let levels = &self.records[stream].0;
+        let parent = (level > 0).then(|| {
+            let step = &self.model.streams[stream].levels[level - 1].name;
+            levels[level - 1].iter().position(|item| names(item, step, captured))
+        });
+        let wanted = |record: &Record| {
+            wanted(record) && parent.is_none_or(|parent| parent == Some(record.parent))
         };
         let all = levels[level].iter().enumerate();
         let mut found: Vec<usize> =
-            all.filter(|(_, record)| shown(record)).map(|(index, _)| index).collect();
+            all.filter(|(_, record)| wanted(record)).map(|(index, _)| index).collect();
         found.sort_by_key(|index| (levels[level][*index].at, *index));
-        if self.order(stream).is_none() && self.nature.descending {
+        let newest_first = match self.order(stream) {
+            None => self.nature.descending,
+            Some(order) => order == Order::Descending,
+        };
+        if newest_first {
             found.reverse();
         }
         found
@@ -203,14 +293,19 @@ fn names(item: &Record, step: &str, captured: &Captured) -> bool {
             item.mark.rsplit('-').next() == Some(text)
         } else {
             let found = item.value.pointer(&format!("/{}", member.replace('.', "/")));
-            found.is_some_and(|found| match found.as_str() {
-                Some(found) => found == text,
-                None => found.to_string().as_str() == text.as_str(),
-            })
+            found.is_some_and(|found| written(found) == *text)
         };
         if !fits {
             return false;
         }
     }
     any
+}
+
+/// A value as it is written into a request.
+fn written(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
 }

@@ -112,21 +112,13 @@ pub(crate) fn level(
     if let Some(path) = form.records {
         place::steps(path)?;
     }
-    match form.pages {
-        Some(Pages::Keyset(_) | Pages::Scroll(_)) => {
-            return Err(Unsupported(
-                "the simulator cannot turn keyset and scroll pages".to_owned(),
-            ));
+    if let Some(pages) = form.pages {
+        for (path, _) in pages.paths() {
+            place::one(path)?;
         }
-        Some(pages) => {
-            for (path, _) in pages.paths() {
-                place::one(path)?;
-            }
-            for (path, _) in pages.more().map(More::paths).unwrap_or_default() {
-                place::one(path)?;
-            }
+        for (path, _) in pages.more().map(More::paths).unwrap_or_default() {
+            place::one(path)?;
         }
-        None => {}
     }
     for path in &form.key {
         place::one(path)?;
