@@ -212,7 +212,7 @@ pub(super) fn turn(
                     positions.keep(Position { at: after, turns, ..here })
                 }),
             };
-            Page { records, last, next, total, size }
+            Page { records, next, last, total, size }
         }
     }
 }

@@ -119,18 +119,14 @@ impl App {
 
     /// Answers what has no pages: a question, or the release of a scroll.
     fn serve_whole(&self, state: &mut State, endpoint: usize, captured: &Captured) -> Reply {
-        match &self.model.endpoints[endpoint].answers {
-            Answers::Recorded(bodies) => {
-                Reply::json(200, &bodies[self.nature.seed as usize % bodies.len()])
-            }
-            _ => {
-                let token = captured.get("page.cursor").map_or("", |value| value.text.as_str());
-                if state.positions.forget(token) {
-                    return Reply::json(200, &serde_json::json!({}));
-                }
-                self.refuse_position(state, endpoint, token)
-            }
+        if let Answers::Recorded(bodies) = &self.model.endpoints[endpoint].answers {
+            return Reply::json(200, &bodies[self.nature.seed as usize % bodies.len()]);
         }
+        let token = captured.get("page.cursor").map_or("", |value| value.text.as_str());
+        if state.positions.forget(token) {
+            return Reply::json(200, &serde_json::json!({}));
+        }
+        self.refuse_position(state, endpoint, token)
     }
 
     /// Refuses a position that is not known: not any more, or it never was one.
