@@ -8,6 +8,7 @@ pub mod error;
 pub mod http;
 pub mod map;
 pub mod pace;
+pub mod pauses;
 pub mod plan;
 pub mod poll;
 pub mod probe;

@@ -11,6 +11,7 @@ use crate::auth::Authenticator;
 use crate::clock::Clock;
 use crate::error::{Code, Error, Result, Retry};
 use crate::http::{Client, Transport};
+use crate::pauses::Pauses;
 use crate::plan::{AuthPlan, Plan, StreamPlan};
 use crate::poll::session::Session;
 use crate::poll::stream::Poll;
@@ -77,6 +78,8 @@ impl Runner {
             }
         }
         let plan = Arc::new(plan);
+        let pauses = Pauses::open(Arc::clone(&store), clock.clone(), &name).map_err(named)?;
+        let pauses = Arc::new(pauses);
         let authenticator = match &plan.auth {
             AuthPlan::Fixed(_) | AuthPlan::Signed(_) => None,
             AuthPlan::Session(_) => Some(Authenticator::session(
@@ -84,6 +87,7 @@ impl Runner {
                 client.clone(),
                 secrets(&folders.state).map_err(named)?,
                 clock.clone(),
+                Arc::clone(&pauses),
             )),
             AuthPlan::OAuth(config) => Some(Authenticator::new(
                 name.clone(),
@@ -91,6 +95,7 @@ impl Runner {
                 client.clone(),
                 secrets(&folders.state).map_err(named)?,
                 clock.clone(),
+                Arc::clone(&pauses),
             )),
         };
         let quotas = plan
@@ -98,8 +103,14 @@ impl Runner {
             .iter()
             .map(|quota| Quota::open(Arc::clone(&store), clock.clone(), &name, quota.clone()))
             .collect::<Result<_>>()?;
-        let session =
-            Session::new(Arc::clone(&plan), client, authenticator, quotas, clock.clone(), observer);
+        let session = Session::new(
+            Arc::clone(&plan),
+            client,
+            authenticator,
+            (quotas, pauses),
+            clock.clone(),
+            observer,
+        );
         Ok(Self {
             plan,
             session: Arc::new(session),

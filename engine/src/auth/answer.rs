@@ -7,12 +7,15 @@ use longshore_schema::JsonPath;
 use reqwest::StatusCode;
 use reqwest::header::{ACCEPT_ENCODING, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER};
 use serde_json::{Map, Value};
+use url::Url;
 
 use crate::auth::endpoint::{Answer, Endpoint};
 use crate::auth::refusal::{self, Asked};
+use crate::clock::Clock;
 use crate::error::{Code, Error, Result, Retry, printable};
 use crate::http::Request;
-use crate::http::retry::{self, Outcome};
+use crate::http::retry::{self, Decision, Outcome, Policy};
+use crate::pauses::Pauses;
 use crate::secret::Secret;
 
 /// Longest wait for an answer.
@@ -45,6 +48,36 @@ impl Trouble {
 
     pub(super) fn lost(error: Error) -> Self {
         Self { error, outcome: Outcome::Transient, retry_after: None, said: None, lost: true }
+    }
+
+    /// Waits until it is time to try again, after the attempt of this number (from 1) at `url`.
+    ///
+    /// # Errors
+    /// What went wrong, if nothing is to be tried any more.
+    pub(super) async fn wait(
+        self,
+        attempt: u32,
+        url: &Url,
+        clock: &Clock,
+        pauses: &Pauses,
+    ) -> Result<()> {
+        let Self { outcome, retry_after, mut error, .. } = self;
+        let until = retry_after.and_then(|wait| clock.now().checked_add(wait).ok());
+        if let Some(until) = until {
+            pauses.note(url, until).await?;
+        }
+        match Policy::default().decide(attempt, outcome, retry_after, retry::random()) {
+            Decision::RetryAfter(wait) => {
+                clock.sleep(wait).await;
+                Ok(())
+            }
+            Decision::GiveUp => {
+                if error.retry == Retry::Later(None) {
+                    error.retry = Retry::Later(until);
+                }
+                Err(error)
+            }
+        }
     }
 }
 
@@ -264,6 +297,19 @@ pub(super) fn seconds(value: &Value) -> Option<u64> {
         _ => None,
     };
     seconds.filter(|seconds| *seconds > 0)
+}
+
+/// Waits until the app may be asked for tokens again.
+///
+/// # Errors
+/// If that is too long to wait for.
+pub(super) async fn passed(pauses: &Pauses, url: &Url) -> Result<()> {
+    pauses.passed(url, |_| ()).await.map_err(|until| {
+        Error::new(Code::AuthLoginRate, "the app wants no sign-ins for a while")
+            .cause("it said so in answer to an earlier one")
+            .fix("nothing to do; it is tried again")
+            .retry(Retry::Later(Some(until)))
+    })
 }
 
 pub(super) fn invalid(cause: &str) -> Error {

@@ -19,6 +19,7 @@ use crate::clock::Clock;
 use crate::error::{Code, Error, Result};
 use crate::http::Client;
 use crate::http::retry::Outcome;
+use crate::pauses::Pauses;
 use crate::plan::Plan;
 use crate::secret::SecretStore;
 
@@ -37,6 +38,7 @@ struct Inner {
     http: Client,
     store: SecretStore,
     clock: Clock,
+    pauses: Arc<Pauses>,
     /// What everybody uses; on disk before it is here.
     current: RwLock<Option<Arc<Tokens>>>,
     /// Finished attempts to renew, so that those who waited for one share its failure.
@@ -80,15 +82,22 @@ impl Authenticator {
         http: Client,
         store: SecretStore,
         clock: Clock,
+        pauses: Arc<Pauses>,
     ) -> Self {
-        Self::with(connection.into(), Means::OAuth(Box::new(config)), http, store, clock)
+        Self::with(connection.into(), Means::OAuth(Box::new(config)), http, store, clock, pauses)
     }
 
     /// The authenticator of a plan whose connection signs in by a login call. Its tokens have no
     /// access token, only fields.
     #[must_use]
-    pub fn session(plan: Arc<Plan>, http: Client, store: SecretStore, clock: Clock) -> Self {
-        Self::with(plan.connection.name.clone(), Means::Session(plan), http, store, clock)
+    pub fn session(
+        plan: Arc<Plan>,
+        http: Client,
+        store: SecretStore,
+        clock: Clock,
+        pauses: Arc<Pauses>,
+    ) -> Self {
+        Self::with(plan.connection.name.clone(), Means::Session(plan), http, store, clock, pauses)
     }
 
     fn with(
@@ -97,6 +106,7 @@ impl Authenticator {
         http: Client,
         store: SecretStore,
         clock: Clock,
+        pauses: Arc<Pauses>,
     ) -> Self {
         Self(Arc::new(Inner {
             connection,
@@ -104,6 +114,7 @@ impl Authenticator {
             http,
             store,
             clock,
+            pauses,
             current: RwLock::default(),
             attempts: AtomicU64::new(0),
             work: Mutex::default(),
@@ -300,12 +311,16 @@ impl Inner {
     }
 
     fn endpoint(&self) -> Result<Endpoint<'_>> {
-        Ok(Endpoint { config: self.oauth()?, http: &self.http, clock: &self.clock })
+        let Self { http, clock, pauses, .. } = self;
+        Ok(Endpoint { config: self.oauth()?, http, clock, pauses })
     }
 
     fn login(&self) -> Result<Login<'_>> {
         match &self.means {
-            Means::Session(plan) => Ok(Login { plan, http: &self.http, clock: &self.clock }),
+            Means::Session(plan) => {
+                let Self { http, clock, pauses, .. } = self;
+                Ok(Login { plan, http, clock, pauses })
+            }
             Means::OAuth(_) => Err(Error::new(Code::Internal, "a login without its declaration")),
         }
     }

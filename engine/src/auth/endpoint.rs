@@ -12,14 +12,14 @@ use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use serde_json::{Map, Value};
 use url::{Url, form_urlencoded};
 
-use crate::auth::answer::Trouble;
+use crate::auth::answer::{Trouble, passed};
 use crate::auth::assertion::Assertion;
 use crate::auth::config::{ClientAuth, Grant, OAuthConfig};
 use crate::auth::refusal::Asked;
 use crate::clock::Clock;
 use crate::error::{Code, Error, Result, Retry};
-use crate::http::retry::{self, Decision, Policy};
 use crate::http::{Client, Request};
+use crate::pauses::Pauses;
 use crate::secret::Secret;
 
 /// Parameters that are no secrets: what an app says of them may be shown.
@@ -32,6 +32,7 @@ pub(super) struct Endpoint<'a> {
     pub(super) config: &'a OAuthConfig,
     pub(super) http: &'a Client,
     pub(super) clock: &'a Clock,
+    pub(super) pauses: &'a Pauses,
 }
 
 /// What to ask for tokens with.
@@ -85,9 +86,9 @@ impl Params {
 impl Endpoint<'_> {
     /// Asks for tokens, and asks again as long as that is safe and may help.
     pub(super) async fn obtain(&self, ask: Ask<'_>) -> Result<Answer> {
-        let policy = Policy::default();
         let mut attempt = 1;
         loop {
+            passed(self.pauses, &self.config.token_url).await?;
             let trouble = match self.once(&ask).await {
                 Ok(answer) => return Ok(answer),
                 Err(trouble) => trouble,
@@ -101,16 +102,7 @@ impl Endpoint<'_> {
                     _ => {}
                 }
             }
-            let Trouble { outcome, retry_after, mut error, .. } = trouble;
-            match policy.decide(attempt, outcome, retry_after, retry::random()) {
-                Decision::RetryAfter(wait) => self.clock.sleep(wait).await,
-                Decision::GiveUp => {
-                    if let (Some(wait), Retry::Later(None)) = (retry_after, error.retry) {
-                        error.retry = Retry::Later(self.clock.now().checked_add(wait).ok());
-                    }
-                    return Err(error);
-                }
-            }
+            trouble.wait(attempt, &self.config.token_url, self.clock, self.pauses).await?;
             attempt += 1;
         }
     }

@@ -9,14 +9,15 @@ use longshore_schema::stream::Request;
 use reqwest::header::{ACCEPT_ENCODING, HeaderMap, HeaderValue, RETRY_AFTER, SET_COOKIE};
 use serde_json::Value;
 
-use crate::auth::answer::{MAX_ANSWER, TIMEOUT, Trouble, text};
+use crate::auth::answer::{MAX_ANSWER, TIMEOUT, Trouble, passed, text};
 use crate::auth::compile::AuthPlan;
 use crate::auth::endpoint::Answer;
 use crate::auth::tokens::Tokens;
 use crate::clock::Clock;
 use crate::error::{Code, Error, Result, Retry};
-use crate::http::retry::{self, Decision, Outcome, Policy};
-use crate::http::{Client, Response};
+use crate::http::retry::{self, Outcome};
+use crate::http::{self, Client, Response};
+use crate::pauses::Pauses;
 use crate::plan::Plan;
 use crate::poll::build::{Target, build};
 use crate::render::Scope;
@@ -27,29 +28,23 @@ pub(super) struct Login<'a> {
     pub(super) plan: &'a Plan,
     pub(super) http: &'a Client,
     pub(super) clock: &'a Clock,
+    pub(super) pauses: &'a Pauses,
 }
 
 impl Login<'_> {
     /// Opens a session, and tries again where that may help. A refusal is not tried again: apps lock
     /// accounts after some.
     pub(super) async fn open(&self) -> Result<Answer> {
-        let policy = Policy::default();
+        let request = self.request(&self.declared()?.login, None);
+        let url = request.map_err(|trouble| trouble.error)?.url;
         let mut attempt = 1;
         loop {
+            passed(self.pauses, &url).await?;
             let trouble = match self.once().await {
                 Ok(answer) => return Ok(answer),
                 Err(trouble) => trouble,
             };
-            let Trouble { outcome, retry_after, mut error, .. } = trouble;
-            match policy.decide(attempt, outcome, retry_after, retry::random()) {
-                Decision::RetryAfter(wait) => self.clock.sleep(wait).await,
-                Decision::GiveUp => {
-                    if let (Some(wait), Retry::Later(None)) = (retry_after, error.retry) {
-                        error.retry = Retry::Later(self.clock.now().checked_add(wait).ok());
-                    }
-                    return Err(error);
-                }
-            }
+            trouble.wait(attempt, &url, self.clock, self.pauses).await?;
             attempt += 1;
         }
     }
@@ -76,7 +71,11 @@ impl Login<'_> {
         }
     }
 
-    async fn send(&self, request: &Request, tokens: Option<&Tokens>) -> Result<Response, Trouble> {
+    fn request(
+        &self,
+        request: &Request,
+        tokens: Option<&Tokens>,
+    ) -> Result<http::Request, Trouble> {
         let scope = Scope {
             inputs: Some(&self.plan.connection.inputs),
             tables: Some(&self.plan.tables),
@@ -90,6 +89,11 @@ impl Login<'_> {
         request.max_body = MAX_ANSWER;
         // It holds credentials: it goes where the manifest says and nowhere else.
         request.follow_redirects = false;
+        Ok(request)
+    }
+
+    async fn send(&self, request: &Request, tokens: Option<&Tokens>) -> Result<Response, Trouble> {
+        let request = self.request(request, tokens)?;
         self.http.send(request).await.map_err(|failure| {
             let permanent = failure.error.is_permanent();
             let outcome = if permanent { Outcome::Permanent } else { Outcome::Transient };

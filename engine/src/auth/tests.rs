@@ -28,7 +28,9 @@ use crate::auth::{
 use crate::clock::Clock;
 use crate::error::{Code, Error, Retry};
 use crate::http::tests::{Seen, client, serve};
+use crate::pauses::Pauses;
 use crate::secret::{Secret, SecretStore};
+use crate::state::Store;
 
 const CALLBACK: &str = "https://longshore.example.com/callback";
 
@@ -80,6 +82,8 @@ struct Bed {
     clock: Clock,
     http: crate::http::Client,
     log: Arc<Mutex<Vec<Seen>>>,
+    /// Processes that were started.
+    started: AtomicU32,
 }
 
 impl Bed {
@@ -90,7 +94,8 @@ impl Bed {
         let (address, log) = serve(answer).await;
         let directory = tempfile::tempdir().unwrap();
         let http = client(&["login.example.com"], address);
-        Self { directory, config, clock: Clock::manual(now()), http, log }
+        let (clock, started) = (Clock::manual(now()), AtomicU32::new(0));
+        Self { directory, config, clock, http, log, started }
     }
 
     fn store(&self) -> SecretStore {
@@ -100,7 +105,11 @@ impl Bed {
 
     fn authenticator(&self) -> Authenticator {
         let (http, clock) = (self.http.clone(), self.clock.clone());
-        Authenticator::new("acme", self.config.clone(), http, self.store(), clock)
+        let number = self.started.fetch_add(1, Ordering::Relaxed);
+        let state = self.directory.path().join(format!("state-{number}"));
+        let state = Arc::new(Store::open(&state).unwrap());
+        let pauses = Arc::new(Pauses::open(state, clock.clone(), "acme").unwrap());
+        Authenticator::new("acme", self.config.clone(), http, self.store(), clock, pauses)
     }
 
     /// A connected one, with tokens of generation 1.

@@ -8,6 +8,7 @@ use jiff::SignedDuration;
 use longshore_schema::http::Reaction;
 use longshore_schema::stream::Priority;
 use serde_json::Value;
+use url::Url;
 
 use crate::auth::Tokens;
 use crate::error::{Code, Error, Result, Retry};
@@ -63,7 +64,7 @@ struct Asked<'a> {
     scope: &'a Scope<'a>,
     /// The status of the answer, if there was one.
     status: Option<u16>,
-    host: Option<String>,
+    url: Option<Url>,
     tokens: Option<Arc<Tokens>>,
 }
 
@@ -85,8 +86,9 @@ impl Session {
             let permits = self.permits(stream, target).await?;
             // What has to be known of the host is in the request, and that is made with the tokens.
             let mut request = build(&self.plan, target, scope, tokens.as_deref())?;
-            let host = request.url.host_str().unwrap_or_default().to_owned();
-            let passage = self.pace.enter(&host, self.priority(stream)).await;
+            self.left_alone(stream, &request.url).await?;
+            let host = request.url.host_str().unwrap_or_default();
+            let passage = self.pace.enter(host, self.priority(stream)).await;
             if self.clock.now().duration_since(asked) > LONG_PAUSE {
                 // A session may have ended meanwhile, even one that was new.
                 tokens = self.tokens().await?;
@@ -94,6 +96,7 @@ impl Session {
                 request = build(&self.plan, target, scope, tokens.as_deref())?;
             }
             self.tell(stream, &Progress::Request);
+            let url = Some(request.url.clone());
             let sent = self.client().send(request).await;
             let granted = sent.as_ref().is_ok_and(|response| response.status.is_success());
             let mut unsettled = Vec::new();
@@ -109,7 +112,7 @@ impl Session {
                 }
             }
             let now = self.clock.now();
-            let mut about = Asked { stream, target, scope, status: None, host: Some(host), tokens };
+            let mut about = Asked { stream, target, scope, status: None, url, tokens };
             let verdict = match sent {
                 Ok(response) if granted => {
                     let tokens = about.tokens;
@@ -171,10 +174,10 @@ impl Session {
             return Ok(false);
         };
         let verdict = Verdict { error: verdict.error.in_request(response.place()), ..verdict };
-        let host = response.url.host_str().map(str::to_owned);
+        let url = Some(response.url.clone());
         let status = Some(response.status.as_u16());
         let tokens = answer.tokens.clone();
-        self.react(&Asked { stream, target, scope, status, host, tokens }, verdict, attempts)
+        self.react(&Asked { stream, target, scope, status, url, tokens }, verdict, attempts)
             .await?;
         Ok(true)
     }
@@ -191,7 +194,7 @@ impl Session {
         error: Error,
         attempts: &mut Attempts,
     ) -> Result<(), Refused> {
-        let about = Asked { stream, target, scope, status: None, host: None, tokens: None };
+        let about = Asked { stream, target, scope, status: None, url: None, tokens: None };
         // Without a rule of its own the window is read again, from where it is certain.
         let verdict = silent(&self.plan, error);
         if !verdict.is_ruled {
@@ -255,6 +258,21 @@ impl Session {
         Ok(permits)
     }
 
+    /// Waits until the app may be asked for an address again.
+    async fn left_alone(&self, stream: &str, url: &Url) -> Result<()> {
+        let paused = |until| {
+            let reason = format!("{} asked us to wait", self.plan.app);
+            self.tell(stream, &Progress::Paused { until, reason });
+        };
+        self.pauses.passed(url, paused).await.map_err(|until| {
+            let host = url.host_str().unwrap_or_default();
+            Error::new(Code::RateLimited, format!("{} asked us to wait", self.plan.app))
+                .cause(format!("an earlier answer of {host} named the time"))
+                .fix("nothing to do; nothing is lost")
+                .retry(Retry::Later(Some(until)))
+        })
+    }
+
     /// Does what an error rule, or HTTP, says about an answer. `Ok` if the request is to be sent
     /// again.
     async fn react(
@@ -265,6 +283,12 @@ impl Session {
     ) -> Result<(), Refused> {
         let Verdict { error, reaction, mut wait, outcome, .. } = verdict;
         let mut outcome = outcome;
+        let until = |wait: Option<Duration>| {
+            self.clock.now().checked_add(SignedDuration::try_from(wait?).ok()?).ok()
+        };
+        if let (Some(until), Some(url)) = (until(wait), &asked.url) {
+            self.pauses.note(url, until).await?;
+        }
         match reaction {
             Reaction::Stop => return Err(Refused::Failed(error)),
             Reaction::Skip => return Err(Refused::Skip(error)),
@@ -302,10 +326,9 @@ impl Session {
             Reaction::Retry if asked.status == Some(429) => outcome = Outcome::Throttled,
             Reaction::Retry => {}
         }
-        let until = wait.and_then(|wait| {
-            self.clock.now().checked_add(SignedDuration::try_from(wait).ok()?).ok()
-        });
-        if let (Outcome::Throttled, Some(host)) = (outcome, &asked.host) {
+        let until = until(wait);
+        let host = asked.url.as_ref().and_then(Url::host_str);
+        if let (Outcome::Throttled, Some(host)) = (outcome, host) {
             self.pace.slow_down(host, until);
         }
         match self.plan.retry.decide(attempts.attempt, outcome, wait, random()) {

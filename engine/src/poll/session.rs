@@ -14,6 +14,7 @@ use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::http::Client;
 use crate::pace::Pace;
+use crate::pauses::Pauses;
 use crate::plan::Plan;
 use crate::poll::build::{Target, Unmade};
 use crate::poll::fact::value;
@@ -34,6 +35,7 @@ pub struct Session {
     /// For each quota the highest priority of the streams that it counts.
     pub(super) urgencies: Vec<Priority>,
     pub(super) pace: Pace,
+    pub(super) pauses: Arc<Pauses>,
     pub(super) clock: Clock,
     observer: Observer,
     /// The answers about the tenant, and when they were asked for.
@@ -97,13 +99,14 @@ impl Session {
         plan: Arc<Plan>,
         client: Client,
         authenticator: Option<Authenticator>,
-        quotas: Vec<Quota>,
+        (quotas, pauses): (Vec<Quota>, Arc<Pauses>),
         clock: Clock,
         observer: Observer,
     ) -> Self {
         Self {
             urgencies: urgencies(&plan, &quotas),
             pace: Pace::new(&plan.http, &clock),
+            pauses,
             plan,
             client,
             authenticator,

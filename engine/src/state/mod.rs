@@ -9,6 +9,7 @@ mod advance;
 mod cursor;
 mod failure;
 mod keys;
+mod pauses;
 mod positions;
 mod quotas;
 mod runs;
@@ -152,8 +153,10 @@ impl Store {
             )?;
             // Cursors, items, snapshots and runs follow by foreign key.
             transaction.execute("DELETE FROM streams WHERE connection = ?1", [connection])?;
-            transaction.execute("DELETE FROM quota_states WHERE connection = ?1", [connection])?;
-            transaction.execute("DELETE FROM quota_buckets WHERE connection = ?1", [connection])?;
+            for table in ["quota_states", "quota_buckets", "pauses"] {
+                let forget = format!("DELETE FROM {table} WHERE connection = ?1");
+                transaction.execute(&forget, [connection])?;
+            }
             Ok(())
         })
     }

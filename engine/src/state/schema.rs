@@ -107,6 +107,14 @@ const MIGRATIONS: &[&str] = &[
         kept     TEXT,
         PRIMARY KEY (stream, record)
     ) STRICT, WITHOUT ROWID;
+
+    -- Addresses that the app asked not to be asked for until then.
+    CREATE TABLE pauses (
+        connection TEXT NOT NULL,
+        asked      BLOB NOT NULL,
+        until      INTEGER NOT NULL,
+        PRIMARY KEY (connection, asked)
+    ) STRICT, WITHOUT ROWID;
 ",
 ];
 

@@ -208,8 +208,11 @@ fn a_forgotten_connection_leaves_nothing() {
             })
             .unwrap();
     }
+    for connection in ["acme", "other"] {
+        store.store_pause(connection, &[1; 16], 2, 1).unwrap();
+    }
     store.forget_connection("acme").unwrap();
-    for table in ["streams", "cursors", "seen_keys", "finished_items", "runs"] {
+    for table in ["streams", "cursors", "seen_keys", "finished_items", "runs", "pauses"] {
         assert_eq!(store.count(table), 1, "{table}");
     }
     assert!(store.is_finished(kept, "file").unwrap());

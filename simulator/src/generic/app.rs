@@ -266,7 +266,7 @@ impl App {
                 state.witness.accuse(Misdeed::Reserve, what);
             }
             spent |= account.is_spent();
-            account.report(rules, now, &mut headers);
+            account.report(rules, (now, self.nature.skew), &mut headers);
         }
         let (mut reply, wire) = if spent {
             let refused = self.model.refusals.reply(Reaction::WaitForQuota);

@@ -182,7 +182,12 @@ impl Account {
     }
 
     /// The headers of an answer.
-    pub(super) fn report(&self, rules: &Rules, now: i64, headers: &mut Vec<(String, String)>) {
+    pub(super) fn report(
+        &self,
+        rules: &Rules,
+        (now, skew): (i64, i64),
+        headers: &mut Vec<(String, String)>,
+    ) {
         let used = self.used();
         let remaining = self.limit.saturating_sub(used);
         match &rules.report {
@@ -215,15 +220,17 @@ impl Account {
                 if let Some(reset) = &names.reset {
                     let start = if rules.fixed { self.period_start } else { now };
                     let at = start + rules.period;
+                    // A point in time is told by the app's clock, a wait by nobody's.
+                    let shown = at + skew;
                     let value = match reset.unit.value {
-                        TimeUnit::EpochSeconds => at.div_euclid(1000).to_string(),
-                        TimeUnit::EpochMilliseconds => at.to_string(),
+                        TimeUnit::EpochSeconds => shown.div_euclid(1000).to_string(),
+                        TimeUnit::EpochMilliseconds => shown.to_string(),
                         TimeUnit::Milliseconds => (at - now).to_string(),
                         TimeUnit::Iso8601 => {
-                            Timestamp::from_millisecond(at).unwrap_or_default().to_string()
+                            Timestamp::from_millisecond(shown).unwrap_or_default().to_string()
                         }
                         TimeUnit::Seconds => (at - now).div_euclid(1000).to_string(),
-                        TimeUnit::HttpDate => times::http_date(at, 0),
+                        TimeUnit::HttpDate => times::http_date(shown, 0),
                     };
                     headers.push((reset.name.to_ascii_lowercase(), value));
                 }
