@@ -29,6 +29,15 @@ pub(crate) fn compare(folder: &Path, truth: &Truth, parts: bool) -> Compared {
         let mark = event.as_ref().and_then(|event| event["unmapped"][MARK].as_str());
         match mark {
             Some(mark) => {
+                let expected = truth.details.get(mark).into_iter().flatten();
+                for (detail, has) in expected {
+                    let found = event.as_ref().and_then(|e| e["unmapped"][detail][MARK].as_str());
+                    if found != has.then_some(mark) {
+                        let found = found.unwrap_or("none");
+                        let what = format!("{stream}: {mark} has the `{detail}` of {found}");
+                        compared.lost.push(what);
+                    }
+                }
                 let uid = event.as_ref().and_then(|event| event["metadata"]["uid"].as_str());
                 let uid = uid.unwrap_or_default().to_owned();
                 let is_new = known.insert((mark.to_owned(), uid));

@@ -60,6 +60,7 @@ impl Report {
         total.reserve_broken += seed.reserve_broken;
         total.impatient += seed.impatient;
         total.unknown += seed.unknown;
+        total.left_behind += seed.left_behind;
         total.hung += seed.hung;
         total.delivered += seed.delivered;
         total.requests += seed.requests;
@@ -90,7 +91,7 @@ impl Report {
         faults.filter(|f| !f.is_of_seed() && !self.total.faults.contains_key(f)).collect()
     }
 
-    fn numbers(&self) -> [(&'static str, u64); 6] {
+    fn numbers(&self) -> [(&'static str, u64); 7] {
         let total = &self.total;
         [
             ("lost", total.lost),
@@ -98,6 +99,7 @@ impl Report {
             ("reserve broken", total.reserve_broken),
             ("impatient", total.impatient),
             ("undeclared requests", total.unknown),
+            ("left behind", total.left_behind),
             ("hung", total.hung),
         ]
     }
@@ -170,6 +172,7 @@ fn manifest_json(report: &Report) -> Value {
                 "reserve_broken": seed.reserve_broken,
                 "impatient": seed.impatient,
                 "undeclared_requests": seed.unknown,
+                "left_behind": seed.left_behind,
                 "hung": seed.hung,
                 "findings": seed.findings,
             })
@@ -187,6 +190,7 @@ fn manifest_json(report: &Report) -> Value {
         "reserve_broken": total.reserve_broken,
         "impatient": total.impatient,
         "undeclared_requests": total.unknown,
+        "left_behind": total.left_behind,
         "hung": total.hung,
         "events": total.delivered,
         "requests": total.requests,
@@ -209,7 +213,7 @@ pub fn render_html(reports: &[Report]) -> String {
     let verdict = if holds { "holds" } else { "does not hold" };
     let _ =
         writeln!(page, "<h1>Conformance: <span class=\"{}\">{verdict}</span></h1>", class(holds));
-    page.push_str("<table><tr><th>connector<th>seeds<th>lost<th>duplicated<th>reserve broken<th>impatient<th>undeclared<th>hung<th>events<th>requests<th>kills<th>virtual days</tr>\n");
+    page.push_str("<table><tr><th>connector<th>seeds<th>lost<th>duplicated<th>reserve broken<th>impatient<th>undeclared<th>left behind<th>hung<th>events<th>requests<th>kills<th>virtual days</tr>\n");
     for report in reports {
         let total = &report.total;
         let _ = write!(

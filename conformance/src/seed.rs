@@ -61,6 +61,8 @@ pub struct SeedReport {
     pub impatient: u64,
     /// Requests that the manifest does not declare.
     pub unknown: u64,
+    /// What was made at the app and never cleared away.
+    pub left_behind: u64,
     /// 1 if it went on without end, or did not recover when the weather was good again.
     pub hung: u64,
     /// Events on disk.
@@ -90,6 +92,7 @@ impl SeedReport {
             + self.reserve_broken
             + self.impatient
             + self.unknown
+            + self.left_behind
             + self.hung
             == 0
     }
@@ -117,6 +120,7 @@ pub async fn play(subject: &Subject, seed: u64, limits: &Limits) -> SeedReport {
     report.reserve_broken = witness.count(Misdeed::Reserve);
     report.impatient = witness.count(Misdeed::Impatience);
     report.unknown = witness.count(Misdeed::Unknown);
+    report.left_behind = witness.count(Misdeed::LeftBehind);
     report.findings.extend(witness.misdeeds.iter().map(|(_, what)| what.clone()));
     match outcome {
         Err(_) => {

@@ -27,9 +27,15 @@ const PROVED: [&str; 9] = [
     "zendesk",
 ];
 
+/// Manifests made to show what the others do not use.
+const EXAMPLES: [&str; 2] = ["combined", "jobs"];
+
 fn manifests() -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../manifests");
-    PROVED.iter().map(|app| folder.join(app).join("manifest.yaml")).collect()
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let (apps, examples) = (here.join("../manifests"), here.join("tests/manifests"));
+    let apps = PROVED.iter().map(|app| apps.join(app));
+    let examples = EXAMPLES.iter().map(|example| examples.join(example));
+    apps.chain(examples).map(|folder| folder.join("manifest.yaml")).collect()
 }
 
 #[test]

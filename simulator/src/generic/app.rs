@@ -1,6 +1,9 @@
 //! One tenant of an app: what it holds, and how it answers.
 
+mod about;
+mod jobs;
 mod serve;
+mod single;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -11,6 +14,7 @@ use fastrand::Rng;
 use jiff::Timestamp;
 use longshore_schema::http::Reaction;
 
+use self::jobs::Jobs;
 use super::auth::Tokens;
 use super::data::{Records, Span, Truth, Volume};
 use super::faults::Draws;
@@ -70,6 +74,7 @@ struct State {
     tokens: Tokens,
     positions: Positions,
     accounts: Vec<Account>,
+    jobs: Jobs,
     draws: Draws,
     witness: Witness,
     /// When a request may come again that was asked to wait.
@@ -112,6 +117,7 @@ impl App {
             tokens: Tokens::default(),
             positions: Positions::default(),
             accounts,
+            jobs: Jobs::default(),
             draws: Draws::new(settings.seed),
             witness: Witness::default(),
             not_before: BTreeMap::new(),
@@ -132,6 +138,7 @@ impl App {
     pub fn begin(&self, weather: Weather, others: f64, hook: impl Fn(u64) + Send + 'static) {
         let mut state = self.state();
         state.draws.begin(weather);
+        state.jobs.begin();
         state.asked = 0;
         if others > 0.0 {
             let now = self.time.millis();
@@ -147,20 +154,31 @@ impl App {
     pub fn killed(&self) {
         let mut state = self.state();
         state.not_before.clear();
+        state.jobs.killed();
         state.accounts.iter_mut().for_each(Account::forget_told);
     }
 
     /// What a connector must have delivered that read, without trouble, what was due at `now`.
     #[must_use]
     pub fn truth(&self, now: Timestamp) -> Vec<Truth> {
-        let streams = self.model.streams.iter().zip(&self.records);
-        streams.map(|(stream, records)| records.truth(stream, now.as_millisecond())).collect()
+        let streams = self.model.streams.iter().zip(&self.records).enumerate();
+        let truth = |(index, (stream, records)): (usize, (_, &Records))| {
+            self.with_details(index, records.truth(stream, now.as_millisecond()))
+        };
+        streams.map(truth).collect()
     }
 
     /// What the app saw so far.
     #[must_use]
     pub fn witness(&self) -> Witness {
-        self.state().witness.clone()
+        let state = self.state();
+        let mut witness = state.witness.clone();
+        let name = |(stream, level): (usize, usize)| {
+            let stream = &self.model.streams[stream];
+            format!("{}.{}", stream.name, stream.levels[level].name)
+        };
+        state.jobs.accuse(name, &mut witness);
+        witness
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

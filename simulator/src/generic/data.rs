@@ -26,6 +26,8 @@ pub(super) struct Record {
     pub(super) shown: i64,
     /// The item of the step before that it belongs to.
     pub(super) parent: usize,
+    /// The combination of partitions that it belongs to.
+    pub(super) partition: usize,
     pub(super) value: Value,
 }
 
@@ -41,6 +43,9 @@ pub struct Truth {
     /// For each record's mark: whether it was due, so that it must have been delivered. The others
     /// may have been.
     pub records: BTreeMap<String, bool>,
+    /// For the mark of each record and the name of each of its details: whether it has that detail,
+    /// which then holds the same mark. Details that cannot hold a mark are not among them.
+    pub details: BTreeMap<String, BTreeMap<String, bool>>,
 }
 
 /// When things happen, in milliseconds.
@@ -64,39 +69,84 @@ pub(super) struct Volume {
     pub(super) burst: bool,
 }
 
-/// Makes the records of a stream.
+/// Makes the records of a stream. Of whole answers there are none: they are made when they are asked
+/// for.
 pub(super) fn make(stream: &Stream, span: Span, volume: Volume, rng: &mut Rng) -> Records {
     let mut levels: Vec<Vec<Record>> = Vec::new();
     for (index, level) in stream.levels.iter().enumerate() {
+        if level.special.whole {
+            levels.push(Vec::new());
+            continue;
+        }
+        let parents = stream.parents_of(index).map(|parents| levels[parents].as_slice());
+        // The rows of one answer have the same columns.
+        let fixtures: Vec<usize> = (0..parents.map_or(0, <[Record]>::len))
+            .map(|_| level.samples[rng.usize(..level.samples.len())].fixture)
+            .collect();
         let mut records = Vec::new();
-        match levels.last() {
-            None => {
-                for (at, shown) in times(stream, level, span, volume, rng) {
-                    let sample = &level.samples[rng.usize(..level.samples.len())];
-                    let number = records.len();
-                    let key = (index, number);
-                    records.push(record(stream, level, sample, key, (at, shown), volume, rng));
-                }
-            }
-            Some(parents) => {
-                for (parent, item) in parents.iter().enumerate() {
-                    // The rows of one answer have the same columns.
-                    let fixture = level.samples[rng.usize(..level.samples.len())].fixture;
-                    let like: Vec<_> =
-                        level.samples.iter().filter(|sample| sample.fixture == fixture).collect();
-                    for _ in 0..rng.usize(0..6) {
-                        let sample = like[rng.usize(..like.len())];
-                        let key = (index, records.len());
-                        let times = (None, item.shown);
-                        let made = record(stream, level, sample, key, times, volume, rng);
-                        records.push(Record { parent, ..made });
-                    }
-                }
-            }
+        for (parent, at, shown) in places(stream, index, parents, span, volume, rng) {
+            let fixture = fixtures.get(parent);
+            let like: Vec<_> = level
+                .samples
+                .iter()
+                .filter(|sample| fixture.is_none_or(|fixture| sample.fixture == *fixture))
+                .collect();
+            let sample = like[rng.usize(..like.len())];
+            let key = (index, records.len());
+            let drifts = volume.drift && level.records.is_some();
+            let made = record(stream, level, sample, key, (at, shown), drifts, rng);
+            let partition = match parents {
+                Some(parents) => parents[parent].partition,
+                None => rng.usize(..stream.combinations.len()),
+            };
+            records.push(Record { parent, partition, ..made });
         }
         levels.push(records);
     }
     Records(levels)
+}
+
+/// For each record of a level: the item that it belongs to, when it happens and when it is shown.
+fn places(
+    stream: &Stream,
+    index: usize,
+    parents: Option<&[Record]>,
+    span: Span,
+    volume: Volume,
+    rng: &mut Rng,
+) -> Vec<(usize, Option<i64>, i64)> {
+    let level = &stream.levels[index];
+    let Some(parents) = parents else {
+        let times = if index == stream.counted {
+            times(stream, level, span, volume, rng)
+        } else {
+            // What lists for many others is short.
+            snapshot(rng.usize(1..=4), span, rng)
+        };
+        return times.into_iter().map(|(at, shown)| (0, at, shown)).collect();
+    };
+    let mut places = Vec::new();
+    if index == stream.counted {
+        for (at, shown) in times(stream, level, span, volume, rng) {
+            if parents.is_empty() {
+                break;
+            }
+            let parent = rng.usize(..parents.len());
+            places.push((parent, at, shown.max(parents[parent].shown)));
+        }
+        return places;
+    }
+    for (parent, item) in parents.iter().enumerate() {
+        let number = if index < stream.counted { rng.usize(0..4) } else { rng.usize(0..6) };
+        places.extend((0..number).map(|_| (parent, None, item.shown)));
+    }
+    places
+}
+
+/// Times at which something is shown of which most was there from the start, and some comes later.
+fn snapshot(number: usize, span: Span, rng: &mut Rng) -> Vec<(Option<i64>, i64)> {
+    let mut shown = || if rng.u8(..5) == 0 { rng.i64(span.from..span.until) } else { i64::MIN };
+    (0..number).map(|_| (None, shown())).collect()
 }
 
 /// When records happen and when they are shown, in the order of their happening.
@@ -109,12 +159,7 @@ fn times(
 ) -> Vec<(Option<i64>, i64)> {
     let number = volume.records.max(1);
     let Some(window) = &stream.window else {
-        // Most were there from the start; some come later.
-        return (0..number)
-            .map(|_| {
-                (None, if rng.u8(..5) == 0 { rng.i64(span.from..span.until) } else { i64::MIN })
-            })
-            .collect();
+        return snapshot(number, span, rng);
     };
     let mut times: Vec<i64> = (0..number).map(|_| rng.i64(span.from..span.until)).collect();
     if let (true, Some(size)) = (volume.burst, counted_size(level)) {
@@ -165,13 +210,15 @@ pub(super) fn resolution(window: &Window) -> i64 {
     window.resolution.as_ref().map_or(1000, |resolution| millis(resolution.0).max(1))
 }
 
-fn record(
+/// One record of a level, of its kind the one with this number. If it `drifts`, it may have members
+/// that no manifest knows.
+pub(super) fn record(
     stream: &Stream,
     level: &Level,
     sample: &Sample,
     (index, number): (usize, usize),
     (at, shown): (Option<i64>, i64),
-    volume: Volume,
+    drifts: bool,
     rng: &mut Rng,
 ) -> Record {
     let mut value = sample.value.clone();
@@ -193,7 +240,10 @@ fn record(
     for members in &level.handed_out {
         let pointer = format!("/{}", members.join("/"));
         if let Some(found) = value.pointer_mut(&pointer) {
-            *found = format!("{HANDED_OUT}{}/{number}", level.name).into();
+            // Of what the last step gives only details are asked for.
+            let is_last = index + 1 == stream.levels.len();
+            let name = if is_last { "record" } else { &level.name };
+            *found = format!("{HANDED_OUT}{name}/{number}").into();
         }
     }
     if let (Some((path, written)), Some(at)) = (&level.time, at) {
@@ -214,11 +264,11 @@ fn record(
         if index + 1 == stream.levels.len() {
             members.insert(MARK.to_owned(), mark.clone().into());
         }
-        if volume.drift && level.records.is_some() {
+        if drifts {
             drift(members, rng);
         }
     }
-    Record { mark, at, shown, parent: 0, value }
+    Record { mark, at, shown, parent: 0, partition: 0, value }
 }
 
 /// Members that no manifest knows yet.
@@ -277,22 +327,23 @@ impl Records {
         self.0.last().map_or(&[], Vec::as_slice)
     }
 
-    /// The item of the first step to which a record of the last one belongs.
-    fn root<'r>(&'r self, record: &'r Record) -> &'r Record {
-        let mut found = record;
-        let mut parent = record.parent;
-        for level in self.0.iter().rev().skip(1) {
-            found = &level[parent];
-            parent = found.parent;
-        }
-        found
+    /// A record of a level, and the items that it belongs to, each with its level.
+    pub(super) fn chain<'r>(
+        &'r self,
+        stream: &'r Stream,
+        level: usize,
+        record: &'r Record,
+    ) -> impl Iterator<Item = (usize, &'r Record)> {
+        std::iter::successors(Some((level, record)), move |(level, record)| {
+            let parents = stream.parents_of(*level)?;
+            Some((parents, &self.0[parents][record.parent]))
+        })
     }
 
     /// What has to be delivered after a connector has read, without trouble, what was due at `now`.
     pub(super) fn truth(&self, stream: &Stream, now: i64) -> Truth {
-        let due = |record: &Record| {
-            let root = if self.0.len() > 1 { self.root(record) } else { record };
-            let in_window = match (&stream.window, root.at) {
+        let is_due = |record: &Record| {
+            let in_window = match (&stream.window, record.at) {
                 (Some(window), Some(at)) => {
                     let end = now - millis(lag(window));
                     let step = resolution(window);
@@ -300,10 +351,12 @@ impl Records {
                 }
                 _ => true,
             };
-            in_window && root.shown <= now && record.shown <= now
+            in_window && record.shown <= now
         };
+        let last = stream.levels.len().saturating_sub(1);
+        let due = |record| self.chain(stream, last, record).all(|(_, one)| is_due(one));
         let records = self.last().iter().map(|record| (record.mark.clone(), due(record)));
-        Truth { stream: stream.name.clone(), records: records.collect() }
+        Truth { stream: stream.name.clone(), records: records.collect(), details: BTreeMap::new() }
     }
 }
 

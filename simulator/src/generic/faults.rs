@@ -52,6 +52,8 @@ pub enum Fault {
     Skew,
     /// Records have members that no manifest knows.
     Drift,
+    /// What is waited for fails, or takes longer than anybody waits.
+    JobFailed,
     /// Others spend of the quota, and little is left.
     Quota,
     /// The connector is killed at any point and started again.
@@ -82,6 +84,7 @@ impl Fault {
         ("ties", Self::Ties),
         ("skew", Self::Skew),
         ("drift", Self::Drift),
+        ("job_failed", Self::JobFailed),
         ("quota", Self::Quota),
         ("kill", Self::Kill),
     ];
@@ -184,6 +187,11 @@ impl Draws {
         self.weather = weather;
         self.asked.clear();
         self.going_on.clear();
+    }
+
+    /// Whether something befalls what was just asked for, that is not a matter of the request.
+    pub(super) fn befalls(&self, fault: Fault, rng: &mut Rng) -> bool {
+        self.weather.faults.contains(&fault) && rng.f64() < self.weather.chance / 2.0
     }
 
     /// What befalls the next request to an endpoint, and the randomness of its answer.

@@ -8,7 +8,7 @@ use longshore_schema::Template;
 use longshore_schema::template::{Expression, Helper, Part};
 use regex::Regex;
 
-use super::{Unsupported, times};
+use super::{Unsupported, lists, times};
 
 /// Values of references that are the same in every request, such as `inputs.host`.
 pub(super) type Known = BTreeMap<String, String>;
@@ -50,6 +50,10 @@ enum Form {
     Urlencode,
     Json,
     Base64,
+    /// The values of a list between separators.
+    Join(String),
+    /// A literal between `'`; true if a `'` inside is written twice, false if behind a backslash.
+    Quote(bool),
 }
 
 /// Where a template stands.
@@ -101,8 +105,24 @@ impl Inverse {
 impl Carried {
     fn value(&self, text: &str) -> Option<Value> {
         let mut text = if self.encoded { percent_decode(text) } else { text.to_owned() };
-        for form in &self.forms {
+        for (index, form) in self.forms.iter().enumerate() {
             let time = match form {
+                Form::Join(separator) => {
+                    let style = match self.forms.get(index + 1) {
+                        Some(Form::Quote(doubled)) => Some(*doubled),
+                        _ => None,
+                    };
+                    let values = lists::values(&text, separator, style)?;
+                    let text = serde_json::Value::from(values).to_string();
+                    return Some(Value { text, time: None });
+                }
+                Form::Quote(doubled) => {
+                    text = match lists::quoted(&text, *doubled)? {
+                        (value, "") => value,
+                        _ => return None,
+                    };
+                    continue;
+                }
                 Form::Date(pattern) => times::by_pattern(&text, pattern)?,
                 Form::Epoch(unit) => text.parse::<i64>().ok()?.checked_mul(*unit)?,
                 Form::Urlencode => {
@@ -231,6 +251,8 @@ impl Builder<'_> {
             Helper::Urlencode => Form::Urlencode,
             Helper::Json => Form::Json,
             Helper::Base64 => Form::Base64,
+            Helper::Join => Form::Join(text(second).ok_or_else(odd)?),
+            Helper::Quote => Form::Quote(text(second).ok_or_else(odd)? == "doubled"),
             Helper::Default => {
                 let before = self.optional;
                 let reference = self.written(first, forms)?;
@@ -261,6 +283,9 @@ impl Builder<'_> {
             Helper::Base64 => base64::engine::general_purpose::STANDARD.encode(first),
             Helper::Default => first,
             Helper::Eq => (first == argument(1)?).to_string(),
+            Helper::Lookup => {
+                self.known.get(&format!("tables.{first}.{}", argument(1)?)).cloned()?
+            }
             _ => return None,
         })
     }
@@ -312,6 +337,20 @@ mod tests {
         let both = "{{window.start}}..{{window.end}}";
         let found = read(both, Place::Elsewhere, "2026-10-01T10:00:00Z..2026-10-01T11:00:00Z");
         assert_eq!(found.unwrap()[0].1.time, Some(at + 3_600_000));
+    }
+
+    #[test]
+    fn lists_are_read_as_json() {
+        for (template, text, list) in [
+            ("{{join batch ','}}", "1,2", r#"["1","2"]"#),
+            ("({{join (quote batch 'doubled') ', '}})", "('a', 'b''c, ''')", r#"["a","b'c, '"]"#),
+            ("{{json batch}}", "[1,2]", "[1,2]"),
+            ("{{quote files.id 'escaped'}}", r"'a\\\'b'", r"a\'b"),
+        ] {
+            let found = read(template, Place::Elsewhere, text).unwrap();
+            assert_eq!(found[0].1.text, list, "{template}");
+        }
+        assert_eq!(read("{{join (quote batch 'doubled') ','}}", Place::Elsewhere, "'a','b"), None);
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod fixtures;
 mod http;
 mod invert;
 mod keys;
+mod lists;
 mod model;
 mod oauth;
 mod pages;

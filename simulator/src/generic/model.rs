@@ -1,13 +1,14 @@
 //! What a manifest and its fixtures say of an app, in the form that a simulator plays.
 
 mod asked;
+mod composition;
 mod inputs;
 mod level;
 mod stream;
 
 use std::time::Duration;
 
-use longshore_schema::stream::{Pages, Window};
+use longshore_schema::stream::Window;
 use longshore_schema::{Literal, Manifest};
 use serde_json::Value;
 
@@ -21,6 +22,7 @@ use super::quotas::Rules;
 use super::refusals::Refusals;
 
 pub(super) use self::asked::{Asked, HANDED_OUT};
+pub(super) use self::composition::{Combination, Detail};
 pub use self::inputs::Input;
 pub(super) use self::level::{Level, Sample};
 pub(super) use self::stream::Stream;
@@ -46,10 +48,12 @@ pub(super) struct Endpoint {
     pub(super) name: String,
     pub(super) asked: Asked,
     pub(super) answers: Answers,
+    /// The partition that it is about, as far as the request names it.
+    pub(super) partition: Combination,
 }
 
 /// What a request is answered with.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Answers {
     /// One of these bodies, the same always.
     Recorded(Vec<Value>),
@@ -59,6 +63,10 @@ pub(super) enum Answers {
     Next { stream: usize, level: usize },
     /// Nothing, and the position of a scroll is forgotten.
     Release { stream: usize },
+    /// The item of this step is cleared away.
+    Cleared { stream: usize, level: usize },
+    /// This detail of a record.
+    Detail { stream: usize, detail: usize },
 }
 
 impl Answers {
@@ -66,9 +74,11 @@ impl Answers {
     pub(super) fn stream(&self) -> Option<usize> {
         match self {
             Self::Recorded(_) => None,
-            Self::Pages { stream, .. } | Self::Next { stream, .. } | Self::Release { stream } => {
-                Some(*stream)
-            }
+            Self::Pages { stream, .. }
+            | Self::Next { stream, .. }
+            | Self::Release { stream }
+            | Self::Cleared { stream, .. }
+            | Self::Detail { stream, .. } => Some(*stream),
         }
     }
 }
@@ -90,6 +100,12 @@ impl Model {
             }
             known.insert(format!("inputs.{}", input.name), input.value.clone());
         }
+        for (table, values) in &manifest.tables {
+            let values = values.iter();
+            known.extend(
+                values.map(|(key, value)| (format!("tables.{table}.{key}"), value.to_string())),
+            );
+        }
         let auth = auth::Scheme::new(manifest, way, &mut known)?;
         let base = &manifest.http.base_url.value;
         let mut endpoints = Vec::new();
@@ -106,37 +122,17 @@ impl Model {
             }
             let asked = Asked::new(&fact.request, base, &known, &[])
                 .map_err(|error| error.within(&name))?;
-            endpoints.push(Endpoint { name, asked, answers: Answers::Recorded(bodies) });
+            let answers = Answers::Recorded(bodies);
+            endpoints.push(Endpoint { name, asked, answers, partition: Combination::new() });
         }
         let mut streams = Vec::new();
         for (name, stream) in &manifest.streams.value {
             let within = |error: Unsupported| error.within(name.as_str());
             let (stream, requests) =
-                stream::stream_of(name.as_str(), stream, recorded).map_err(within)?;
-            let steps: Vec<_> = stream.levels.iter().map(|level| level.name.clone()).collect();
-            for (level, request) in requests.into_iter().enumerate() {
-                let step = &steps[level];
-                let name = if step.is_empty() {
-                    stream.name.clone()
-                } else {
-                    format!("{}.{step}", stream.name)
-                };
-                let at = streams.len();
-                let mut answer = |name: String, request, answers| {
-                    let asked = Asked::new(request, base, &known, &steps[..level])
-                        .map_err(|error| error.within(&name))?;
-                    endpoints.push(Endpoint { name, asked, answers });
-                    Ok(())
-                };
-                if let Some(Pages::Scroll(scroll)) = &stream.levels[level].pages {
-                    let next = Answers::Next { stream: at, level };
-                    answer(format!("{name}.next"), &scroll.next.value, next)?;
-                    if let Some(release) = &scroll.release {
-                        let answers = Answers::Release { stream: at };
-                        answer(format!("{name}.release"), &release.value, answers)?;
-                    }
-                }
-                answer(name, request, Answers::Pages { stream: at, level })?;
+                stream::stream_of(name.as_str(), stream, streams.len(), recorded)
+                    .map_err(within)?;
+            for request in &requests {
+                endpoints.extend(request.endpoints(base, &known, &stream.combinations)?);
             }
             streams.push(stream);
         }

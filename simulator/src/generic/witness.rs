@@ -13,6 +13,8 @@ pub enum Misdeed {
     Impatience,
     /// It asked for something that the manifest does not declare.
     Unknown,
+    /// It never cleared away what it had made, though it was not killed.
+    LeftBehind,
 }
 
 /// What the app saw.

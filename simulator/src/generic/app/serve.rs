@@ -3,16 +3,16 @@
 use fastrand::Rng;
 use longshore_schema::http::Reaction;
 use longshore_schema::stream::{Order, Pages};
-use serde_json::Value;
 
+use super::about::{About, written};
+use super::jobs::{Stage, asked_for, shown, stage_of, waited};
 use super::{App, State, note};
 use crate::generic::data::{Asked, Record};
 use crate::generic::http::{Call, Reply, Wire};
 use crate::generic::invert::Captured;
-use crate::generic::model::{Answers, HANDED_OUT};
+use crate::generic::model::Answers;
 use crate::generic::pages::{self, Odd};
-use crate::generic::times;
-use crate::generic::{Fault, Misdeed};
+use crate::generic::{Fault, Misdeed, times};
 
 impl App {
     /// Answers a request that is admitted.
@@ -24,13 +24,14 @@ impl App {
         now: i64,
         rng: &mut Rng,
     ) -> (Reply, Wire) {
-        let (stream, level) = match &self.model.endpoints[endpoint].answers {
-            Answers::Pages { stream, level } | Answers::Next { stream, level } => (*stream, *level),
-            Answers::Recorded(_) | Answers::Release { .. } => {
-                return match fault.filter(|fault| fault.befalls_sign_in()) {
-                    Some(fault) => self.refuse(state, fault, request, now, rng),
-                    None => (self.serve_whole(state, endpoint, &captured), Wire::Whole),
-                };
+        let asked = &self.model.endpoints[endpoint];
+        let is_whole = |stream, level| self.model.level(stream, level).special.whole;
+        let (stream, level) = match asked.answers {
+            Answers::Pages { stream, level } if !is_whole(stream, level) => (stream, level),
+            Answers::Next { stream, level } => (stream, level),
+            _ => {
+                let asked = (endpoint, captured, fault, request);
+                return self.serve_single(state, asked, now, rng);
             }
         };
         let described = self.model.level(stream, level);
@@ -50,6 +51,7 @@ impl App {
         let is_document = described.decode.is_document();
         let mut odd = Odd::Nothing;
         let mut wire = Wire::Whole;
+        let mut stage = Stage::Done;
         let mut shuffled = false;
         let played = match fault {
             Some(Fault::Empty | Fault::Half) if !is_document => false,
@@ -95,42 +97,52 @@ impl App {
             note(state, fault);
         }
         let records = &self.records[stream].0[level];
-        let mut found = match &position {
-            Some(_) => Vec::new(),
-            None => self.select(stream, level, &captured, now),
-        };
-        if shuffled && !counted {
-            rng.shuffle(&mut found);
-        }
-        let behind = match self.behind(stream, level, &captured, &found) {
-            Ok(behind) => behind,
-            Err(what) => {
-                let what = format!("{}: {what}", self.model.endpoints[endpoint].name);
-                state.witness.accuse(Misdeed::Unknown, what);
-                return (Reply::error(400, "there is no such record"), Wire::Whole);
+        let (mut found, mut behind) = (Vec::new(), 0);
+        if position.is_none() {
+            let partition = asked.partition.clone();
+            let about = self.about(&state.jobs, (stream, level), captured.clone(), partition);
+            let about = match about {
+                Ok(about) => about,
+                Err(what) => return self.deny(state, endpoint, &what),
+            };
+            if described.special.wait.is_some() && !later {
+                let request = asked_for((stream, level), &about.captured);
+                stage = stage_of(state, (described, request), now, rng);
+                if stage == Stage::Done && wire == Wire::Whole {
+                    waited(state, request, &about);
+                }
             }
-        };
+            if stage == Stage::Done {
+                found = self.select(stream, level, &about, now);
+            }
+            if shuffled && !counted {
+                rng.shuffle(&mut found);
+            }
+            behind = match self.behind(stream, level, &about, &found) {
+                Ok(behind) => behind,
+                Err(what) => return self.deny(state, endpoint, &what),
+            };
+        }
         let asked = (endpoint, captured);
         let found = (found, behind);
         let page = pages::turn(&mut state.positions, described, asked, position, found, odd, rng);
         let values = page.records.iter().map(|index| records[*index].value.clone()).collect();
-        (pages::write(described, &page, values, call, rng), wire)
+        let reply = pages::write(described, &page, values, call, rng);
+        match &described.special.wait {
+            Some(wait) => (shown(reply, wait, stage, rng), wire),
+            None => (reply, wire),
+        }
     }
 
-    /// Answers what has no pages: a question, or the release of a scroll.
-    fn serve_whole(&self, state: &mut State, endpoint: usize, captured: &Captured) -> Reply {
-        if let Answers::Recorded(bodies) = &self.model.endpoints[endpoint].answers {
-            return Reply::json(200, &bodies[self.nature.seed as usize % bodies.len()]);
-        }
-        let token = captured.get("page.cursor").map_or("", |value| value.text.as_str());
-        if state.positions.forget(token) {
-            return Reply::json(200, &serde_json::json!({}));
-        }
-        self.refuse_position(state, endpoint, token)
+    /// Denies what a request asks for that there is not.
+    pub(super) fn deny(&self, state: &mut State, endpoint: usize, what: &str) -> (Reply, Wire) {
+        let what = format!("{}: {what}", self.model.endpoints[endpoint].name);
+        state.witness.accuse(Misdeed::Unknown, what);
+        (Reply::error(400, "there is nothing like this"), Wire::Whole)
     }
 
     /// Refuses a position that is not known: not any more, or it never was one.
-    fn refuse_position(&self, state: &mut State, endpoint: usize, token: &str) -> Reply {
+    pub(super) fn refuse_position(&self, state: &mut State, endpoint: usize, token: &str) -> Reply {
         if !state.positions.handed_out(token) {
             let asked = &self.model.endpoints[endpoint].name;
             let what = format!("{asked}: the app never handed out the position `{token}`");
@@ -148,7 +160,7 @@ impl App {
         &self,
         stream: usize,
         level: usize,
-        captured: &Captured,
+        about: &About,
         found: &[usize],
     ) -> Result<usize, String> {
         let Some(Pages::Keyset(keyset)) = &self.model.level(stream, level).pages else {
@@ -157,7 +169,9 @@ impl App {
         let named: Vec<_> = keyset
             .last
             .iter()
-            .filter_map(|(name, path)| Some((path, captured.get(&format!("page.last.{name}"))?)))
+            .filter_map(|(name, path)| {
+                Some((path, about.captured.get(&format!("page.last.{name}"))?))
+            })
             .collect();
         if named.is_empty() {
             return Ok(0);
@@ -170,7 +184,7 @@ impl App {
                     || (value.time.is_some() && times::rfc3339(&found) == value.time)
             })
         };
-        let all = self.ordered(stream, level, captured, |_| true);
+        let all = self.ordered(stream, level, about, |_| true);
         let last = all.iter().rposition(|index| is_it(&records[*index]));
         let last = last.ok_or("it starts behind a record that the app does not have")?;
         Ok(found.iter().filter(|index| all[..=last].contains(index)).count())
@@ -182,39 +196,34 @@ impl App {
     }
 
     /// The records that a request selects, in the app's order.
-    fn select(&self, stream: usize, level: usize, captured: &Captured, now: i64) -> Vec<usize> {
+    fn select(&self, stream: usize, level: usize, about: &About, now: i64) -> Vec<usize> {
         let window = self.model.streams[stream].window.as_ref();
-        let time = |name: &str| captured.get(name).and_then(|value| value.time);
+        let time = |name: &str| about.captured.get(name).and_then(|value| value.time);
         let asked = Asked {
             start: time("window.start"),
             end: time("window.end"),
             exact: self.nature.exact,
         };
-        self.ordered(stream, level, captured, |record| {
+        self.ordered(stream, level, about, |record| {
             let in_window = match (window, record.at) {
                 (Some(window), Some(at)) => asked.includes(window, at),
                 _ => true,
             };
-            record.shown <= now && in_window
+            record.shown <= about.settled.unwrap_or(now) && in_window
         })
     }
 
-    /// The records of the item that a request names, if its step comes after another, in the app's
-    /// order; those that `wanted` lets through.
+    /// The records of what a request is about, in the app's order; those that `wanted` lets through.
     fn ordered(
         &self,
         stream: usize,
         level: usize,
-        captured: &Captured,
+        about: &About,
         wanted: impl Fn(&Record) -> bool,
     ) -> Vec<usize> {
         let levels = &self.records[stream].0;
-        let parent = (level > 0).then(|| {
-            let step = &self.model.streams[stream].levels[level - 1].name;
-            levels[level - 1].iter().position(|item| names(item, step, captured))
-        });
         let wanted = |record: &Record| {
-            wanted(record) && parent.is_none_or(|parent| parent == Some(record.parent))
+            wanted(record) && about.shows(record, &self.model.streams[stream].combinations)
         };
         let all = levels[level].iter().enumerate();
         let mut found: Vec<usize> =
@@ -275,33 +284,4 @@ impl App {
 fn set<T>(place: &mut T, value: T) -> bool {
     *place = value;
     true
-}
-
-/// Whether what a request carries of a step is this item's.
-fn names(item: &Record, step: &str, captured: &Captured) -> bool {
-    let mut any = false;
-    let all = captured.iter().filter_map(|(reference, value)| {
-        Some((reference.strip_prefix(step)?.strip_prefix('.')?, &value.text))
-    });
-    for (member, text) in all {
-        any = true;
-        let fits = if member == HANDED_OUT {
-            item.mark.rsplit('-').next() == Some(text)
-        } else {
-            let found = item.value.pointer(&format!("/{}", member.replace('.', "/")));
-            found.is_some_and(|found| written(found) == *text)
-        };
-        if !fits {
-            return false;
-        }
-    }
-    any
-}
-
-/// A value as it is written into a request.
-fn written(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    }
 }

@@ -99,7 +99,8 @@ impl Asked {
                 score += usize::from(inverse.is_constant());
             }
             Address::HandedOut(step) => {
-                let rest = call.path.strip_prefix(HANDED_OUT)?;
+                // It is a path below that of the base URL.
+                let (_, rest) = call.path.split_once(HANDED_OUT)?;
                 let key = rest.strip_prefix(step.as_str())?.strip_prefix('/')?;
                 let value = invert::Value { text: key.to_owned(), time: None };
                 captured.insert(format!("{step}.{HANDED_OUT}"), value);

@@ -5,6 +5,7 @@ use longshore_schema::decode::{Compression, Decode, Dialect, Format};
 use longshore_schema::stream::{More, Pages, Promise};
 use serde_json::Value;
 
+use super::composition::Special;
 use crate::generic::fixtures::{Recorded, rows};
 use crate::generic::times::Written;
 use crate::generic::{Unsupported, place};
@@ -30,6 +31,7 @@ pub(crate) struct Level {
     pub(crate) referred: Vec<Vec<String>>,
     /// How the time is written by which the app filters.
     pub(crate) time: Option<(JsonPath, Written)>,
+    pub(crate) special: Special,
 }
 
 /// A record of a fixture.
@@ -136,6 +138,7 @@ pub(crate) fn level(
         handed_out: Vec::new(),
         referred: Vec::new(),
         time: None,
+        special: Special::default(),
     })
 }
 

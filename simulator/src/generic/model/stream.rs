@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use longshore_schema::Template;
-use longshore_schema::stream::{Filter, Json, Request, Window};
+use longshore_schema::stream::{Filter, Pages, Request, Window};
 use longshore_schema::template::{Expression, Part};
 use serde_json::Value;
 
+use super::Answers;
+use super::composition::{Combination, Declared, Detail, Special, combinations, details};
 use super::level::{Form, Level, level};
 use crate::generic::fixtures::Recorded;
 use crate::generic::times::Written;
@@ -20,13 +22,23 @@ pub(crate) struct Stream {
     pub(crate) window: Option<Window>,
     /// The listing steps in order, and at the end the step that gives the records.
     pub(crate) levels: Vec<Level>,
+    /// The level of which there are as many as are asked for: that of the window's times, if there
+    /// is one.
+    pub(crate) counted: usize,
+    /// Each record belongs to one of these.
+    pub(crate) combinations: Vec<Combination>,
+    pub(crate) details: Vec<Detail>,
+}
+
+impl Stream {
+    /// The level to whose items those of another one belong.
+    pub(crate) fn parents_of(&self, level: usize) -> Option<usize> {
+        (0..level).rev().find(|above| !self.levels[*above].special.whole)
+    }
 }
 
 /// What of a stream no simulator can play yet: to pass it over would prove what was not tried.
 fn not_played(stream: &longshore_schema::stream::Stream) -> Option<&'static str> {
-    let step = |is: fn(&longshore_schema::stream::Step) -> bool| {
-        stream.steps.iter().any(|(_, step)| is(step))
-    };
     let filters_here = stream
         .window
         .as_ref()
@@ -34,22 +46,18 @@ fn not_played(stream: &longshore_schema::stream::Stream) -> Option<&'static str>
     let found = [
         ("cursor", stream.cursor.is_some()),
         ("changes", stream.changes.is_some()),
-        ("partitions", !stream.partitions.is_empty()),
-        ("join", !stream.join.is_empty()),
         ("window.filter: here, or window.most", filters_here),
-        ("batch", step(|step| step.batch.is_some())),
-        ("wait", step(|step| step.wait.is_some())),
-        ("cleanup", step(|step| step.cleanup.is_some())),
     ];
     found.into_iter().find_map(|(what, is)| is.then_some(what))
 }
 
-/// A stream and its requests, a request for each level.
+/// A stream and its requests. `index` is its number.
 pub(crate) fn stream_of<'m>(
     name: &str,
     stream: &'m longshore_schema::stream::Stream,
+    index: usize,
     recorded: &[Recorded],
-) -> Result<(Stream, Vec<&'m Request>), Unsupported> {
+) -> Result<(Stream, Vec<Declared<'m>>), Unsupported> {
     if let Some(what) = not_played(stream) {
         return Err(Unsupported(format!("the stream `{name}`: `{what}` is not played yet")));
     }
@@ -69,7 +77,7 @@ pub(crate) fn stream_of<'m>(
         requests.push(&request.value);
     } else {
         let last = stream.steps.len().saturating_sub(1);
-        for (index, (step_name, step)) in stream.steps.iter().enumerate() {
+        for (at, (step_name, step)) in stream.steps.iter().enumerate() {
             let own = step.key.iter().flat_map(|key| &key.value.0).map(|path| path.value.clone());
             let form = Form {
                 name: step_name.as_str(),
@@ -77,34 +85,114 @@ pub(crate) fn stream_of<'m>(
                 records: step.records.as_ref().map(|path| &path.value),
                 pages: step.pages.as_ref().map(|pages| &pages.value),
                 promise: step.promise.as_ref().map(|promise| &promise.value),
-                key: if index == last { key.clone() } else { own.collect() },
+                key: if at == last { key.clone() } else { own.collect() },
             };
-            levels.push(level(&format!("{name}/{step_name}"), form, recorded)?);
+            let special = Special::new(step, at == last)?;
+            let level = level(&format!("{name}/{step_name}"), form, recorded)?;
+            levels.push(Level { special, ..level });
             requests.push(&step.request.value);
         }
     }
-    for at in 0..levels.len() {
-        let step = levels[at].name.clone();
-        for request in &requests[at + 1..] {
-            for template in templates(request) {
-                note_references(template, &step, &mut levels[at]);
+    let declared = declared(name, stream, index, &requests);
+    for level in &mut levels {
+        let step = level.name.clone();
+        for request in &declared {
+            for template in request.request.templates() {
+                note_references(template, &step, level);
             }
         }
     }
+    if let Some(last) = levels.last_mut() {
+        for (_, join) in stream.join.iter() {
+            for template in join.request.templates() {
+                note_references(template, "record", last);
+            }
+        }
+    }
+    for at in 1..levels.len() {
+        let Some(batch) = levels[at].special.batch.clone() else { continue };
+        if levels[at - 1].special.whole {
+            return Err(Unsupported("the simulator has no batches of whole answers".to_owned()));
+        }
+        let members = batch.of.members().unwrap_or_default();
+        levels[at - 1].referred.push(members.into_iter().map(str::to_owned).collect());
+    }
+    let first = levels.iter().position(|level| !level.special.whole).unwrap_or_default();
     let window = stream.window.as_ref().map(|window| window.value.clone());
-    if let (Some(window), Some(first)) = (&window, levels.first_mut()) {
+    let counted = match (&window, stream.timed_step()) {
+        (None, _) => first,
+        (Some(_), Some(timed)) => timed,
+        (Some(_), None) => levels.len().saturating_sub(1),
+    };
+    if let (Some(window), Some(timed)) = (&window, levels.get_mut(counted)) {
         let path = &window.on.value;
-        let sample = first.samples.iter().find_map(|sample| path.first(&sample.value));
+        let sample = timed.samples.iter().find_map(|sample| path.first(&sample.value));
         let Some(sample) = sample else {
             return Err(Unsupported(format!(
                 "no record of a fixture has the time `{path}` by which the app filters"
             )));
         };
         place::one(path)?;
-        first.time = Some((path.clone(), Written::like(&window.format.value, sample)));
+        timed.time = Some((path.clone(), Written::like(&window.format.value, sample)));
     }
-    let stream = Stream { name: name.to_owned(), every: stream.every.0, window, levels };
-    Ok((stream, requests))
+    let made = Stream {
+        name: name.to_owned(),
+        every: stream.every.0,
+        window,
+        levels,
+        counted,
+        combinations: combinations(stream),
+        details: details(name, stream, recorded)?,
+    };
+    Ok((made, declared))
+}
+
+/// The requests of a stream: those of its steps, those that clear away, those for details.
+fn declared<'m>(
+    name: &str,
+    stream: &'m longshore_schema::stream::Stream,
+    index: usize,
+    requests: &[&'m Request],
+) -> Vec<Declared<'m>> {
+    let steps: Vec<_> = stream.steps.iter().map(|(step, _)| step.as_str().to_owned()).collect();
+    let mut all = Vec::new();
+    for (level, request) in requests.iter().enumerate() {
+        let name = steps.get(level).map_or(name.to_owned(), |step| format!("{name}.{step}"));
+        let mut named: Vec<_> = steps.iter().take(level).cloned().collect();
+        named.push("batch".to_owned());
+        let pages = match stream.steps.iter().nth(level) {
+            Some((_, step)) => &step.pages,
+            None => &stream.pages,
+        };
+        if let Some(Pages::Scroll(scroll)) = pages.as_ref().map(|pages| &pages.value) {
+            let next = Answers::Next { stream: index, level };
+            let release = Answers::Release { stream: index };
+            let further =
+                [("next", Some(&scroll.next), next), ("release", scroll.release.as_ref(), release)];
+            for (kind, request, answers) in further {
+                let Some(request) = request else { continue };
+                let (name, named) = (format!("{name}.{kind}"), named.clone());
+                all.push(Declared { name, request: &request.value, named, answers });
+            }
+        }
+        let answers = Answers::Pages { stream: index, level };
+        all.push(Declared { name, request, named, answers });
+    }
+    for (level, (step, settings)) in stream.steps.iter().enumerate() {
+        let Some(request) = &settings.cleanup else { continue };
+        let name = format!("{name}.{step}.cleanup");
+        let named = steps.iter().take(level + 1).cloned().collect();
+        let answers = Answers::Cleared { stream: index, level };
+        all.push(Declared { name, request, named, answers });
+    }
+    for (detail, (join, settings)) in stream.join.iter().enumerate() {
+        let mut named = steps.clone();
+        named.push("record".to_owned());
+        let answers = Answers::Detail { stream: index, detail };
+        let name = format!("{name}.{join}");
+        all.push(Declared { name, request: &settings.request, named, answers });
+    }
+    all
 }
 
 /// Notes what a template takes from items of `step`.
@@ -137,17 +225,4 @@ fn is_address(member: &[String], level: &Level) -> bool {
         let text = sample.value.pointer(&pointer).and_then(Value::as_str);
         text.is_some_and(|text| text.starts_with("https://") || text.starts_with('/'))
     })
-}
-
-/// All templates of a request.
-fn templates(request: &Request) -> Vec<&Template> {
-    let urls = request.methods().into_iter().map(|(_, url)| &url.value);
-    let tables = request.query.iter().chain(&request.form);
-    let parameters = tables.flat_map(|(_, values)| values.0.iter().map(|value| &value.value.0));
-    let json = request.json.iter().flat_map(Json::templates).map(|(template, _)| template);
-    let variables = request.graphql.iter().flat_map(|graphql| &graphql.variables);
-    let variables =
-        variables.flat_map(|(_, json)| Json::templates(json)).map(|(template, _)| template);
-    let text = request.text.iter().map(|text| &text.value);
-    urls.chain(parameters).chain(json).chain(variables).chain(text).collect()
 }
