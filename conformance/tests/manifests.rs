@@ -15,7 +15,7 @@ fn variable(name: &str) -> Option<u64> {
 }
 
 /// The manifests that are proved with every build. Add one as soon as the simulator can play it.
-const PROVED: [&str; 9] = [
+const PROVED: [&str; 10] = [
     "box",
     "dropbox",
     "github",
@@ -25,10 +25,11 @@ const PROVED: [&str; 9] = [
     "servicenow",
     "slack",
     "zendesk",
+    "zoom",
 ];
 
 /// Manifests made to show what the others do not use.
-const EXAMPLES: [&str; 2] = ["combined", "jobs"];
+const EXAMPLES: [&str; 3] = ["combined", "jobs", "points"];
 
 fn manifests() -> Vec<PathBuf> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -21,7 +21,7 @@ use super::faults::Draws;
 use super::http::{Call, Reply, Wire};
 use super::model::Model;
 use super::pages::Positions;
-use super::quotas::{self, Account};
+use super::quotas::{self, Account, Spending};
 use super::times::{self, Time};
 use super::{Fault, Misdeed, Weather, Witness};
 
@@ -112,7 +112,8 @@ impl App {
         };
         let records = model.make(span, volume, &mut rng);
         let now = time.millis().div_euclid(1000) * 1000;
-        let accounts = model.quotas.iter().map(|rules| Account::new(rules, now, tight)).collect();
+        let account = |rules| Account::new(rules, now, tight, model.highest_cost(rules));
+        let accounts = model.quotas.iter().map(account).collect();
         let state = State {
             tokens: Tokens::default(),
             positions: Positions::default(),
@@ -273,34 +274,21 @@ impl App {
         }
         let stream = self.model.endpoints[endpoint].answers.stream();
         let stream = stream.map(|stream| self.model.streams[stream].name.as_str());
-        let mut headers = Vec::new();
-        let mut spent = false;
-        for (account, rules) in state.accounts.iter_mut().zip(&self.model.quotas) {
-            if !quotas::counts(rules, stream) {
-                continue;
-            }
-            let who = stream.unwrap_or("");
-            if let Err(what) = account.count(rules, who, now) {
-                state.witness.accuse(Misdeed::Reserve, what);
-            }
-            spent |= account.is_spent();
-            account.report(rules, (now, self.nature.skew), &mut headers);
+        let costs = &self.model.endpoints[endpoint].asked.costs;
+        let spending = Spending { stream, costs, now, skew: self.nature.skew };
+        let quotas = &self.model.quotas;
+        let counted = quotas::count(quotas, &mut state.accounts, spending, &mut rng);
+        for what in &counted.wrong {
+            state.witness.accuse(Misdeed::Reserve, what.clone());
         }
-        let (mut reply, wire) = if spent {
+        let (mut reply, wire) = if counted.spent {
             let refused = self.model.refusals.reply(Reaction::WaitForQuota);
             (refused.unwrap_or_else(|| Reply::error(429, "too many requests")), Wire::Whole)
         } else {
             self.serve_page(state, call, (endpoint, captured, fault, request), now, &mut rng)
         };
-        if wire.is_heard() {
-            for (account, rules) in state.accounts.iter_mut().zip(&self.model.quotas) {
-                if quotas::counts(rules, stream) {
-                    account.tell(stream.unwrap_or(""));
-                }
-            }
-        }
-        reply.headers.retain(|(name, _)| !headers.iter().any(|(own, _)| own == name));
-        reply.headers.extend(headers);
+        let arrives = (wire.is_heard(), wire == Wire::Whole);
+        quotas::report(quotas, &mut state.accounts, spending, counted, &mut reply, arrives);
         (reply, wire)
     }
 

@@ -205,6 +205,13 @@ impl Model {
         fitting.max_by_key(|(score, ..)| *score).map(|(_, index, captured)| (index, captured))
     }
 
+    /// The most that a request costs of a quota.
+    pub(super) fn highest_cost(&self, rules: &Rules) -> u64 {
+        let costs =
+            self.endpoints.iter().filter_map(|endpoint| endpoint.asked.costs.get(&rules.name));
+        costs.copied().max().unwrap_or(1)
+    }
+
     pub(super) fn level(&self, stream: usize, level: usize) -> &Level {
         &self.streams[stream].levels[level]
     }

@@ -1,22 +1,26 @@
 //! What the app lets its clients spend: counted, reported, and held against the connector.
 
+mod report;
+
 use std::collections::{BTreeMap, VecDeque};
 
-use jiff::Timestamp;
-use longshore_schema::http::{Period, Quota, QuotaHeaders, TimeUnit};
-use longshore_schema::scalar::HeaderPattern;
-use regex::Regex;
+use fastrand::Rng;
+use longshore_schema::http::{Period, Quota};
 
+use self::report::{Report, Usage};
 use super::Unsupported;
 use super::fixtures::Recorded;
-use super::times;
+use super::http::Reply;
 
 /// A quota as the manifest describes it.
 #[derive(Debug)]
 pub(super) struct Rules {
-    name: String,
+    pub(super) name: String,
     limit: Option<u64>,
     report: Report,
+    /// The header that names the quota an answer speaks of, and the name of this one, where the
+    /// same headers speak of several.
+    resource: Option<(String, String)>,
     /// In milliseconds.
     period: i64,
     fixed: bool,
@@ -25,39 +29,21 @@ pub(super) struct Rules {
     streams: Option<Vec<String>>,
 }
 
-/// How usage is reported.
-#[derive(Debug)]
-enum Report {
-    Nothing,
-    One { name: String, sample: String, pattern: Regex },
-    Several(QuotaHeaders),
-}
-
 impl Rules {
     pub(super) fn new(
         name: &str,
         quota: &Quota,
         recorded: &[Recorded],
     ) -> Result<Self, Unsupported> {
-        if quota.body.is_some() || quota.when.is_some() {
-            return Err(Unsupported(format!(
-                "the simulator cannot report the quota `{name}` in a body, or beside others"
-            )));
-        }
-        let report = match (&quota.header, &quota.headers) {
-            (Some(header), _) => {
-                let pattern = header.pattern.value.regex().clone();
-                let sample = sample(&header.name, &header.pattern, recorded)?;
-                Report::One { name: header.name.to_ascii_lowercase(), sample, pattern }
-            }
-            (None, Some(headers)) => Report::Several(headers.value.clone()),
-            (None, None) => Report::Nothing,
-        };
+        let report = Report::new(name, quota, recorded)?;
         let length = quota.period.length().0;
+        let resource = quota.when.as_ref();
         Ok(Self {
             name: name.to_owned(),
             limit: quota.limit.as_ref().map(|limit| limit.value),
             report,
+            resource: resource
+                .map(|when| (when.header.to_ascii_lowercase(), when.is.value.clone())),
             period: i64::try_from(length.as_millis()).unwrap_or(i64::MAX).max(1),
             fixed: matches!(quota.period, Period::Fixed(_)),
             reserve: quota.reserve.basis_points.into(),
@@ -67,31 +53,27 @@ impl Rules {
                 .map(|streams| streams.iter().map(|stream| stream.value.clone()).collect()),
         })
     }
-
-    fn is_reported(&self) -> bool {
-        !matches!(self.report, Report::Nothing)
-    }
 }
 
-fn sample(
-    name: &str,
-    pattern: &HeaderPattern,
-    recorded: &[Recorded],
-) -> Result<String, Unsupported> {
-    let headers = recorded.iter().flat_map(|recorded| &recorded.headers);
-    let mut samples = headers.filter(|(sent, _)| sent.eq_ignore_ascii_case(name));
-    let fitting = samples.find(|(_, value)| pattern.regex().is_match(value));
-    fitting.map(|(_, value)| value.clone()).ok_or_else(|| {
-        Unsupported(format!("no fixture has the header `{name}`, so nothing shows its form"))
-    })
+/// One call of the connector.
+#[derive(Clone, Copy, Debug)]
+struct Own {
+    at: i64,
+    /// What it has cost.
+    cost: u64,
+    /// What of that the connector can know.
+    known: u64,
+    number: u64,
 }
 
 /// The account of one quota.
 #[derive(Debug)]
 pub(super) struct Account {
     limit: u64,
-    /// When the connector's own calls were made.
-    own: VecDeque<i64>,
+    /// The connector's own calls.
+    own: VecDeque<Own>,
+    /// How many calls there were.
+    calls: u64,
     /// What others spent, and when.
     others: Vec<(i64, u64)>,
     /// Up to which entry of `others` each stream has been told.
@@ -101,13 +83,15 @@ pub(super) struct Account {
 }
 
 impl Account {
-    /// An account, with a limit that is soon reached if `tight`.
-    pub(super) fn new(rules: &Rules, now: i64, tight: Option<u64>) -> Self {
+    /// An account, with a limit that is soon reached if `tight`. `most` is the highest price of a
+    /// call.
+    pub(super) fn new(rules: &Rules, now: i64, tight: Option<u64>, most: u64) -> Self {
         let usual = rules.limit.unwrap_or(1_000_000);
-        let limit = tight.filter(|_| rules.is_reported()).map_or(usual, |tight| tight.min(usual));
+        let tight = tight.filter(|_| rules.report.tells_usage());
         Self {
-            limit,
+            limit: tight.map_or(usual, |tight| tight.saturating_mul(most).min(usual)),
             own: VecDeque::new(),
+            calls: 0,
             others: Vec::new(),
             told: BTreeMap::new(),
             period_start: now,
@@ -116,7 +100,7 @@ impl Account {
 
     /// Others spend so many calls, if the app reports that.
     pub(super) fn spend(&mut self, rules: &Rules, now: i64, share: f64) {
-        if rules.is_reported() {
+        if rules.report.tells_usage() {
             let spendable = self.limit - self.reserved(rules);
             self.others.push((now, (spendable as f64 * share) as u64));
         }
@@ -125,6 +109,9 @@ impl Account {
     /// What the connector was told before it was killed it may not know any more.
     pub(super) fn forget_told(&mut self) {
         self.told.clear();
+        for own in &mut self.own {
+            own.known = own.known.min(own.cost);
+        }
     }
 
     fn reserved(&self, rules: &Rules) -> u64 {
@@ -139,7 +126,7 @@ impl Account {
         } else {
             now - rules.period + 1
         };
-        while self.own.front().is_some_and(|at| *at < since) {
+        while self.own.front().is_some_and(|own| own.at < since) {
             self.own.pop_front();
         }
         for (at, calls) in &mut self.others {
@@ -149,103 +136,183 @@ impl Account {
         }
     }
 
-    /// Counts a call of a stream.
+    /// Counts a call of a stream; gives the call's number.
     ///
     /// # Errors
     /// If the call spends the reserve, and the connector could have known: its own calls alone do,
     /// or with what others had spent when this stream was last answered.
-    pub(super) fn count(&mut self, rules: &Rules, stream: &str, now: i64) -> Result<(), String> {
+    fn count(
+        &mut self,
+        rules: &Rules,
+        stream: &str,
+        now: i64,
+        price: Price,
+    ) -> Result<u64, String> {
         self.pass(rules, now);
-        self.own.push_back(now);
         let told = self.told.get(stream).copied().unwrap_or_default();
         let others: u64 = self.others[..told].iter().map(|(_, calls)| calls).sum();
-        let used = self.own.len() as u64 + others;
+        let before: u64 = self.own.iter().map(|own| own.known).sum();
+        let used = before + price.declared + others;
+        self.calls += 1;
+        let number = self.calls;
+        let known = price.declared;
+        self.own.push_back(Own { at: now, cost: price.charged, known, number });
         let spendable = self.limit - self.reserved(rules);
         if used > spendable {
             return Err(format!(
-                "call {used} of {spendable} that may be spent of the quota `{}`, {} of others ({} reserved)",
+                "call {used} of {spendable} that may be spent of the quota `{}`, {others} of others ({} reserved)",
                 rules.name,
-                others,
                 self.reserved(rules)
             ));
         }
-        Ok(())
+        Ok(number)
     }
 
     /// Whether there is nothing left at all.
-    pub(super) fn is_spent(&self) -> bool {
+    fn is_spent(&self) -> bool {
         self.used() > self.limit
     }
 
     fn used(&self) -> u64 {
-        self.own.len() as u64 + self.others.iter().map(|(_, calls)| calls).sum::<u64>()
+        let own: u64 = self.own.iter().map(|own| own.cost).sum();
+        own + self.others.iter().map(|(_, calls)| calls).sum::<u64>()
     }
 
-    /// The headers of an answer.
-    pub(super) fn report(
-        &self,
-        rules: &Rules,
-        (now, skew): (i64, i64),
-        headers: &mut Vec<(String, String)>,
-    ) {
-        let used = self.used();
-        let remaining = self.limit.saturating_sub(used);
-        match &rules.report {
-            Report::Nothing => {}
-            Report::One { name, sample, pattern } => {
-                let mut value = sample.clone();
-                let numbers = [("used", used), ("remaining", remaining), ("limit", self.limit)];
-                let Some(captures) = pattern.captures(sample) else { return };
-                let mut places: Vec<_> = numbers
-                    .into_iter()
-                    .filter_map(|(group, number)| Some((captures.name(group)?.range(), number)))
-                    .collect();
-                places.sort_by_key(|(range, _)| std::cmp::Reverse(range.start));
-                for (range, number) in places {
-                    value.replace_range(range, &number.to_string());
-                }
-                headers.push((name.clone(), value));
-            }
-            Report::Several(names) => {
-                let numbers = [
-                    (&names.limit, self.limit),
-                    (&names.remaining, remaining),
-                    (&names.used, used),
-                ];
-                for (name, number) in numbers {
-                    if let Some(name) = name {
-                        headers.push((name.to_ascii_lowercase(), number.to_string()));
-                    }
-                }
-                if let Some(reset) = &names.reset {
-                    let start = if rules.fixed { self.period_start } else { now };
-                    let at = start + rules.period;
-                    // A point in time is told by the app's clock, a wait by nobody's.
-                    let shown = at + skew;
-                    let value = match reset.unit.value {
-                        TimeUnit::EpochSeconds => shown.div_euclid(1000).to_string(),
-                        TimeUnit::EpochMilliseconds => shown.to_string(),
-                        TimeUnit::Milliseconds => (at - now).to_string(),
-                        TimeUnit::Iso8601 => {
-                            Timestamp::from_millisecond(shown).unwrap_or_default().to_string()
-                        }
-                        TimeUnit::Seconds => (at - now).div_euclid(1000).to_string(),
-                        TimeUnit::HttpDate => times::http_date(shown, 0),
-                    };
-                    headers.push((reset.name.to_ascii_lowercase(), value));
-                }
-            }
+    fn usage(&self, rules: &Rules, Spending { now, skew, .. }: Spending<'_>) -> Usage {
+        let start = if rules.fixed { self.period_start } else { now };
+        Usage {
+            limit: self.limit,
+            used: self.used(),
+            cost: self.own.back().map_or(0, |own| own.cost),
+            now,
+            reset: start + rules.period,
+            skew,
         }
     }
 
-    /// A stream was told what others had spent.
-    pub(super) fn tell(&mut self, stream: &str) {
-        self.told.insert(stream.to_owned(), self.others.len());
+    /// A stream was told what others had spent, and what its call has cost.
+    fn tell(&mut self, rules: &Rules, stream: &str, number: u64) {
+        if rules.report.tells_usage() {
+            self.told.insert(stream.to_owned(), self.others.len());
+        }
+        if let Some(own) = self.own.iter_mut().find(|own| own.number == number) {
+            own.known = own.cost;
+        }
     }
 }
 
+/// What a call costs.
+#[derive(Clone, Copy, Debug)]
+struct Price {
+    /// By the manifest.
+    declared: u64,
+    charged: u64,
+}
+
+/// A call that was counted on some accounts.
+#[derive(Debug, Default)]
+pub(super) struct Counted {
+    /// By the number of the account, the number of the call there.
+    calls: Vec<(usize, u64)>,
+    /// What it did wrong, in words.
+    pub(super) wrong: Vec<String>,
+    /// Whether there is nothing left on one of them.
+    pub(super) spent: bool,
+    /// Headers about a quota that the manifest does not describe.
+    elsewhere: Vec<(String, String)>,
+}
+
+/// A call of a stream, and what it costs by the manifest.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Spending<'c> {
+    pub(super) stream: Option<&'c str>,
+    pub(super) costs: &'c BTreeMap<String, u64>,
+    pub(super) now: i64,
+    /// How far the app's clock is ahead.
+    pub(super) skew: i64,
+}
+
+/// Counts a call on all accounts that it is for.
+pub(super) fn count(
+    all: &[Rules],
+    accounts: &mut [Account],
+    spending: Spending<'_>,
+    rng: &mut Rng,
+) -> Counted {
+    let mut counted = Counted::default();
+    let stream = spending.stream.unwrap_or("");
+    let mut spoken_of: Vec<&str> = Vec::new();
+    for (index, (rules, account)) in all.iter().zip(accounts).enumerate() {
+        if !counts(rules, spending.stream) {
+            continue;
+        }
+        if let Some((header, _)) = &rules.resource {
+            // An answer speaks of one quota: of the first that counts, or of one that the manifest
+            // does not know. The others are not charged.
+            if spoken_of.contains(&header.as_str()) {
+                continue;
+            }
+            spoken_of.push(header);
+            if rng.u8(..8) == 0 {
+                let limit = rng.u64(1..100);
+                let used = rng.u64(..=limit);
+                let Spending { now, skew, .. } = spending;
+                let reset = now + rules.period;
+                let usage = Usage { limit, used, cost: 1, now, reset, skew };
+                counted.elsewhere.extend(rules.report.headers(usage));
+                counted.elsewhere.push((header.clone(), "simulated-other".to_owned()));
+                continue;
+            }
+        }
+        let declared = spending.costs.get(&rules.name).copied().unwrap_or(1);
+        let charged = if rules.report.tells_cost() { rng.u64(1..=declared * 2) } else { declared };
+        match account.count(rules, stream, spending.now, Price { declared, charged }) {
+            Ok(number) => counted.calls.push((index, number)),
+            Err(what) => {
+                counted.calls.push((index, account.calls));
+                counted.wrong.push(what);
+            }
+        }
+        counted.spent |= account.is_spent();
+    }
+    counted
+}
+
+/// Writes what was spent into an answer, and notes what the connector can know of it from now on:
+/// all of it if the `whole` answer arrives, what its head says if that is `heard`.
+pub(super) fn report(
+    all: &[Rules],
+    accounts: &mut [Account],
+    spending: Spending<'_>,
+    counted: Counted,
+    reply: &mut Reply,
+    (heard, whole): (bool, bool),
+) {
+    let stream = spending.stream.unwrap_or("");
+    let mut headers = counted.elsewhere;
+    for (index, number) in counted.calls {
+        let (rules, account) = (&all[index], &mut accounts[index]);
+        let usage = account.usage(rules, spending);
+        let told = if rules.report.is_in_body() {
+            // A refusal need not be read that far.
+            rules.report.write(usage, reply) && whole && reply.status == 200
+        } else {
+            headers.extend(rules.report.headers(usage));
+            if let Some((header, name)) = &rules.resource {
+                headers.push((header.clone(), name.clone()));
+            }
+            heard
+        };
+        if told {
+            account.tell(rules, stream, number);
+        }
+    }
+    reply.headers.retain(|(name, _)| !headers.iter().any(|(own, _)| own == name));
+    reply.headers.extend(headers);
+}
+
 /// Whether a quota counts the calls of a stream; questions about the tenant are of no stream.
-pub(super) fn counts(rules: &Rules, stream: Option<&str>) -> bool {
+fn counts(rules: &Rules, stream: Option<&str>) -> bool {
     match (&rules.streams, stream) {
         (None, _) => true,
         (Some(_), None) => false,

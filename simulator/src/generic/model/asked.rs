@@ -24,6 +24,8 @@ pub(crate) struct Asked {
     json: Vec<(Vec<Step>, Inverse)>,
     text: Option<Inverse>,
     free: bool,
+    /// What it costs of quotas that count more than calls, by their names.
+    pub(crate) costs: BTreeMap<String, u64>,
 }
 
 #[derive(Debug)]
@@ -77,7 +79,9 @@ impl Asked {
             .map(|text| Inverse::new(&text.value, known, Place::Elsewhere))
             .transpose()?;
         let free = request.auth.is_some();
-        Ok(Self { method, url, query, form: parameters(&request.form)?, json, text, free })
+        let costs = request.cost.iter().map(|(name, cost)| (name.value.to_string(), cost.value));
+        let costs = costs.collect();
+        Ok(Self { method, url, query, form: parameters(&request.form)?, json, text, free, costs })
     }
 
     /// Whether it carries no credentials.
