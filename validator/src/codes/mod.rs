@@ -33,6 +33,7 @@ macro_rules! codes {
     };
 }
 pub(crate) mod actions;
+pub(crate) mod composition;
 pub(crate) mod decoding;
 pub(crate) mod errors;
 pub(crate) mod fixtures;
@@ -49,6 +50,7 @@ pub(crate) mod types;
 pub(crate) mod windows;
 
 pub(crate) use self::actions::*;
+pub(crate) use self::composition::*;
 pub(crate) use self::decoding::*;
 pub(crate) use self::errors::*;
 pub(crate) use self::fixtures::*;
@@ -109,6 +111,7 @@ pub static FAMILIES: &[Family] = &[
     Family { prefix: "LS11", title: "Posture checks", codes: posture::CODES },
     Family { prefix: "LS12", title: "Actions", codes: actions::CODES },
     Family { prefix: "LS13", title: "Decoding", codes: decoding::CODES },
+    Family { prefix: "LS14", title: "Places, parts and steps", codes: composition::CODES },
     Family { prefix: "LS15", title: "Requests and answers", codes: requests::CODES },
 ];
 

@@ -21,4 +21,9 @@ codes! {
     MOVING_SET = "LS0418" "moving-set" Warning "Pages are counted over records that come and go.";
     SINGLE_PAGE = "LS0419" "single-page" Warning "The request asks for a page, and nothing for the next.";
     FULL_AGAIN = "LS0420" "full-again" Warning "Everything is read again on a short schedule.";
+    WINDOW_FILTER = "LS0421" "window-filter" Warning "The engine is to leave out what the app leaves out already.";
+    ONE_PAGE_ORDER = "LS0422" "one-page-order" Warning "Reading is to stop early where there is one page.";
+    CANNOT_SPLIT = "LS0423" "cannot-split" Error "A window that shows too little cannot be read in halves.";
+    ZONE = "LS0424" "zone" Error "A zone is declared for times that have their own.";
+    OPEN_SCROLL = "LS0425" "open-scroll" Info "A scroll is never freed.";
 }

@@ -10,6 +10,7 @@ use longshore_schema::{Manifest, Span, Spanned};
 use super::Context;
 use super::fetch::{Fetch, fetches};
 use super::sites::streams;
+use super::ways::ways;
 
 /// A probe with the keys that lead to it.
 pub(crate) struct Asked<'m> {
@@ -98,10 +99,21 @@ pub(crate) fn every_fetch<'m>(cx: &Context<'m>) -> Vec<(Span, Fetch<'m>)> {
     all
 }
 
-/// The requests whose answer is one document, each with its key: those of probes, and those that
-/// verify actions.
+/// The requests whose answer is one document, each with its key: logins, details of records, those
+/// of probes, and those that verify actions.
 pub(crate) fn single_requests<'m>(cx: &Context<'m>) -> Vec<(Span, &'m Spanned<Request>)> {
     let mut all = Vec::new();
+    for way in ways(cx.manifest) {
+        let Some(session) = way.session() else { continue };
+        let keys = way.below(&["session", "login"]);
+        all.push((key_of(cx, &keys, session.login.span), &session.login));
+    }
+    for (stream_name, _, stream) in streams(cx.manifest) {
+        for (name, join) in &stream.join.value {
+            let keys = ["streams", stream_name, "join", name.as_str(), "request"];
+            all.push((key_of(cx, &keys, join.request.span), &join.request));
+        }
+    }
     for asked in probes(cx.manifest) {
         let Some(request) = &asked.probe.request else { continue };
         let keys = [&asked.keys[..], &["request"]].concat();
@@ -111,6 +123,25 @@ pub(crate) fn single_requests<'m>(cx: &Context<'m>) -> Vec<(Span, &'m Spanned<Re
         let request = &action.verify.request;
         let keys = ["actions", name.as_str(), "verify", "request"];
         all.push((key_of(cx, &keys, request.span), request));
+    }
+    all
+}
+
+/// The requests that end or clear away something, each with its key: nothing of their answer is read.
+pub(crate) fn closing_requests<'m>(cx: &Context<'m>) -> Vec<(Span, &'m Spanned<Request>)> {
+    let mut all = Vec::new();
+    for way in ways(cx.manifest) {
+        let Some(logout) = way.session().and_then(|session| session.logout.as_ref()) else {
+            continue;
+        };
+        all.push((key_of(cx, &way.below(&["session", "logout"]), logout.span), logout));
+    }
+    for (stream_name, _, stream) in streams(cx.manifest) {
+        for (name, step) in &stream.steps.value {
+            let Some(cleanup) = &step.cleanup else { continue };
+            let keys = ["streams", stream_name, "steps", name.as_str(), "cleanup"];
+            all.push((key_of(cx, &keys, cleanup.span), cleanup));
+        }
     }
     all
 }

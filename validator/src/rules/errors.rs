@@ -150,7 +150,9 @@ pub(crate) fn unexplained(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
         let named = cx.manifest.errors.iter().filter_map(|rule| rule.when.status.as_ref());
         named.flat_map(|statuses| &statuses.0).any(|pattern| pattern.matches(status))
     };
-    if !explained(403) {
+    // A rule without a condition, which may be the one, is reported as such.
+    let unclear = cx.manifest.errors.iter().any(|rule| rule.when.is_empty());
+    if !explained(403) && !unclear {
         let place = cx.entry(&["errors"]).or_else(|| cx.entry(&["http"]));
         found.push(
             Diagnostic::new(

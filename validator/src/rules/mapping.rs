@@ -1,20 +1,23 @@
 //! Maps: classes, activities and attributes that OCSF has, and all of those that it requires.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::borrow::Cow;
+use std::collections::BTreeSet;
 
-use longshore_schema::map::{Activity, Attributes, Case, Classes, Source, Value};
+use longshore_schema::map::{Activity, Attributes, Case, Classes, Map, Source, Value};
 use longshore_schema::scalar::{OcsfPath, Scalar as _};
 use longshore_schema::stream::Stream;
 use longshore_schema::yaml::Entry;
 use longshore_schema::{Span, Spanned};
 
 use super::Context;
-use super::sites::streams;
+use super::is_written;
+use super::required::{Tree, required};
+use super::sites::{Mapping, all_attributes, mappings};
 use super::{sources, values};
 use crate::codes;
 use crate::diagnostic::Diagnostic;
-use crate::ocsf::{self, Class, Constraints, PathError, PathProblem, Requirement, Type, table};
-use crate::suggest::{closest, one_of};
+use crate::ocsf::{self, Class, PathError, PathProblem, Type, table};
+use crate::suggest::{closest, near, one_of};
 
 /// Attributes that the engine writes, with what to do in place of mapping them.
 const ENGINE: &[(&str, &str)] = &[
@@ -33,27 +36,66 @@ const ENGINE: &[(&str, &str)] = &[
     ("metadata.log_name", "it is the stream's name"),
 ];
 
-/// Attributes that need not be mapped, since the engine writes them.
-const WRITTEN: [&str; 6] =
-    ["class_uid", "category_uid", "activity_id", "type_uid", "severity_id", "metadata"];
-
 /// Attributes beside `by`, which belong into `shared` or a case.
-fn misplaced<'m>(cx: &Context<'m>, stream: &str) -> Vec<&'m Entry> {
-    let Some(map) = cx.entry(&["streams", stream, "map"]) else { return Vec::new() };
-    let own = ["for_each", "by", "shared", "cases", "else", "verb", "to", "activity", "is", "if"];
+fn misplaced<'m>(cx: &Context<'m>, mapping: &Mapping<'_>) -> Vec<&'m Entry> {
+    let Some(map) = cx.entry(&mapping.keys) else { return Vec::new() };
     let entries = map.value.entries().iter();
-    entries.filter(|entry| !own.contains(&entry.key.as_str())).collect()
+    entries.filter(|entry| !OWN.contains(&entry.key.as_str())).collect()
+}
+
+/// The keys of a map that are no attributes.
+const OWN: [&str; 10] =
+    ["for_each", "by", "shared", "cases", "else", "verb", "to", "activity", "is", "if"];
+
+/// What decides is one value: of the record, or of each of its parts.
+fn deciding(cx: &Context<'_>, mapping: &Mapping<'_>, found: &mut Vec<Diagnostic>) {
+    let map = mapping.map;
+    let Some(by) = map.choice().and_then(|choice| choice.by.as_ref()) else { return };
+    let inner = map.in_part(by);
+    let path = inner.as_ref().unwrap_or(by);
+    if path.is_singular() {
+        return;
+    }
+    let outside = map.for_each.as_ref().filter(|_| inner.is_none());
+    let diagnostic = if let Some(parts) = outside.filter(|parts| sources::parts(parts).is_none()) {
+        let message = format!("the member that decides, `{by}`, is not one of the parts `{parts}`");
+        // What the other paths are about tells which of the two is wrong.
+        let (wrong, right) =
+            if has_paths_in_parts(map) { (by.span, parts.span) } else { (parts.span, by.span) };
+        Diagnostic::new(&codes::PATH_NOT_SINGULAR, wrong, message)
+            .also(right, "the other one")
+            .help("start both alike, such as `for_each: $.events[*]` with `by: $.events[*].type`")
+    } else if sources::has_unclear_parts(cx, map, mapping.stream.map.span) {
+        return;
+    } else {
+        let message =
+            format!("the member that decides is one value, and `{path}` may select several");
+        Diagnostic::new(&codes::PATH_NOT_SINGULAR, by.span, message)
+            .help("write member names and indexes alone, such as `$.id` or `$.items[0].id`")
+    };
+    found.push(diagnostic);
+}
+
+/// Whether an attribute is selected from the parts of a record.
+fn has_paths_in_parts(map: &Map) -> bool {
+    let mut values = all_attributes(map).into_iter().flatten();
+    values.any(|(_, value)| match &value.value {
+        Value::Path(path) => map.in_part(path).is_some(),
+        Value::Source(source) => source.from.0.iter().any(|from| map.in_part(from).is_some()),
+        Value::Template(_) | Value::Literal(_) => false,
+    })
 }
 
 /// A map is of one form: one class, or a choice of several.
 pub(crate) fn forms(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
-    for (name, _, stream) in streams(cx.manifest) {
-        let Some(map) = cx.entry(&["streams", name, "map"]) else { continue };
-        found.extend(stream.map.for_each.as_ref().and_then(sources::parts));
-        let choice = stream.map.choice().is_some();
+    for mapping in mappings(cx.manifest) {
+        let Some(map) = cx.entry(&mapping.keys) else { continue };
+        found.extend(mapping.map.for_each.as_ref().and_then(sources::parts));
+        deciding(cx, &mapping, found);
+        let choice = mapping.map.choice().is_some();
         for entry in map.value.entries() {
             let help = match (choice, entry.key.as_str()) {
-                (true, "to" | "activity" | "is") => {
+                (true, "to" | "activity" | "verb" | "is") => {
                     "write it in each case: with `by`, the cases say the class"
                 }
                 (false, "cases" | "shared") => {
@@ -70,7 +112,7 @@ pub(crate) fn forms(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
                 .help(help),
             );
         }
-        let misplaced = if choice { misplaced(cx, name) } else { Vec::new() };
+        let misplaced = if choice { misplaced(cx, &mapping) } else { Vec::new() };
         if let Some((first, others)) = misplaced.split_first() {
             let message = match others.len() {
                 0 => format!("`{}` has no effect beside `by`", first.key),
@@ -78,7 +120,11 @@ pub(crate) fn forms(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
                     format!("`{}` and {more} more attributes have no effect beside `by`", first.key)
                 }
             };
-            let mut diagnostic = Diagnostic::new(&codes::CONFLICTING_KEYS, first.key_span, message)
+            let mut diagnostic = Diagnostic::new(&codes::CONFLICTING_KEYS, first.key_span, message);
+            if let Some(meant) = near(&first.key, OWN) {
+                diagnostic = diagnostic.label(format!("did you mean `{meant}`?"));
+            }
+            diagnostic = diagnostic
                 .help("move them into `shared` if all cases have them, or into the cases that do");
             for other in others {
                 diagnostic = diagnostic.also(other.key_span, "");
@@ -90,15 +136,24 @@ pub(crate) fn forms(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
 
 /// Every case is of a class that OCSF has, and complete.
 pub(crate) fn classes(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
-    for (name, _, stream) in streams(cx.manifest) {
-        match &stream.map.classes {
-            Classes::One(case) => check(cx, stream, case, &Vec::new(), true, found),
+    for mapping in mappings(cx.manifest) {
+        let stream = if mapping.is_gone() {
+            let map = Spanned::new(mapping.map.clone(), mapping.stream.map.span);
+            Cow::Owned(Stream { map, ..mapping.stream.clone() })
+        } else {
+            Cow::Borrowed(mapping.stream)
+        };
+        let case = |case, shared, complete, found: &mut Vec<Diagnostic>| {
+            check(cx, &stream, case, shared, (complete, mapping.is_gone()), found);
+        };
+        match &mapping.map.classes {
+            Classes::One(one) => case(one, &Vec::new(), true, found),
             Classes::Choice(choice) => {
                 let mut all = Vec::new();
                 // What stands beside `by` was meant to be in the cases.
-                let complete = misplaced(cx, name).is_empty();
-                for case in choice.cases.iter().chain([&choice.otherwise]) {
-                    check(cx, stream, case, &choice.shared, complete, &mut all);
+                let complete = misplaced(cx, &mapping).is_empty();
+                for one in choice.cases.iter().chain([&choice.otherwise]) {
+                    case(one, &choice.shared, complete, &mut all);
                 }
                 // What is wrong with a shared attribute is wrong in every case of a kind.
                 let shared: BTreeSet<_> = choice.shared.iter().map(|(path, _)| path.span).collect();
@@ -119,9 +174,13 @@ fn check(
     stream: &Stream,
     case: &Case,
     shared: &Attributes,
-    complete: bool,
+    (complete, gone): (bool, bool),
     found: &mut Vec<Diagnostic>,
 ) {
+    // A verb or class that could not be read is reported as such.
+    if !is_written(case.to.span) {
+        return;
+    }
     let Some(class) = table().class(&case.to) else {
         let names: Vec<_> = table().class_names().collect();
         let mut diagnostic = Diagnostic::new(
@@ -153,9 +212,10 @@ fn check(
         }
     }
     if complete {
-        // What is collected without a time of its own is so as of when it was read.
-        if class.category_uid == DISCOVERY && stream.window.is_none() {
-            tree.below.entry("time".to_owned()).or_default();
+        // What is collected without a time of its own is so as of when it was read, and what is gone
+        // as of when that was noticed.
+        if gone || class.category_uid == DISCOVERY && stream.window.is_none() {
+            tree.fill("time");
         }
         required(class, &tree, case.to.span, found);
     }
@@ -305,295 +365,4 @@ fn inner_path(array: &OcsfPath, inner: &Spanned<OcsfPath>) -> Spanned<OcsfPath> 
     let text = format!("{}[].{}", array.as_str(), inner.as_str());
     let path = OcsfPath::parse(&text).unwrap_or_else(|_| inner.value.clone());
     Spanned::new(path, inner.span)
-}
-
-/// The attributes that a case maps, as a tree of names.
-#[derive(Default)]
-struct Tree {
-    span: Option<Span>,
-    /// Whether a value is mapped to this attribute itself.
-    whole: bool,
-    below: BTreeMap<String, Tree>,
-    /// What unknown attributes here were perhaps meant to be; reported once, as unknown.
-    doubts: Option<Vec<String>>,
-}
-
-impl Tree {
-    fn add(&mut self, path: &Spanned<OcsfPath>, found: &mut Vec<Diagnostic>) {
-        let mut node = self;
-        for (name, indexed) in path.segments() {
-            node = node.below.entry(name.to_owned()).or_default();
-            let above = node.whole.then_some(node.span).flatten();
-            if let Some(above) = above {
-                let (message, help) = if path.segments().last() == Some((name, indexed)) {
-                    (format!("`{}` is mapped twice", path.value), "keep one of the two")
-                } else {
-                    (
-                        format!(
-                            "`{}` lies below an attribute that is mapped as a whole",
-                            path.value
-                        ),
-                        "map the whole, or its parts",
-                    )
-                };
-                found.push(
-                    Diagnostic::new(&codes::ATTRIBUTE_CONFLICT, path.span, message)
-                        .also(above, "mapped here")
-                        .help(help),
-                );
-                return;
-            }
-            node.span.get_or_insert(path.span);
-        }
-        if let Some(below) = node.below.values().find_map(|below| below.span) {
-            found.push(
-                Diagnostic::new(
-                    &codes::ATTRIBUTE_CONFLICT,
-                    path.span,
-                    format!("`{}` is mapped as a whole and in parts", path.value),
-                )
-                .also(below, "a part of it")
-                .help("map the whole, or its parts"),
-            );
-        }
-        node.whole = true;
-    }
-
-    /// Adds an array of objects with what its objects have.
-    fn each(&mut self, path: &Spanned<OcsfPath>, source: &Source, found: &mut Vec<Diagnostic>) {
-        let before = found.len();
-        self.add(path, found);
-        if found.len() > before {
-            return;
-        }
-        let mut node = self;
-        for (name, _) in path.segments() {
-            node = node.below.entry(name.to_owned()).or_default();
-        }
-        // What is in the objects was said: they are not mapped as a whole.
-        node.whole = false;
-        for (inner, value) in &source.map {
-            match &value.value {
-                Value::Source(source) if source.each.is_some() => node.each(inner, source, found),
-                _ => node.add(inner, found),
-            }
-        }
-    }
-
-    /// Notes that a path leads nowhere, in the object that it fails in.
-    fn doubt(&mut self, path: &Spanned<OcsfPath>, error: &PathError) {
-        let mut node = self;
-        let known = path.as_str().get(..error.offset).unwrap_or_default();
-        for name in known.split('.').filter(|name| !name.is_empty()) {
-            let name = name.trim_end_matches("[]").to_owned();
-            node = node.below.entry(name).or_default();
-            node.span.get_or_insert(path.span);
-        }
-        node.doubts.get_or_insert_default().extend(error.suggestions.iter().cloned());
-    }
-
-    /// Whether an attribute is mapped, or perhaps meant to be.
-    fn has(&self, name: &str) -> bool {
-        let doubts = self.doubts.iter().flatten();
-        self.below.contains_key(name) || doubts.into_iter().any(|doubt| doubt == name)
-    }
-}
-
-/// What the class, and each object that is mapped in part, requires is mapped.
-fn required(class: &Class, tree: &Tree, to: Span, found: &mut Vec<Diagnostic>) {
-    let owner = format!("the class `{}`", class.name);
-    container(&class.attributes, &class.constraints, tree, &owner, "", to, found);
-}
-
-fn container(
-    attributes: &ocsf::Attributes,
-    constraints: &Constraints,
-    tree: &Tree,
-    owner: &str,
-    prefix: &str,
-    span: Span,
-    found: &mut Vec<Diagnostic>,
-) {
-    let path =
-        |name: &str| if prefix.is_empty() { name.to_owned() } else { format!("{prefix}.{name}") };
-    for (name, attribute) in attributes.iter() {
-        let written = prefix.is_empty() && WRITTEN.contains(&name);
-        let caption = attribute.sibling.filter(|_| attribute.enum_.is_some());
-        let mapped = tree.has(name) || caption.is_some_and(|caption| tree.has(caption));
-        let wanted = attribute.requirement == Requirement::Required && attribute.profile.is_none();
-        if wanted && !written && !mapped {
-            let name = caption.unwrap_or(name);
-            let example = example(&path(name), attribute);
-            found.push(
-                Diagnostic::new(
-                    &codes::MISSING_ATTRIBUTE,
-                    span,
-                    format!("{owner} requires `{}`, which is not mapped", path(name)),
-                )
-                .help(format!("add `{example}`")),
-            );
-        }
-        let below = tree.below.get(name).filter(|below| !below.whole);
-        if let (Some(below), Type::Object(object)) = (below, attribute.type_)
-            && !(prefix.is_empty() && WRITTEN.contains(&name))
-            && let Some(object) = table().object(object).filter(|object| !object.is_free_form())
-        {
-            let owner = format!("the object `{}`", path(name));
-            let brackets = if attribute.is_array { "[]" } else { "" };
-            let prefix = format!("{}{brackets}", path(name));
-            let span = below.span.unwrap_or(span);
-            container(&object.attributes, &object.constraints, below, &owner, &prefix, span, found);
-        }
-    }
-    let mapped = |names: &[&str]| names.iter().filter(|name| tree.has(name)).count();
-    for (names, exact) in [(&constraints.at_least_one, false), (&constraints.just_one, true)] {
-        let count = mapped(names);
-        let doubtful = tree.doubts.is_some() && !prefix.is_empty();
-        if names.is_empty() || doubtful || count == 1 || (count > 1 && !exact) {
-            continue;
-        }
-        let paths: Vec<_> = names.iter().map(|name| path(name)).collect();
-        let how = if exact { "just one" } else { "at least one" };
-        found.push(
-            Diagnostic::new(
-                &codes::MISSING_ATTRIBUTE,
-                span,
-                format!("{owner} requires {how} of {}", one_of(paths.iter().map(String::as_str))),
-            )
-            .help(if count == 0 {
-                "map one of them, or an attribute below it".to_owned()
-            } else {
-                format!("{count} of them are mapped: keep one")
-            }),
-        );
-    }
-}
-
-/// A line that maps an attribute.
-fn example(path: &str, attribute: &ocsf::Attribute) -> String {
-    match (attribute.type_, &attribute.enum_) {
-        (_, Some(ids)) if attribute.sibling.is_some() => {
-            let caption =
-                ids.iter().map(|(_, caption)| caption).find(|caption| *caption != "Unknown");
-            format!("{path}: {}", caption.unwrap_or("Other"))
-        }
-        (Type::Object(object), _) => {
-            let object = table().object(object);
-            let name = object.and_then(|object| {
-                let required = object
-                    .attributes
-                    .iter()
-                    .find(|(_, inner)| inner.requirement == Requirement::Required);
-                required
-                    .map(|(name, _)| name)
-                    .or_else(|| object.attributes.get_key_value("uid").map(|(name, _)| name))
-            });
-            let brackets = if attribute.is_array { "[]" } else { "" };
-            format!("{path}{brackets}.{}: $.member", name.unwrap_or("name"))
-        }
-        _ => format!("{path}: $.member"),
-    }
-}
-
-/// The cases of a choice are for different values, and each is for some.
-pub(crate) fn cases(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
-    for (name, _, stream) in streams(cx.manifest) {
-        let choice = match &stream.map.classes {
-            Classes::Choice(choice) => choice,
-            Classes::One(case) => {
-                if let Activity::Table(activities) = &case.activity {
-                    let span = activities.iter().next().map_or(case.to.span, |(key, _)| key.span);
-                    found.push(
-                        Diagnostic::new(&codes::CASE_VALUES, span, "a table of activities without `by`")
-                            .help("write one activity, or choose among cases: `by: $.type`, `cases` and `else`"),
-                    );
-                }
-                continue;
-            }
-        };
-        let mut seen: BTreeMap<String, Span> = BTreeMap::new();
-        let mut forgot_by = false;
-        for case in &choice.cases {
-            let listed = case.is.iter().map(|value| (value.to_string(), value.span));
-            let tabled = match &case.activity {
-                Activity::Fixed(_) | Activity::From(_) => None,
-                Activity::Table(activities) => Some(activities),
-            };
-            if let (Some(first), Some(_)) = (case.is.first(), tabled) {
-                found.push(
-                    Diagnostic::new(
-                        &codes::CASE_VALUES,
-                        first.span,
-                        "the case lists its values twice",
-                    )
-                    .help("remove `is`: the table of activities says what the case is for"),
-                );
-            }
-            let keys = tabled.into_iter().flatten().map(|(key, _)| (key.value.clone(), key.span));
-            let values: Vec<_> = if tabled.is_some() { keys.collect() } else { listed.collect() };
-            if values.is_empty() && case.condition.is_empty() {
-                let help = match &choice.by {
-                    Some(by) => format!(
-                        "add `is: [...]` with values of `{}`, or a table of activities, or conditions under `if`",
-                        by.value
-                    ),
-                    None => {
-                        "add what must hold of its records: `if: { $.type: [a, b] }`".to_owned()
-                    }
-                };
-                found.push(
-                    Diagnostic::new(&codes::CASE_VALUES, case.to.span, "the case is for no value")
-                        .help(help),
-                );
-            }
-            forgot_by |= choice.by.is_none() && !values.is_empty();
-            // With conditions, another case may be for the same value.
-            let values = if case.condition.is_empty() { values } else { Vec::new() };
-            for (value, span) in values {
-                if let Some(first) = seen.get(&value) {
-                    found.push(
-                        Diagnostic::new(
-                            &codes::DUPLICATE_CASE,
-                            span,
-                            format!("the value `{value}` has a case already"),
-                        )
-                        .also(*first, "the first case for it")
-                        .help("keep it in one case: only the first would ever count"),
-                    );
-                } else {
-                    seen.insert(value, span);
-                }
-            }
-        }
-        if let Some(map) = cx.entry(&["streams", name, "map"]).filter(|_| forgot_by) {
-            found.push(
-                Diagnostic::new(
-                    &codes::MISSING_KEY,
-                    map.key_span,
-                    format!("`by` is missing in `streams.{name}.map`"),
-                )
-                .help("add `by: $.member`: the member of the record that has the values of the cases; or say what they are for with `if`"),
-            );
-        }
-        if let Activity::Table(activities) = &choice.otherwise.activity
-            && let Some((key, _)) = activities.iter().next()
-        {
-            found.push(
-                Diagnostic::new(
-                    &codes::CASE_VALUES,
-                    key.span,
-                    "a table of activities in `else`, which is for every other value",
-                )
-                .help(
-                    "write one activity such as `Other`, and move the table into a case of its own",
-                ),
-            );
-        }
-        if let Some(first) = choice.otherwise.is.first() {
-            found.push(
-                Diagnostic::new(&codes::CASE_VALUES, first.span, "`else` is for every other value")
-                    .help("remove `is`, or make it a case of its own"),
-            );
-        }
-    }
 }

@@ -13,6 +13,7 @@
 mod actions;
 mod asked;
 mod auth;
+mod cases;
 mod decoding;
 mod errors;
 mod expectations;
@@ -22,18 +23,22 @@ mod hosts;
 mod inputs;
 mod mapping;
 mod paging;
+mod parts;
 mod paths;
+mod places;
 mod posture;
 mod privacy;
 mod profiles;
 mod quotas;
 mod references;
 mod requests;
+mod required;
 mod requirements;
 pub(crate) mod samples;
 mod sign_in;
 mod sites;
 mod sources;
+mod steps;
 mod streams;
 mod values;
 pub(crate) mod versions;
@@ -83,6 +88,7 @@ const RULES: &[Rule] = &[
     paging::promises,
     paging::moving_set,
     paging::single_page,
+    paging::open_scrolls,
     paths::singular,
     paths::records,
     paths::csv_members,
@@ -99,7 +105,16 @@ const RULES: &[Rule] = &[
     requests::waits,
     requests::page_reactions,
     requests::pace,
-    streams::steps,
+    steps::steps,
+    steps::batches,
+    steps::waits,
+    steps::cleanups,
+    steps::at_once,
+    places::cursors,
+    places::positions,
+    places::changes,
+    parts::partitions,
+    parts::details,
     streams::records,
     streams::schedule,
     streams::full_again,
@@ -110,10 +125,14 @@ const RULES: &[Rule] = &[
     windows::bounds,
     windows::late_records,
     windows::tie_break,
+    windows::filters,
+    windows::orders,
+    windows::splits,
+    windows::zones,
     hosts::urls,
     mapping::forms,
     mapping::classes,
-    mapping::cases,
+    cases::cases,
     quotas::counts,
     quotas::headers,
     quotas::of_streams,

@@ -193,7 +193,7 @@ pub(crate) fn moving_set(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
             || fetch
                 .promise
                 .is_some_and(|promise| promise.total.is_some() || promise.last_page.is_empty());
-        if counted && stream.window.is_none() && !promised {
+        if counted && stream.window.is_none() && stream.cursor.is_none() && !promised {
             found.push(
                 Diagnostic::new(
                     &codes::MOVING_SET,
@@ -257,6 +257,28 @@ pub(crate) fn single_page(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
                     .help("add `pages`, such as `pages: { next_url: $.next }`; or remove the parameter if the app answers in one piece"),
                 );
             }
+        }
+    }
+}
+
+/// What a scroll's cursor is called where the app holds everything ready until it is freed.
+const SCROLL: &str = "scroll";
+
+/// What the app holds ready for a scroll is freed.
+pub(crate) fn open_scrolls(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
+    for (_, fetch) in every_fetch(cx) {
+        let Some(Pages::Scroll(scroll)) = fetch.pages.map(|pages| &pages.value) else { continue };
+        let members = scroll.at.members().unwrap_or_default();
+        let held = members.last().is_some_and(|name| name.to_ascii_lowercase().contains(SCROLL));
+        if held && scroll.release.is_none() {
+            found.push(
+                Diagnostic::new(
+                    &codes::OPEN_SCROLL,
+                    scroll.at.span,
+                    "the scroll is never freed: the app holds it open until it expires",
+                )
+                .help("add `release` with the request that ends it, such as `release: { delete: \"/scroll/{{page.cursor}}\" }`, if the app has one"),
+            );
         }
     }
 }

@@ -1,13 +1,13 @@
 //! Paths into JSON: those that must lead to one value do, those that must lead to many can.
 
-use longshore_schema::map::{Activity, Value};
+use longshore_schema::map::{Activity, Map, Value};
 use longshore_schema::stream::{More, Pages, Stream};
 use longshore_schema::{JsonPath, Span, Spanned, Step};
 
 use super::Context;
 use super::asked::{every_fetch, probes};
 use super::fetch::{Fetch, fetches};
-use super::sites::{all_attributes, streams};
+use super::sites::{all_attributes, maps, streams};
 use super::ways::ways;
 use crate::codes;
 use crate::diagnostic::Diagnostic;
@@ -59,9 +59,24 @@ pub(crate) fn singular(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
         if let Some(window) = &stream.window {
             one(&window.on.value, window.on.span, "the time of a record");
         }
-        if let Some(by) = stream.map.choice().and_then(|choice| choice.by.as_ref()) {
-            let inner = stream.map.in_part(by);
-            one(inner.as_ref().unwrap_or(by), by.span, "the member that decides");
+        if let Some(cursor) = &stream.cursor {
+            for path in cursor.next.iter().chain(&cursor.last) {
+                one(&path.value, path.span, "the place to go on from");
+            }
+        }
+        for (_, join) in &stream.join.value {
+            if let Some(select) = &join.select {
+                one(&select.value, select.span, "a detail of a record");
+            }
+        }
+        for (_, step) in &stream.steps.value {
+            if let Some(batch) = &step.batch {
+                one(&batch.of.value, batch.of.span, "what of an item goes into a batch");
+            }
+            let waits = step.wait.iter().flat_map(|wait| wait.until.iter().chain(&wait.failed));
+            for (path, _) in waits {
+                one(&path.value, path.span, "what tells whether it is done");
+            }
         }
     }
     for (_, settings) in &cx.manifest.settings {
@@ -184,14 +199,18 @@ fn record_paths(stream: &Stream) -> Vec<Spanned<JsonPath>> {
     let mut paths: Vec<_> = stream.key.0.clone();
     let window = stream.window.iter().filter(|_| stream.times_records());
     paths.extend(window.map(|window| window.on.clone()));
-    paths.extend(stream.map.choice().and_then(|choice| choice.by.clone()));
-    for case in stream.map.cases() {
+    paths.extend(stream.privacy.iter().map(|(path, _)| path.clone()));
+    if let Some(changes) = &stream.changes {
+        paths.extend(changes.compare.iter().chain(&changes.ignore).cloned());
+    }
+    paths.extend(maps(stream).filter_map(|map| map.choice()?.by.clone()));
+    for case in maps(stream).flat_map(Map::cases) {
         paths.extend(case.condition.iter().map(|(path, _)| path.clone()));
         if let Activity::From(source) = &case.activity {
             paths.extend(source.from.0.iter().cloned());
         }
     }
-    for (_, value) in all_attributes(&stream.map).into_iter().flatten() {
+    for (_, value) in maps(stream).flat_map(all_attributes).flatten() {
         match &value.value {
             Value::Path(path) => paths.push(Spanned::new(path.clone(), value.span)),
             Value::Source(source) => {

@@ -6,6 +6,7 @@ use longshore_schema::http::{Counted, Period};
 
 use super::Context;
 use super::fetch::fetches;
+use super::requests;
 use super::sites::streams;
 use crate::codes;
 use crate::diagnostic::Diagnostic;
@@ -202,7 +203,8 @@ pub(crate) fn of_streams(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
 
 /// Some quota is declared.
 pub(crate) fn declared(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
-    if cx.manifest.quotas.is_empty() {
+    // What costs of a quota that is not there is reported there.
+    if cx.manifest.quotas.is_empty() && !requests::cost(cx) {
         let place = cx.entry(&["http"]).map_or(cx.manifest.id.span, |entry| entry.key_span);
         found.push(
             Diagnostic::new(&codes::NO_QUOTA, place, "no quota is declared: nothing limits the calls")

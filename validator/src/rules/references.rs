@@ -10,6 +10,7 @@ use longshore_schema::yaml::Content;
 
 use super::Context;
 use super::fetch::templates;
+use super::is_written;
 use super::sites::{Place, Site, sites};
 use super::ways::ways;
 use crate::codes;
@@ -117,6 +118,16 @@ fn check(
         [_, name, _, ..] if root == "inputs" && may_have_members(cx, name) => return None,
         [_, last, name] if root == "page" && last == "last" => {
             return last_member(cx, site, reference, name, span);
+        }
+        [_, last, name, ..] if root == "page" && last == "last" => {
+            return Some(
+                Diagnostic::new(
+                    &codes::UNKNOWN_REFERENCE,
+                    span,
+                    format!("`page.last.{name}` is a single value and has nothing below it"),
+                )
+                .help(format!("write `page.last.{name}`")),
+            );
         }
         [_, name, ..] => {
             return Some(
@@ -324,7 +335,8 @@ fn last_member(
         return Some(out_of_scope(cx, site, reference, span, &roots));
     };
     let names: Vec<_> = keyset.last.iter().map(|(name, _)| name.as_str()).collect();
-    if names.contains(&name) {
+    // Nothing is known of what could not be read.
+    if names.contains(&name) || !is_written(keyset.last.span) {
         return None;
     }
     let mut diagnostic =

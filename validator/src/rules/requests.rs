@@ -4,16 +4,16 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use longshore_schema::http::{Reaction, Wait};
-use longshore_schema::map::Value;
+use longshore_schema::map::{Attributes, Value};
 use longshore_schema::stream::{Pages, Request};
 use longshore_schema::template::{Expression, Helper};
 use longshore_schema::{Literal, Span, Spanned};
 
 use super::Context;
-use super::asked::{every_fetch, key_of, single_requests};
+use super::asked::{closing_requests, every_fetch, key_of, single_requests};
 use super::fetch::following;
 use super::helpers::calls;
-use super::sites::{all_attributes, sites, streams};
+use super::sites::{all_attributes, maps, sites, streams};
 use crate::codes;
 use crate::diagnostic::Diagnostic;
 use crate::suggest::{closest, one_of};
@@ -35,6 +35,7 @@ fn requests<'m>(cx: &Context<'m>) -> (Vec<&'m Request>, Vec<&'m Request>) {
         }
     }
     read.extend(single_requests(cx).into_iter().map(|(_, request)| &request.value));
+    freeing.extend(closing_requests(cx).into_iter().map(|(_, request)| &request.value));
     (read, freeing)
 }
 
@@ -107,6 +108,12 @@ pub(crate) fn bodies(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
             );
         }
     }
+}
+
+/// Whether some request says what it costs.
+pub(crate) fn cost(cx: &Context<'_>) -> bool {
+    let (read, freeing) = requests(cx);
+    read.into_iter().chain(freeing).any(|request| !request.cost.is_empty())
 }
 
 /// What a request costs, it costs of a quota.
@@ -298,6 +305,16 @@ pub(crate) fn pace(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
     }
 }
 
+/// The tables in which attributes are looked up, those of elements among them.
+fn looked_up<'m>(attributes: &'m Attributes, used: &mut HashSet<&'m str>) {
+    for (_, value) in attributes {
+        if let Value::Source(source) = &value.value {
+            used.extend(source.lookup.iter().map(|name| name.as_str()));
+            looked_up(&source.map.0, used);
+        }
+    }
+}
+
 /// Something is looked up in every table.
 pub(crate) fn unused_tables(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
     if cx.manifest.tables.is_empty() {
@@ -314,10 +331,8 @@ pub(crate) fn unused_tables(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
         }
     }
     for (_, _, stream) in streams(cx.manifest) {
-        for (_, value) in all_attributes(&stream.map).into_iter().flatten() {
-            if let Value::Source(source) = &value.value {
-                used.extend(source.lookup.iter().map(|name| name.as_str()));
-            }
+        for attributes in maps(stream).flat_map(all_attributes) {
+            looked_up(attributes, &mut used);
         }
     }
     for (name, _) in &cx.manifest.tables {

@@ -123,9 +123,11 @@ pub(crate) fn sites(manifest: &Manifest) -> Vec<Site<'_>> {
         if let Some(window) = &stream.window {
             add(&window.backfill.value, window.backfill.span, Place::Backfill);
         }
-        for attributes in all_attributes(&stream.map) {
-            let place = Place::Map { has_parts: stream.map.for_each.is_some() };
-            of_attributes(attributes, &mut |template, span| add(template, span, place));
+        for map in maps(stream) {
+            let place = Place::Map { has_parts: map.for_each.is_some() };
+            for attributes in all_attributes(map) {
+                of_attributes(attributes, &mut |template, span| add(template, span, place));
+            }
         }
     }
     for (_, settings) in &manifest.settings {
@@ -211,6 +213,34 @@ fn of_attributes<'m>(attributes: &'m Attributes, add: &mut dyn FnMut(&'m Templat
 pub(crate) fn all_attributes(map: &Map) -> Vec<&Attributes> {
     let shared = map.choice().map(|choice| &choice.shared);
     shared.into_iter().chain(map.cases().map(|case| &case.attributes)).collect()
+}
+
+/// The maps of a stream: that of its records, and that of those that are gone.
+pub(crate) fn maps(stream: &Stream) -> impl Iterator<Item = &Map> {
+    let gone = stream.changes.iter().filter_map(|changes| changes.gone.as_ref());
+    std::iter::once(&stream.map.value).chain(gone.map(|gone| &gone.value))
+}
+
+/// A map of a stream with the keys that lead to it.
+pub(crate) struct Mapping<'m> {
+    pub(crate) stream: &'m Stream,
+    pub(crate) keys: Vec<&'m str>,
+    pub(crate) map: &'m Map,
+}
+
+impl Mapping<'_> {
+    /// Whether it is for records that are not shown any more.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.keys.len() > 3
+    }
+}
+
+/// All maps of all streams.
+pub(crate) fn mappings(manifest: &Manifest) -> impl Iterator<Item = Mapping<'_>> {
+    streams(manifest).flat_map(|(name, _, stream)| {
+        let keys = [vec!["streams", name, "map"], vec!["streams", name, "changes", "gone"]];
+        maps(stream).zip(keys).map(move |(map, keys)| Mapping { stream, keys, map })
+    })
 }
 
 /// The streams with their names as text.

@@ -1,11 +1,11 @@
 //! Values that are made: of one thing each, with the keys that go with it.
 
-use longshore_schema::map::{Attributes, Privacy, Source, Value};
+use longshore_schema::map::{Attributes, Map, Privacy, Source, Value};
 use longshore_schema::scalar::{OcsfPath, Scalar as _};
 use longshore_schema::{JsonPath, Span, Spanned};
 
 use super::Context;
-use super::sites::{all_attributes, streams};
+use super::sites::{all_attributes, maps, streams};
 use crate::codes;
 use crate::diagnostic::Diagnostic;
 use crate::suggest::closest;
@@ -58,7 +58,7 @@ pub(crate) fn tables(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
         return;
     }
     for (_, _, stream) in streams(cx.manifest) {
-        for attributes in all_attributes(&stream.map) {
+        for attributes in maps(stream).flat_map(all_attributes) {
             looked_up(cx, attributes, found);
         }
     }
@@ -108,6 +108,19 @@ pub(super) fn parts(path: &Spanned<JsonPath>) -> Option<Diagnostic> {
     } else {
         diagnostic
     })
+}
+
+/// Whether it is not clear what the parts of a record are, which is reported: paths may be into them.
+pub(super) fn has_unclear_parts(cx: &Context<'_>, map: &Map, written: Span) -> bool {
+    match &map.for_each {
+        Some(parts) => {
+            let by = map.choice().and_then(|choice| choice.by.as_ref());
+            let outside = |by: &Spanned<JsonPath>| !by.is_singular() && map.in_part(by).is_none();
+            self::parts(parts).is_some() || by.is_some_and(outside)
+        }
+        // What could not be read, or was misspelt, stands in the text all the same.
+        None => cx.source.get(written.range()).is_some_and(|text| text.contains("for_each")),
+    }
 }
 
 /// A value is selected, written by a template, or an array made of elements.

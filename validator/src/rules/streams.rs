@@ -3,13 +3,12 @@
 use std::time::Duration;
 
 use longshore_schema::Span;
-use longshore_schema::stream::{Pages, Request, Stream};
+use longshore_schema::stream::{Pages, Request};
 
 use super::Context;
-use super::asked::{every_fetch, single_requests};
+use super::asked::{closing_requests, every_fetch, single_requests};
 use super::fetch::{Fetch, fetches, following};
 use super::paths::of;
-use super::references::{ROOTS, refers};
 use super::sites::streams;
 use crate::codes;
 use crate::diagnostic::Diagnostic;
@@ -60,7 +59,7 @@ pub(crate) fn requests(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
             check(request, request.span);
         }
     }
-    for (key, request) in single_requests(cx) {
+    for (key, request) in single_requests(cx).into_iter().chain(closing_requests(cx)) {
         check(request, key);
     }
 }
@@ -72,116 +71,6 @@ fn bodies(request: &Request) -> Vec<(&'static str, Span)> {
     let graphql = request.graphql.as_ref().map(|query| ("graphql", query.query.span));
     let text = request.text.as_ref().map(|text| ("text", text.span));
     [form, json, graphql, text].into_iter().flatten().collect()
-}
-
-/// A stream has a request, or a listing step and a fetching step.
-pub(crate) fn steps(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
-    for (stream_name, name_span, stream) in streams(cx.manifest) {
-        let key_span = |key: &str| cx.entry(&["streams", stream_name, key]).map(|e| e.key_span);
-        let steps_span = key_span("steps");
-        let Some(steps_span) = steps_span else {
-            if stream.request.is_none() {
-                found.push(
-                    Diagnostic::new(
-                        &codes::CHOOSE_ONE,
-                        name_span,
-                        format!("the stream `{stream_name}` requests nothing"),
-                    )
-                    .help("add `request`, or `steps` for records that are listed first and fetched then"),
-                );
-            }
-            continue;
-        };
-        for key in ["request", "records", "pages", "promise", "decode"] {
-            if let Some(span) = key_span(key) {
-                found.push(
-                    Diagnostic::new(
-                        &codes::CONFLICTING_KEYS,
-                        span,
-                        format!("`{key}` stands beside `steps` in the stream `{stream_name}`"),
-                    )
-                    .also(steps_span, "the steps")
-                    .help(format!("move `{key}` into the step that it is about")),
-                );
-            }
-        }
-        let entries = &stream.steps.0;
-        let waits = entries.iter().any(|(_, step)| step.wait.is_some());
-        if entries.is_empty() || entries.len() == 1 && !waits {
-            found.push(
-                Diagnostic::new(
-                    &codes::STEPS,
-                    steps_span,
-                    format!("a stepped stream has two steps or more, not {}", entries.len()),
-                )
-                .help("write one step that lists the items, and one that fetches each of them"),
-            );
-            continue;
-        }
-        for (name, _) in entries {
-            if ROOTS.contains(&name.as_str()) {
-                found.push(
-                    Diagnostic::new(
-                        &codes::STEPS,
-                        name.span,
-                        format!("a step cannot be called `{name}`"),
-                    )
-                    .help(format!(
-                        "`{name}.NAME` means something else in templates: choose another name"
-                    )),
-                );
-            }
-        }
-        each_step(cx, stream_name, stream, found);
-    }
-}
-
-/// Each step is about the items of the one before, and they are known again.
-fn each_step(cx: &Context<'_>, stream_name: &str, stream: &Stream, found: &mut Vec<Diagnostic>) {
-    let entries = &stream.steps.0;
-    let mut fault = |span, message, help: String| {
-        found.push(Diagnostic::new(&codes::STEPS, span, message).help(help));
-    };
-    for (index, (name, step)) in entries.iter().enumerate() {
-        let last = index + 1 == entries.len();
-        let lists = step.records.is_some() || !step.decode.format().is_document();
-        if !last && lists && step.key.is_none() && stream.window.is_some() {
-            fault(
-                name.span,
-                format!("the listing step `{name}` has no key"),
-                "add `key: $.id`: it remembers which items were fetched already".to_owned(),
-            );
-        }
-        if let Some(key) = step.key.as_ref().filter(|_| last) {
-            fault(
-                key.span,
-                format!("the key of the records stands in the step `{name}`"),
-                "move it into the stream: the stream's `key` is about the last step's records"
-                    .to_owned(),
-            );
-        }
-        let Some((before, _)) = index.checked_sub(1).map(|before| &entries[before]) else {
-            continue;
-        };
-        let batched = step.batch.is_some();
-        let is_item = |root: &str| {
-            batched && root == "batch"
-                || entries[..index].iter().any(|(earlier, _)| earlier.as_str() == root)
-        };
-        if !refers(cx, &step.request, |path| is_item(&path[0])) {
-            let request = cx.entry(&["streams", stream_name, "steps", name.as_str(), "request"]);
-            let item = if batched {
-                "name the items in the request, such as `ids: \"{{join batch ','}}\"`".to_owned()
-            } else {
-                format!("name the item in the request, such as `get: /items/{{{{{before}.id}}}}`")
-            };
-            fault(
-                request.map_or(name.span, |entry| entry.key_span),
-                format!("the step `{name}` asks the same for every listed item"),
-                item,
-            );
-        }
-    }
 }
 
 /// Documents say where their records are; rows and lines are records themselves.
@@ -248,7 +137,7 @@ const FULL_AGAIN: Duration = Duration::from_secs(3_600);
 pub(crate) fn full_again(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
     for (name, _, stream) in streams(cx.manifest) {
         let every = &stream.every;
-        let whole = stream.window.is_none() && stream.steps.is_empty();
+        let whole = stream.window.is_none() && stream.cursor.is_none() && stream.steps.is_empty();
         if whole && every.0 >= Duration::from_secs(60) && every.0 < FULL_AGAIN {
             found.push(
                 Diagnostic::new(

@@ -7,7 +7,7 @@ use longshore_schema::scalar::OcsfPath;
 use longshore_schema::stream::Stream;
 use longshore_schema::{JsonPath, Literal, Span, Spanned};
 
-use super::Context;
+use super::{Context, sources};
 use crate::codes;
 use crate::diagnostic::Diagnostic;
 use crate::ocsf::{Attribute, Enum, Primitive, Resolved, Type, table};
@@ -26,7 +26,7 @@ pub(crate) fn check(
     if path.as_str() == "time" {
         checker.time(value);
     }
-    checker.paths(value);
+    checker.paths(cx, value);
     let Some(attribute) = resolved.attribute() else {
         return;
     };
@@ -79,7 +79,7 @@ impl Checker<'_> {
     }
 
     /// A single value is selected by a path that selects at most one.
-    fn paths(&mut self, value: &Spanned<Value>) {
+    fn paths(&mut self, cx: &Context<'_>, value: &Spanned<Value>) {
         let many = self.resolved.is_whole_array() || self.resolved.attribute().is_none();
         let paths: Vec<(&JsonPath, Span)> = match &value.value {
             Value::Path(path) => vec![(path, value.span)],
@@ -90,7 +90,9 @@ impl Checker<'_> {
         };
         for (path, span) in paths {
             let inner = self.stream.map.in_part(path);
-            if !many && !inner.as_ref().unwrap_or(path).means_one() {
+            let one = many || inner.as_ref().unwrap_or(path).means_one();
+            let map = &self.stream.map;
+            if !one && !sources::has_unclear_parts(cx, map, map.span) {
                 self.report(
                     Diagnostic::new(
                         &codes::PATH_NOT_SINGULAR,

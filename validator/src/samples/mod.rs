@@ -14,11 +14,11 @@ use std::collections::HashMap;
 use std::sync::OnceLock;
 
 use longshore_schema::decode::Decode;
-use longshore_schema::yaml::Node;
+use longshore_schema::yaml::{Content, Entry, Node};
 use longshore_schema::{JsonPath, Manifest, Spanned};
 
 use crate::diagnostic::Diagnostic;
-use crate::rules::fetch::Fetch;
+use crate::rules::fetch::{Fetch, fetches};
 
 use read::Parsed;
 
@@ -122,6 +122,12 @@ pub struct Sample {
 }
 
 impl Sample {
+    /// The document of an answer that is no error.
+    #[must_use]
+    pub fn answered(&self) -> Option<&Node> {
+        self.body.as_ref().filter(|_| self.status.value < 400)
+    }
+
     /// What is recorded.
     #[must_use]
     pub fn kind(&self) -> Kind {
@@ -160,7 +166,48 @@ impl Samples {
             });
             found.extend(own.into_iter().map(|diagnostic| (index, diagnostic)));
         }
-        (Self { samples }, found)
+        let mut samples = Self { samples };
+        samples.join(manifest);
+        (samples, found)
+    }
+
+    /// Makes details members of the records that they are for, as the engine does: what is recorded of
+    /// one record's detail stands for all. Where none is recorded the records are not known.
+    fn join(&mut self, manifest: &Manifest) {
+        for (name, stream) in &manifest.streams.value {
+            if stream.join.is_empty() {
+                continue;
+            }
+            let details: Option<Vec<_>> = stream
+                .join
+                .iter()
+                .map(|(join, _)| {
+                    let mut all = self.responses(name.as_str(), Some(join.as_str()));
+                    let detail = all.find_map(|sample| sample.records.first())?.clone();
+                    Some((join.as_str(), detail))
+                })
+                .collect();
+            let step = fetches(stream).last().and_then(step_of).map(str::to_owned);
+            let owner = Owner::Stream { stream: name.to_string(), step };
+            for sample in self.samples.iter_mut().filter(|sample| sample.owner == owner) {
+                let Some(details) = &details else {
+                    sample.unread |= !sample.records.is_empty();
+                    sample.records.clear();
+                    continue;
+                };
+                for record in &mut sample.records {
+                    let span = record.span;
+                    let Content::Mapping(members) = &mut record.content else { continue };
+                    for (name, detail) in details {
+                        if members.iter().all(|member| member.key != *name) {
+                            let (key, mut value) = ((*name).to_owned(), detail.clone());
+                            read::at(&mut value, span);
+                            members.push(Entry { key, key_span: span, value });
+                        }
+                    }
+                }
+            }
+        }
     }
 
     /// All responses in the order of their fixtures.

@@ -1,7 +1,8 @@
 //! Reads one fixture: a JSON object with `status`, perhaps `headers`, and `body` or `text`.
 
 use longshore_schema::decode::{Decode, Format, Unpacking};
-use longshore_schema::stream::Stream;
+use longshore_schema::scalar::Scalar as _;
+use longshore_schema::stream::{Join, Stream};
 use longshore_schema::yaml::{self, Content, Entry, Node, SyntaxErrorKind};
 use longshore_schema::{JsonPath, LineIndex, Manifest, Span, Spanned};
 
@@ -42,7 +43,7 @@ pub(super) fn read(
     left_out: &dyn Fn(&str) -> bool,
     found: &mut Vec<Diagnostic>,
 ) -> Option<Sample> {
-    let (owner, fetch) = match place(manifest, &fixture.path, left_out) {
+    let Placed { owner, fetch, join } = match place(manifest, &fixture.path, left_out) {
         Ok(place) => place?,
         Err((message, help)) => {
             let span = Span::new(0, fixture.text.chars().next().map_or(0, char::len_utf8));
@@ -51,7 +52,14 @@ pub(super) fn read(
         }
     };
     let decode = fetch.as_ref().map_or(&Decode::JSON, |fetch| fetch.decode);
-    let records = fetch.as_ref().and_then(|fetch| fetch.records).map(|records| &records.value);
+    let whole = JsonPath::parse("$").ok();
+    let records = match (&fetch, join) {
+        // What is not the last step may give one whole answer, such as a job.
+        (Some(Fetch { records: None, step: Some(_), .. }), _) => whole.as_ref(),
+        (Some(fetch), _) => fetch.records.map(|records| &records.value),
+        (None, Some(join)) => join.select.as_ref().map(|select| &select.value).or(whole.as_ref()),
+        (None, None) => None,
+    };
     let stream = match &owner {
         Owner::Stream { stream, .. } => {
             let mut streams = manifest.streams.value.iter();
@@ -62,7 +70,8 @@ pub(super) fn read(
     let mut sample = response(index, fixture, owner, decode, records, found)?;
     let step = fetch.as_ref().and_then(step_of);
     // What is packed into the records of the last request is opened; before, it is text.
-    let last = |stream: &&Stream| fetches(stream).last().and_then(step_of) == step;
+    let last =
+        |stream: &&Stream| fetch.is_some() && fetches(stream).last().and_then(step_of) == step;
     if let Some(stream) = stream.filter(last)
         && !sample.records.iter_mut().all(|record| open(record, stream))
     {
@@ -96,7 +105,7 @@ fn open(record: &mut Node, stream: &Stream) -> bool {
 }
 
 /// Gives everything below a node one place.
-fn at(node: &mut Node, span: Span) {
+pub(super) fn at(node: &mut Node, span: Span) {
     node.span = span;
     match &mut node.content {
         Content::Sequence(items) => items.iter_mut().for_each(|item| at(item, span)),
@@ -208,13 +217,19 @@ pub(super) fn response(
     Some(Sample { fixture: index, owner, status, headers, body, records, unread })
 }
 
+/// What a fixture answers, with what is asked for that.
+struct Placed<'m> {
+    owner: Owner,
+    fetch: Option<Fetch<'m>>,
+    join: Option<&'m Join>,
+}
+
 /// What a fixture answers, by its path; `Ok(None)` if that was left out of the manifest.
-#[allow(clippy::type_complexity, reason = "the parts are named where it is used")]
 fn place<'m>(
     manifest: &'m Manifest,
     path: &str,
     left_out: &dyn Fn(&str) -> bool,
-) -> Result<Option<(Owner, Option<Fetch<'m>>)>, (String, String)> {
+) -> Result<Option<Placed<'m>>, (String, String)> {
     let parts: Vec<_> = path.split('/').skip(1).collect();
     let help = "name it fixtures/STREAM/NAME.json, or fixtures/STREAM/STEP/NAME.json for a stream with steps";
     let (first, second, depth) = match parts.as_slice() {
@@ -227,9 +242,10 @@ fn place<'m>(
     if let Some((name, stream)) = stream {
         let steps = fetches(stream);
         let fetch = steps.iter().find(|fetch| step_of(fetch) == second);
-        if let Some(fetch) = fetch {
+        let join = second.and_then(|second| stream.join.get(second));
+        if fetch.is_some() || join.is_some() {
             let owner = Owner::Stream { stream: name.to_string(), step: second.map(str::to_owned) };
-            return Ok(Some((owner, Some(*fetch))));
+            return Ok(Some(Placed { owner, fetch: fetch.copied(), join }));
         }
         let names: Vec<_> = steps.iter().filter_map(step_of).collect();
         if names.is_empty() {
@@ -251,7 +267,8 @@ fn place<'m>(
     {
         let known = manifest.facts.iter().find(|(name, _)| name.as_str() == fact);
         if known.is_some() {
-            return Ok(Some((Owner::Fact(fact.to_owned()), None)));
+            let owner = Owner::Fact(fact.to_owned());
+            return Ok(Some(Placed { owner, fetch: None, join: None }));
         }
         let names = manifest.facts.iter().map(|(name, _)| name.as_str());
         return Err((format!("the manifest asks for no fact `{fact}`"), meant(fact, names)));

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use longshore_schema::Span;
 use longshore_schema::scalar::formats;
-use longshore_schema::yaml::{Content, Node};
+use longshore_schema::yaml::{Content, Entry, Node};
 use serde_json::Value;
 
 use super::place::{Place, belongs, inside};
@@ -183,6 +183,22 @@ impl<'s> Translation<'s> {
             "to" | "activity" if forgot_by => "by",
             _ => key,
         };
+        let told = ["to", "activity"].iter().any(|key| node.entry(key).is_some());
+        if matches!(key, "to" | "activity") && !told {
+            // Any other key is taken for an attribute.
+            let verb = node.entries().iter().find(|entry| {
+                near(entry.key.split('.').next().unwrap_or_default(), ["verb"]).is_some()
+            });
+            if let Some(verb) = verb {
+                if key == "to" {
+                    self.found.push(misspelt_verb(verb));
+                }
+                let mut path = path.to_vec();
+                path.push(key.to_owned());
+                self.give_up(&path);
+                return;
+            }
+        }
         let owner = schema::at(place.keys());
         let mut diagnostic = Diagnostic::new(
             &codes::MISSING_KEY,
@@ -432,6 +448,18 @@ impl<'s> Translation<'s> {
             }
         }
     }
+}
+
+/// An attribute that was meant to be the verb.
+fn misspelt_verb(entry: &Entry) -> Diagnostic {
+    Diagnostic::new(
+        &codes::UNKNOWN_KEY,
+        entry.key_span,
+        format!("`{}` says neither the class nor the activity", entry.key),
+    )
+    .label("did you mean `verb`?")
+    .help("write `verb` with a word that is the same for all apps, or `to` and `activity`")
+    .fix(Safety::Unsafe, format!("rename `{}` to `verb`", entry.key), entry.key_span, "verb")
 }
 
 fn lower_first(text: &str) -> String {

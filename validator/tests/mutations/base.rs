@@ -74,7 +74,12 @@ impl Base {
         let schema = serde_json::from_str(&schema).unwrap();
         let mut fixtures = Vec::new();
         let folder = Path::new(root).join(name);
-        collect_fixtures(&folder.with_file_name("fixtures"), "fixtures", &mut fixtures);
+        // Beside `x.yaml` of a folder of many lies what belongs to it in `x/fixtures/`.
+        let folder = match folder.file_name() {
+            Some(name) if name == "manifest.yaml" => folder.with_file_name("fixtures"),
+            _ => folder.with_extension("").join("fixtures"),
+        };
+        collect_fixtures(&folder, "fixtures", &mut fixtures);
         Self { name: name.to_owned(), source, root: document.root, fixtures, schema }
     }
 

@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
 mod base;
+mod composed;
 mod keys;
 mod mapping;
 mod references;
@@ -107,12 +108,13 @@ const MISTAKES: &[(&str, &[&str])] = &[
     ("a mapped member does not exist", &["mapped path that finds nothing", "misspelt attribute"]),
 ];
 
-/// The manifests that are mutated: two that are shipped and quite different, and one that uses what
+/// The manifests that are mutated: two that are shipped and quite different, and two that use what
 /// neither needs.
-const MANIFESTS: [&str; 3] = [
+const MANIFESTS: [&str; 4] = [
     "manifests/salesforce/manifest.yaml",
     "manifests/github/manifest.yaml",
     "tests/good/complete.yaml",
+    "tests/good/composition.yaml",
 ];
 
 /// At how many places of a manifest a kind is tried.
@@ -121,7 +123,7 @@ const PLACES: usize = 20;
 /// Collects the mutants of a manifest.
 type Kinds = fn(&Base, &mut Vec<Mutant>);
 
-const FAMILIES: [Kinds; 9] = [
+const FAMILIES: [Kinds; 10] = [
     yaml::mutants,
     keys::mutants,
     values::mutants,
@@ -131,6 +133,7 @@ const FAMILIES: [Kinds; 9] = [
     security::mutants,
     sections::mutants,
     samples::mutants,
+    composed::mutants,
 ];
 
 fn mutants(base: &Base) -> Vec<Mutant> {

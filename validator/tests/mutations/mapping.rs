@@ -4,7 +4,8 @@ use crate::base::{At, Base, Mutant};
 
 /// The attributes of a map: entries below `map` whose keys the language does not have.
 pub(crate) fn attributes(base: &Base) -> Vec<At<'_>> {
-    let own = ["to", "activity", "by", "shared", "cases", "else", "is", "map"];
+    let own =
+        ["for_each", "verb", "to", "activity", "by", "shared", "cases", "else", "is", "if", "map"];
     base.entries()
         .into_iter()
         .filter(|at| {

@@ -65,7 +65,7 @@ pub(crate) fn mutants(base: &Base, found: &mut Vec<Mutant>) {
             "nothing_like_it",
             &["nothing_like_it"],
         ));
-        if root != "record" {
+        if root != "record" && root != "item" {
             found.push(base.replace("record outside of map", span, "record.id", &["record.id"]));
         }
         if root == "inputs" {

@@ -64,7 +64,8 @@ pub(crate) fn mutants(base: &Base, found: &mut Vec<Mutant>) {
         }
     }
     let plain = |at: &At<'_>| {
-        at.text().is_none_or(|text| !text.contains("{{window.") && !text.contains("{{page."))
+        let sent = ["{{window.", "{{page.", "{{cursor.", "{{partition."];
+        at.text().is_none_or(|text| !sent.iter().any(|sent| text.contains(sent)))
     };
     for at in base.at("**.query.*").into_iter().filter(|at| base.is_inline(at) && plain(at)) {
         found.push(base.replace(

@@ -18,7 +18,9 @@ pub(crate) fn mutants(base: &Base, found: &mut Vec<Mutant>) {
         let value = at.value();
         found.push(base.replace("polled without a pause", value, "0s", &["every", at.path[1]]));
         found.push(base.replace("polled every second", value, "1s", &["a minute"]));
-        if !is_windowed(base, &at) && base.at(&format!("streams.{}.steps", at.path[1])).is_empty() {
+        let read_whole = !is_windowed(base, &at)
+            && base.at(&format!("streams.{}.cursor", at.path[1])).is_empty();
+        if read_whole && base.at(&format!("streams.{}.steps", at.path[1])).is_empty() {
             found.push(base.replace("everything again", value, "5m", &["everything"]));
         }
     }
@@ -186,10 +188,13 @@ fn windows(base: &Base, found: &mut Vec<Mutant>) {
 fn quotas(base: &Base, found: &mut Vec<Mutant>) {
     for at in base.at("quotas") {
         let http = base.at("http");
+        // What a request costs of it shows it first.
+        let costs = base.at("**.cost.*");
+        let place = costs.first().or(http.first()).unwrap();
         found.push(base.mutant(
             "no quota",
             vec![(base.whole(&at), String::new())],
-            &[http[0].entry.key_span.start],
+            &[place.entry.key_span.start],
             &["quota"],
         ));
     }
@@ -206,7 +211,8 @@ fn quotas(base: &Base, found: &mut Vec<Mutant>) {
     for at in base.at("quotas.*.counts") {
         let header = base.at(&format!("quotas.{}.header", at.path[1]));
         let headers = base.at(&format!("quotas.{}.headers", at.path[1]));
-        if header.is_empty() && headers.is_empty() {
+        let body = base.at(&format!("quotas.{}.body", at.path[1]));
+        if header.is_empty() && headers.is_empty() && body.is_empty() {
             found.push(base.replace(
                 "quota that nothing reports",
                 at.value(),

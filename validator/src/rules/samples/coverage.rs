@@ -24,6 +24,12 @@ pub(super) fn kinds(view: &View<'_>, found: &mut Vec<Diagnostic>) {
             });
         }
     }
+    for (join, _) in &view.stream.join.value {
+        let mut all = view.samples.responses(view.name, Some(join.as_str()));
+        if all.all(|sample| sample.answered().is_none()) {
+            missing.push(format!("for the detail `{join}`"));
+        }
+    }
     for (kind, name) in [(Kind::Empty, "without records"), (Kind::Error, "of an error")] {
         let is = |sample: &&Sample| sample.kind() == kind || sample.unread && kind == Kind::Empty;
         if !all.iter().any(is) {
@@ -99,6 +105,17 @@ fn explains(rule: &ErrorRule, sample: &Sample) -> bool {
             })
         })
         && rule.when.body.iter().all(|(path, expected)| fits(&path.value, expected))
+}
+
+/// What quotas look for in bodies is there in some answer.
+pub(super) fn quotas(cx: &Context<'_>, samples: &Samples, found: &mut Vec<Diagnostic>) {
+    let answered = samples.all().iter().filter(|sample| sample.status.value < 400);
+    let bodies: Vec<&Node> = answered.filter_map(|sample| sample.body.as_ref()).collect();
+    for body in cx.manifest.quotas.iter().filter_map(|(_, quota)| quota.body.as_ref()) {
+        for path in [&body.limit, &body.remaining, &body.used, &body.cost].into_iter().flatten() {
+            found.extend(absent(cx, &path.value, path.span, &bodies, "response", Need::Mapped));
+        }
+    }
 }
 
 /// What error rules look for in bodies is there in some recorded error.

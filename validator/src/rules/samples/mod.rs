@@ -3,6 +3,7 @@
 //! Types flow one way: from the recorded value through `match`, `when` and `as` to the attribute.
 //! Where the manifest has no record to show, the rules are silent.
 
+mod composed;
 mod coverage;
 mod flow;
 mod paths;
@@ -29,6 +30,10 @@ const RULES: &[Rule] = &[
     values::window,
     values::attributes,
     records::keys,
+    composed::waits,
+    composed::batches,
+    composed::places,
+    composed::details,
 ];
 
 /// Runs all rules; gives what was found in the fixtures, each with its fixture's number.
@@ -42,6 +47,18 @@ pub(crate) fn run(
         let written = cx.written.entry("streams").map(|streams| &streams.value);
         written.is_some_and(|streams| streams.entry(stream).is_some())
     };
+    // A value that is looked up is replaced as the engine does it.
+    let resolved = (!cx.manifest.tables.is_empty()).then(|| {
+        let mut manifest = cx.manifest.clone();
+        for (_, stream) in &mut manifest.streams.value.0 {
+            stream.map.value = stream.map.value.clone().with_tables(&cx.manifest.tables);
+        }
+        manifest
+    });
+    let resolved = resolved
+        .as_ref()
+        .map(|manifest| Context::new(cx.source, cx.root, cx.written, manifest, cx.options));
+    let cx = resolved.as_ref().unwrap_or(cx);
     let (samples, mut in_fixtures) = Samples::read_with_findings(cx.manifest, fixtures, &left_out);
     let unread = !in_fixtures.is_empty();
     let mut own = Vec::new();
@@ -51,6 +68,7 @@ pub(crate) fn run(
         }
     }
     coverage::conditions(cx, &samples, &mut own);
+    coverage::quotas(cx, &samples, &mut own);
     if fixtures.is_empty() {
         own.extend(coverage::none(cx));
     } else if whole && !unread {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use longshore_schema::map::{Activity, Value};
+use longshore_schema::map::{Activity, Map, Value};
 use longshore_schema::scalar::Scalar;
 use longshore_schema::stream::{More, Pages};
 use longshore_schema::yaml::{Content, Node};
@@ -13,7 +13,8 @@ use crate::codes;
 use crate::diagnostic::{Diagnostic, Safety, Severity};
 use crate::rules::Context;
 use crate::rules::fetch::templates;
-use crate::samples::{select, step_of};
+use crate::rules::sites::maps;
+use crate::samples::{Sample, select, step_of};
 use crate::suggest::closest;
 
 /// What becomes of a record without the value.
@@ -42,9 +43,19 @@ pub(super) fn records(view: &View<'_>, found: &mut Vec<Diagnostic>) {
         }
     }
     if let Some(window) = &stream.window {
-        // A stepped stream's window is about what is listed.
-        let first = view.fetches.first().map(|fetch| view.fetched(fetch)).unwrap_or_default();
-        check(&window.on.value, window.on.span, &self::nodes(&first), Need::Always);
+        check(&window.on.value, window.on.span, &self::nodes(&view.timed()), Need::Always);
+    }
+    if let Some(last) = stream.cursor.as_ref().and_then(|cursor| cursor.last.as_ref()) {
+        check(&last.value, last.span, &nodes, Need::Always);
+    }
+    for (path, _) in &stream.privacy {
+        check(&path.value, path.span, &nodes, Need::Mapped);
+    }
+    for path in stream.changes.iter().flat_map(|c| c.compare.iter().chain(&c.ignore)) {
+        check(&path.value, path.span, &nodes, Need::Mapped);
+    }
+    for (path, _) in &stream.unpack {
+        check(&path.value, path.span, &nodes, Need::Mapped);
     }
     for name in &stream.ignore {
         let Ok(path) = JsonPath::parse(&format!("$['{}']", name.value)) else { continue };
@@ -61,19 +72,41 @@ pub(super) fn records(view: &View<'_>, found: &mut Vec<Diagnostic>) {
 
 /// The members of listed items that the next request is made of.
 fn references(view: &View<'_>, found: &mut Vec<Diagnostic>) {
-    let Some((first, second)) = view.fetches.first().zip(view.fetches.get(1)) else { return };
-    let Some(step) = step_of(first) else { return };
-    let listed = view.fetched(first);
-    for (template, span, _) in templates(second.request) {
-        in_template(view, template, span, step, &nodes(&listed), found);
+    for (at, fetch) in view.fetches.iter().enumerate() {
+        let Some(step) = step_of(fetch) else { continue };
+        let listed = view.fetched(fetch);
+        let listed = nodes(&listed);
+        let later = view.fetches[at + 1..].iter().map(|later| later.request);
+        let settings = view.fetches[at..].iter().filter_map(|fetch| fetch.settings);
+        let cleanups = settings.filter_map(|step| step.cleanup.as_ref());
+        for request in later.chain(cleanups) {
+            for (template, span, _) in templates(request) {
+                in_template(view, template, span, step, &listed, found);
+            }
+        }
+        let next = view.fetches.get(at + 1).and_then(|next| next.settings?.batch.as_ref());
+        if let Some(batch) = next {
+            let (of, span) = (&batch.of.value, batch.of.span);
+            found.extend(absent(view.cx, of, span, &listed, "item", Need::Always));
+        }
+    }
+    for (name, join) in &view.stream.join.value {
+        if let Some(select) = &join.select {
+            let details = view.samples.responses(view.name, Some(name.as_str()));
+            let bodies: Vec<_> = details.filter_map(Sample::answered).collect();
+            let (path, span) = (&select.value, select.span);
+            found.extend(absent(view.cx, path, span, &bodies, "response", Need::Always));
+        }
+        for (template, span, _) in templates(&join.request) {
+            in_template(view, template, span, "record", &nodes(&view.records), found);
+        }
     }
 }
 
 /// Paths into responses: the next page and what is promised.
 pub(super) fn responses(view: &View<'_>, found: &mut Vec<Diagnostic>) {
     for fetch in &view.fetches {
-        let answered = view.responses(fetch).filter(|sample| sample.status.value < 400);
-        let bodies: Vec<_> = answered.filter_map(|sample| sample.body.as_ref()).collect();
+        let bodies = view.bodies(fetch);
         let mut check = |path: &JsonPath, span: Span, need| {
             found.extend(absent(view.cx, path, span, &bodies, "response", need));
         };
@@ -92,12 +125,34 @@ pub(super) fn responses(view: &View<'_>, found: &mut Vec<Diagnostic>) {
                 check(&total.value, total.span, Need::Always);
             }
         }
+        let wait = fetch.settings.and_then(|step| step.wait.as_ref());
+        for (path, _) in wait.iter().flat_map(|wait| wait.until.iter()) {
+            check(&path.value, path.span, Need::Always);
+        }
+        let cursor = view.stream.cursor.as_ref().filter(|_| fetch.step.is_none());
+        if let Some(next) = cursor.and_then(|cursor| cursor.next.as_ref()) {
+            check(&next.value, next.span, Need::Always);
+        }
     }
 }
 
 /// Paths of the map.
 pub(super) fn map(view: &View<'_>, found: &mut Vec<Diagnostic>) {
     let all = nodes(&view.records);
+    // What is inside of a member that is not there is not known.
+    let is_there = |path: &JsonPath| all.iter().any(|node| !select(path, node).is_empty());
+    if view.stream.unpack.iter().any(|(path, _)| !is_there(path)) {
+        return;
+    }
+    for map in maps(view.stream) {
+        if let Some(parts) = &map.for_each {
+            found.extend(absent(view.cx, &parts.value, parts.span, &all, "record", Need::Mapped));
+        }
+    }
+    let gone = maps(view.stream).skip(1).flat_map(Map::cases);
+    for case in gone {
+        in_attributes(view, &case.attributes, &all, found);
+    }
     if let Some(by) = view.stream.map.choice().and_then(|choice| choice.by.as_ref()) {
         found.extend(absent(view.cx, &by.value, by.span, &all, "record", Need::Always));
     }

@@ -18,7 +18,7 @@ use crate::suggest::one_of;
 /// The window's time is written as the window says.
 pub(super) fn window(view: &View<'_>, found: &mut Vec<Diagnostic>) {
     let Some(window) = &view.stream.window else { return };
-    let records = view.fetches.first().map(|fetch| view.fetched(fetch)).unwrap_or_default();
+    let records = view.timed();
     let texts: Vec<_> = records
         .iter()
         .filter_map(|record| Some((*record, text_of(select(&window.on, record.node).first()?)?)))

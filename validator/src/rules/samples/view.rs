@@ -63,6 +63,19 @@ impl<'v> View<'v> {
         self.responses(fetch).flat_map(records_of).collect()
     }
 
+    /// The records or items that the window is about.
+    pub(super) fn timed(&self) -> Vec<Record<'v>> {
+        match self.stream.timed_step().and_then(|at| self.fetches.get(at)) {
+            Some(fetch) => self.fetched(fetch),
+            None => self.records.clone(),
+        }
+    }
+
+    /// The documents that answered a request well.
+    pub(super) fn bodies(&self, fetch: &Fetch<'v>) -> Vec<&'v Node> {
+        self.responses(fetch).filter_map(Sample::answered).collect()
+    }
+
     /// Where something stands in a fixture: `fixtures/sign_ins/success.json:12`.
     pub(super) fn place(&self, fixture: usize, span: Span) -> String {
         let Some(fixture) = self.fixtures.get(fixture) else { return String::new() };

@@ -1,0 +1,121 @@
+//! Streams that are put together, against what was recorded of their parts.
+
+use longshore_schema::yaml::Content;
+
+use super::view::{View, text_of};
+use crate::codes;
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::samples::select;
+use crate::suggest::one_of;
+
+/// Some recorded answer is what is waited for.
+pub(super) fn waits(view: &View<'_>, found: &mut Vec<Diagnostic>) {
+    for fetch in &view.fetches {
+        let Some(wait) = fetch.settings.and_then(|step| step.wait.as_ref()) else { continue };
+        let bodies = view.bodies(fetch);
+        for (path, values) in wait.until.iter() {
+            let mut seen: Vec<_> = bodies
+                .iter()
+                .filter_map(|body| text_of(select(&path.value, body).first()?))
+                .collect();
+            let done = |seen: &String| values.0.iter().any(|value| value.to_string() == *seen);
+            // Where nothing is found, that is reported.
+            if seen.is_empty() || seen.iter().any(done) {
+                continue;
+            }
+            seen.sort();
+            seen.dedup();
+            seen.truncate(8);
+            let recorded: Vec<_> = seen.iter().map(|seen| format!("`{seen}`")).collect();
+            found.push(
+                Diagnostic::new(
+                    &codes::NEVER_DONE,
+                    path.span,
+                    format!("`{}` has no recorded value that is waited for", path.value),
+                )
+                .label(format!("recorded: {}", recorded.join(", ")))
+                .help("write the value as the app does, to the letter, or record an answer that is done"),
+            );
+        }
+    }
+}
+
+/// Each recorded item fits into a batch.
+pub(super) fn batches(view: &View<'_>, found: &mut Vec<Diagnostic>) {
+    for pair in view.fetches.windows(2) {
+        let Some(batch) = pair[1].settings.and_then(|step| step.batch.as_ref()) else { continue };
+        let Some(bytes) = &batch.bytes else { continue };
+        let items = view.fetched(&pair[0]);
+        let lengths = items.iter().filter_map(|item| {
+            Some((text_of(select(&batch.of.value, item.node).first()?)?.len(), item))
+        });
+        let Some((longest, item)) = lengths.max_by_key(|(length, _)| *length) else { continue };
+        // A limit that is too small for `size` is reported as such.
+        if longest as u64 > bytes.value && bytes.value >= batch.size.value {
+            let place = view.place(item.fixture, item.node.span);
+            found.push(
+                Diagnostic::new(
+                    &codes::BATCH,
+                    bytes.span,
+                    format!("not one recorded item fits into {} bytes", bytes.value),
+                )
+                .label(format!("{longest} bytes at {place}"))
+                .help("write how many bytes the values of one request may have together"),
+            );
+        }
+    }
+}
+
+/// What is to grow from record to record can be compared.
+pub(super) fn places(view: &View<'_>, found: &mut Vec<Diagnostic>) {
+    let Some(last) = view.stream.cursor.as_ref().and_then(|cursor| cursor.last.as_ref()) else {
+        return;
+    };
+    let odd = view.records.iter().find_map(|record| {
+        let node = *select(&last.value, record.node).first()?;
+        let what = match node.content {
+            Content::Mapping(_) => "an object",
+            Content::Sequence(_) => "a list",
+            Content::Bool(_) => "a truth value",
+            Content::Float(_) => "a fraction",
+            _ => return None,
+        };
+        Some((view.place(record.fixture, node.span), what))
+    });
+    if let Some((place, what)) = odd {
+        found.push(
+            Diagnostic::new(
+                &codes::PLACE,
+                last.span,
+                format!("`{}` is {what}, of which there is no greatest", last.value),
+            )
+            .label(format!("at {place}"))
+            .help("choose a member that only grows, such as an id or a time"),
+        );
+    }
+}
+
+/// A detail takes the place of nothing that the app says of the record itself.
+pub(super) fn details(view: &View<'_>, found: &mut Vec<Diagnostic>) {
+    for (name, _) in &view.stream.join.value {
+        let own = |record: &&super::view::Record<'_>| {
+            let member = record.node.entry(name.as_str());
+            // What was joined stands where the record does.
+            member.is_some_and(|member| member.key_span != record.node.span)
+        };
+        let Some(record) = view.records.iter().find(own) else { continue };
+        let names = record.node.entries().iter().map(|entry| entry.key.as_str());
+        found.push(
+            Diagnostic::new(
+                &codes::DETAIL,
+                name.span,
+                format!(
+                    "a recorded record has a member `{name}` of its own, which the detail replaces"
+                ),
+            )
+            .label(format!("at {}", view.place(record.fixture, record.node.span)))
+            .help(format!("choose a name other than {}", one_of(names.take(8))))
+            .severity(Severity::Warning),
+        );
+    }
+}
