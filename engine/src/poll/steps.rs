@@ -271,6 +271,13 @@ impl Poll<'_> {
             self.units(&units, due, below).await
         };
         let items: Vec<_> = items.iter().map(|(item, ..)| *item).collect();
+        if let Some(request) = &step.cleanup {
+            for item in &items {
+                let mut named = call.named.to_vec();
+                named.push((step.name.as_str(), *item));
+                self.clean_up(request, &Call { named: &named, ..below }).await;
+            }
+        }
         if let Some(error) = given_up(outcome)? {
             self.leave_out(&items, &error);
             self.reach(&units, call.range);

@@ -322,6 +322,39 @@ key: $.id"#;
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_read_in_batches_is_cleared_away_too() {
+    let cleared: Arc<Mutex<Vec<String>>> = Arc::default();
+    let clears = Arc::clone(&cleared);
+    let app = App::start(move |asked| {
+        if asked.method == "DELETE" {
+            clears.lock().unwrap().push(asked.path.clone());
+            return json(&json!({}));
+        }
+        if asked.path.ends_with("/list") {
+            return json(&json!({ "items": [{ "id": 1 }, { "id": 2 }, { "id": 3 }] }));
+        }
+        if asked.query["ids"] == "3" {
+            return status(400, &json!({}));
+        }
+        json(&json!({ "records": [record(NOON)] }))
+    })
+    .await;
+    let settings = r#"steps:
+  items:
+    request: { post: /list }
+    records: "$.items[*]"
+    cleanup: { delete: "/items/{{items.id}}" }
+  events:
+    batch: { of: $.id, size: 2 }
+    request: { get: /events, query: { ids: "{{join batch ','}}" } }
+    records: $.records[*]
+key: $.id"#;
+    let tenant = Tenant::new(&app, &stream(settings));
+    assert!(tenant.poll().await.error.is_some());
+    assert_eq!(*cleared.lock().unwrap(), ["/v1/items/1", "/v1/items/2", "/v1/items/3"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_the_app_does_not_filter_is_filtered_here_and_newest_first_ends_early() {
     let app = App::start(|asked| {
         let page = asked.number("page").unwrap() as i64;

@@ -53,6 +53,9 @@ pub struct App {
     hook: Mutex<Option<Hook>>,
 }
 
+/// A wait for which nobody waits to clear something away, in milliseconds.
+const LONG_WAIT: i64 = 300_000;
+
 type Hook = Box<dyn Fn(u64) + Send>;
 
 #[derive(Debug)]
@@ -285,7 +288,12 @@ impl App {
             let refused = self.model.refusals.reply(Reaction::WaitForQuota);
             (refused.unwrap_or_else(|| Reply::error(429, "too many requests")), Wire::Whole)
         } else {
-            self.serve_page(state, call, (endpoint, captured, fault, request), now, &mut rng)
+            let asked = (endpoint, captured.clone(), fault, request);
+            let served = self.serve_page(state, call, asked, now, &mut rng);
+            if state.not_before.get(&request).is_some_and(|until| until - now > LONG_WAIT) {
+                self.excuse(state, endpoint, &captured);
+            }
+            served
         };
         let arrives = (wire.is_heard(), wire == Wire::Whole);
         quotas::report(quotas, &mut state.accounts, spending, counted, &mut reply, arrives);

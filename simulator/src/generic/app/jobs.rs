@@ -189,6 +189,18 @@ impl App {
         (encode::page(level, Value::Null, vec![value]), wire)
     }
 
+    /// Expects no more that what a request names is cleared away: the app itself does not want to
+    /// be asked about it for long.
+    pub(super) fn excuse(&self, state: &mut State, endpoint: usize, captured: &Captured) {
+        let stream = self.model.endpoints[endpoint].answers.stream();
+        for job in state.jobs.made.iter_mut().filter(|job| Some(job.of.0) == stream) {
+            let step = &self.model.level(job.of.0, job.of.1).name;
+            if mentions(captured, step) && fits(&job.record, step, captured) {
+                job.owed = false;
+            }
+        }
+    }
+
     fn make(
         &self,
         state: &State,
