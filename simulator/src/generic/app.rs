@@ -158,7 +158,7 @@ impl App {
     pub fn killed(&self) {
         let mut state = self.state();
         state.not_before.clear();
-        state.jobs.killed();
+        state.jobs.excuse();
         state.accounts.iter_mut().for_each(Account::forget_told);
     }
 
@@ -235,6 +235,8 @@ impl App {
         if self.model.auth.is_sign_in(call) {
             let (fault, mut rng) = state.draws.next(usize::MAX);
             if let Some(fault) = fault.filter(|fault| fault.befalls_sign_in()) {
+                // Without a session nothing can be cleared away.
+                state.jobs.excuse();
                 return self.refuse(state, fault, request, now, &mut rng);
             }
         }
@@ -256,6 +258,7 @@ impl App {
             let expired = self.model.refusals.reply(Reaction::RestartWindow);
             return (expired.unwrap_or_else(|| Reply::error(404, "not found")), Wire::Whole);
         };
+        self.tried(state, endpoint, &captured);
         let credentials = self.model.auth.parameters();
         let mut unknown = self.model.endpoints[endpoint].asked.unknown(call);
         unknown.retain(|name| !credentials.contains(name));
@@ -291,7 +294,7 @@ impl App {
             let asked = (endpoint, captured.clone(), fault, request);
             let served = self.serve_page(state, call, asked, now, &mut rng);
             if state.not_before.get(&request).is_some_and(|until| until - now > LONG_WAIT) {
-                self.excuse(state, endpoint, &captured);
+                self.leave_alone(state, endpoint, &captured);
             }
             served
         };

@@ -15,7 +15,7 @@ use crate::generic::data::{self, Record};
 use crate::generic::faults::Draws;
 use crate::generic::http::{Reply, Wire};
 use crate::generic::invert::Captured;
-use crate::generic::model::{self, Level};
+use crate::generic::model::{self, Answers, Level};
 use crate::generic::{Fault, Misdeed, Witness, encode, place};
 
 /// Everything that the app made.
@@ -26,8 +26,8 @@ pub(super) struct Jobs {
     waits: BTreeMap<u64, Pending>,
     /// The number of the poll in hand.
     poll: u64,
-    /// The polls that were killed: whoever made a job in them does not know of it.
-    killed: BTreeSet<u64>,
+    /// The polls whose jobs nobody has to clear away.
+    excused: BTreeSet<u64>,
 }
 
 #[derive(Debug)]
@@ -65,9 +65,9 @@ impl Jobs {
         self.poll += 1;
     }
 
-    /// The poll in hand is killed.
-    pub(super) fn killed(&mut self) {
-        self.killed.insert(self.poll);
+    /// The poll in hand is killed, or kept from what it has to do.
+    pub(super) fn excuse(&mut self) {
+        self.excused.insert(self.poll);
     }
 
     /// What the job is about that a request names.
@@ -84,7 +84,7 @@ impl Jobs {
 
     /// Tells of what was to be cleared away and never was.
     pub(super) fn accuse(&self, names: impl Fn((usize, usize)) -> String, witness: &mut Witness) {
-        for job in self.made.iter().filter(|job| job.owed && !self.killed.contains(&job.poll)) {
+        for job in self.made.iter().filter(|job| job.owed && !self.excused.contains(&job.poll)) {
             let what = format!("{}: {} was never cleared away", names(job.of), job.record.mark);
             witness.accuse(Misdeed::LeftBehind, what);
         }
@@ -189,9 +189,21 @@ impl App {
         (encode::page(level, Value::Null, vec![value]), wire)
     }
 
+    /// Notes that something is to be cleared away: whoever is refused has done what could be done.
+    pub(super) fn tried(&self, state: &mut State, endpoint: usize, captured: &Captured) {
+        let Answers::Cleared { stream, level } = self.model.endpoints[endpoint].answers else {
+            return;
+        };
+        let step = &self.model.level(stream, level).name;
+        let named = |job: &&mut Job| job.of == (stream, level) && fits(&job.record, step, captured);
+        for job in state.jobs.made.iter_mut().filter(named) {
+            job.owed = false;
+        }
+    }
+
     /// Expects no more that what a request names is cleared away: the app itself does not want to
     /// be asked about it for long.
-    pub(super) fn excuse(&self, state: &mut State, endpoint: usize, captured: &Captured) {
+    pub(super) fn leave_alone(&self, state: &mut State, endpoint: usize, captured: &Captured) {
         let stream = self.model.endpoints[endpoint].answers.stream();
         for job in state.jobs.made.iter_mut().filter(|job| Some(job.of.0) == stream) {
             let step = &self.model.level(job.of.0, job.of.1).name;
@@ -220,7 +232,7 @@ impl App {
         Job { of, request, record, about, poll, owed: false, cleared: false }
     }
 
-    /// Clears away what a step made. `refused` if the request fails in any case.
+    /// Clears away what a step made.
     ///
     /// # Errors
     /// If there is nothing that it names.
@@ -229,7 +241,6 @@ impl App {
         state: &mut State,
         of: (usize, usize),
         captured: &Captured,
-        refused: bool,
     ) -> Result<(), String> {
         let level = self.model.level(of.0, of.1);
         if !level.special.whole {
@@ -241,10 +252,7 @@ impl App {
         let named = |job: &&mut Job| {
             job.of == of && !job.cleared && fits(&job.record, &level.name, captured)
         };
-        let job = jobs.find(named).ok_or_else(nothing)?;
-        // Who is refused for good has done what could be done.
-        job.owed = false;
-        job.cleared = !refused;
+        jobs.find(named).ok_or_else(nothing)?.cleared = true;
         Ok(())
     }
 }

@@ -26,14 +26,7 @@ impl App {
         let asked = &self.model.endpoints[endpoint];
         let wire = match self.spoil(state, fault, request, now, rng) {
             Ok(wire) => wire,
-            Err(spoilt) => {
-                if let Answers::Cleared { stream, level } = asked.answers
-                    && let Err(what) = self.clear(state, (stream, level), &captured, true)
-                {
-                    return self.deny(state, endpoint, &what);
-                }
-                return spoilt;
-            }
+            Err(spoilt) => return spoilt,
         };
         match asked.answers {
             Answers::Recorded(ref bodies) => {
@@ -54,7 +47,7 @@ impl App {
                 }
             }
             Answers::Cleared { stream, level } => {
-                match self.clear(state, (stream, level), &captured, false) {
+                match self.clear(state, (stream, level), &captured) {
                     Ok(()) if rng.bool() => (Reply::new(204, "application/json", ""), Wire::Whole),
                     Ok(()) => (Reply::json(200, &serde_json::json!({})), wire),
                     Err(what) => self.deny(state, endpoint, &what),
