@@ -27,7 +27,7 @@ pub(crate) fn compare(folder: &Path, truth: &Truth, parts: bool) -> Compared {
         compared.delivered += 1;
         let event: Option<Value> = serde_json::from_str(&line).ok();
         let mark = event.as_ref().and_then(|event| event["unmapped"][MARK].as_str());
-        match mark {
+        match mark.or_else(|| told_by_key(truth, event.as_ref()?)) {
             Some(mark) => {
                 let expected = truth.details.get(mark).into_iter().flatten();
                 for (detail, has) in expected {
@@ -69,6 +69,30 @@ pub(crate) fn compare(folder: &Path, truth: &Truth, parts: bool) -> Compared {
         }
     }
     compared
+}
+
+/// The mark of the record of an event that does not hold it: of the only one whose key is there.
+fn told_by_key<'t>(truth: &'t Truth, event: &Value) -> Option<&'t str> {
+    let mut found = BTreeSet::new();
+    leaves(event, &mut found);
+    let fits = |keys: &&Vec<String>| !keys.is_empty() && keys.iter().all(|key| found.contains(key));
+    let mut fitting = truth.keys.iter().filter(|(_, keys)| fits(keys));
+    let (mark, _) = fitting.next()?;
+    fitting.next().is_none().then_some(mark.as_str())
+}
+
+/// All values that hold no others, as texts.
+fn leaves(value: &Value, found: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(members) => members.values().for_each(|value| leaves(value, found)),
+        Value::Array(items) => items.iter().for_each(|value| leaves(value, found)),
+        Value::String(text) => {
+            found.insert(text.clone());
+        }
+        other => {
+            found.insert(other.to_string());
+        }
+    }
 }
 
 /// Whether a record's text has this mark and not a longer one.

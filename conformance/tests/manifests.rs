@@ -15,7 +15,8 @@ fn variable(name: &str) -> Option<u64> {
 }
 
 /// The manifests that are proved with every build. Add one as soon as the simulator can play it.
-const PROVED: [&str; 10] = [
+const PROVED: [&str; 11] = [
+    "aws",
     "box",
     "dropbox",
     "github",
@@ -29,7 +30,7 @@ const PROVED: [&str; 10] = [
 ];
 
 /// Manifests made to show what the others do not use.
-const EXAMPLES: [&str; 3] = ["combined", "jobs", "points"];
+const EXAMPLES: [&str; 4] = ["combined", "formats", "jobs", "points"];
 
 fn manifests() -> Vec<PathBuf> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -244,7 +244,11 @@ impl Poll<'_> {
     ) -> impl FnMut(Record<'_>) -> Result<()> + 'r {
         move |record| {
             if let Some(hasher) = hasher {
-                raw(&record).hash(hasher);
+                // What is packed may be packed anew for every answer.
+                match record {
+                    Record::Opened { json, .. } => json.hash(hasher),
+                    record => raw(&record).hash(hasher),
+                }
             }
             last.take(&record)?;
             if let Some(items) = &mut items {

@@ -215,7 +215,7 @@ impl App {
         let now = self.time.millis();
         let mut state = self.state();
         let (mut reply, wire) = self.decide(&mut state, call, now);
-        reply = reply.with("date", times::http_date(now + self.nature.skew, 0));
+        reply = reply.packed().with("date", times::http_date(now + self.nature.skew, 0));
         (reply, wire)
     }
 

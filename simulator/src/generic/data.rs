@@ -46,6 +46,9 @@ pub struct Truth {
     /// For the mark of each record and the name of each of its details: whether it has that detail,
     /// which then holds the same mark. Details that cannot hold a mark are not among them.
     pub details: BTreeMap<String, BTreeMap<String, bool>>,
+    /// For each record's mark: what it is known by, as texts. Events of records that cannot hold a
+    /// mark are told by these.
+    pub keys: BTreeMap<String, Vec<String>>,
 }
 
 /// When things happen, in milliseconds.
@@ -261,7 +264,7 @@ pub(super) fn record(
     }
     let mark = format!("{}-{index}-{number}", stream.name);
     if let Value::Object(members) = &mut value {
-        if index + 1 == stream.levels.len() {
+        if index + 1 == stream.levels.len() && level.is_open() {
             members.insert(MARK.to_owned(), mark.clone().into());
         }
         if drifts {
@@ -356,7 +359,29 @@ impl Records {
         let last = stream.levels.len().saturating_sub(1);
         let due = |record| self.chain(stream, last, record).all(|(_, one)| is_due(one));
         let records = self.last().iter().map(|record| (record.mark.clone(), due(record)));
-        Truth { stream: stream.name.clone(), records: records.collect(), details: BTreeMap::new() }
+        let level = &stream.levels[last];
+        let keys = self.last().iter().map(|record| (record.mark.clone(), known_by(level, record)));
+        Truth {
+            stream: stream.name.clone(),
+            records: records.collect(),
+            details: BTreeMap::new(),
+            keys: keys.collect(),
+        }
+    }
+}
+
+/// What tells a record from all others, as texts.
+fn known_by(level: &Level, record: &Record) -> Vec<String> {
+    let paths = level.key.iter().filter(|path| path.steps().is_some_and(|steps| !steps.is_empty()));
+    let found = paths.filter_map(|path| path.first(&record.value));
+    found.filter(|value| !value.is_object() && !value.is_array()).map(text).collect()
+}
+
+/// A value as it is written where there are only texts.
+pub(super) fn text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
     }
 }
 

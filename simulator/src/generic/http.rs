@@ -6,6 +6,7 @@ use axum::http::{HeaderMap, Method};
 use bytes::Bytes;
 use serde_json::Value;
 
+use super::packing::Packing;
 use super::pages;
 
 /// A request, read to its end.
@@ -68,12 +69,14 @@ pub(super) struct Reply {
     pub(super) status: u16,
     pub(super) headers: Vec<(String, String)>,
     pub(super) body: Vec<u8>,
+    /// What becomes of the body before it is sent.
+    pub(super) packing: Option<Packing>,
 }
 
 impl Reply {
     pub(super) fn new(status: u16, media_type: &str, body: impl Into<Vec<u8>>) -> Self {
         let headers = vec![("content-type".to_owned(), media_type.to_owned())];
-        Self { status, headers, body: body.into() }
+        Self { status, headers, body: body.into(), packing: None }
     }
 
     pub(super) fn json(status: u16, body: &Value) -> Self {
@@ -89,6 +92,14 @@ impl Reply {
                     soon</h1><p>Simulated maintenance, with a <b>page</b>, \"quotes\", and commas.</p>\
                     </body></html>\n";
         Self::new(status, "text/html; charset=utf-8", page)
+    }
+
+    /// The answer with the bytes that are sent.
+    pub(super) fn packed(mut self) -> Self {
+        if let Some(packing) = self.packing.take() {
+            self.body = packing.pack(&self.body);
+        }
+        self
     }
 
     pub(super) fn with(mut self, name: &str, value: impl Into<String>) -> Self {

@@ -284,7 +284,7 @@ pub(super) fn write(
             place::set(&mut envelope, path.steps().unwrap_or_default(), page.total.into());
         }
     }
-    let mut reply = encode::page(level, envelope, records);
+    let mut reply = encode::page(level, envelope, records, ways);
     reply.headers.extend(headers);
     reply
 }

@@ -18,8 +18,8 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::App;
-use super::encode::gzip;
 use super::http::{Call, Reply, Wire, pairs};
+use super::packing::gzip;
 use crate::wire::{Line, Listening, broken};
 
 /// The longest request body, in bytes.

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::App;
 use super::jobs::Jobs;
-use crate::generic::data::Record;
+use crate::generic::data::{Record, text};
 use crate::generic::invert::Captured;
 use crate::generic::model::{Combination, HANDED_OUT};
 
@@ -83,7 +83,7 @@ impl App {
         let fits = |index: usize| {
             let item = &records.0[parents][index];
             if let (Some((of, values)), true) = (&listed, level == parents + 1) {
-                let found = of.first(&item.value).map(written);
+                let found = of.first(&item.value).map(text);
                 if found.is_none_or(|found| !values.contains(&found)) {
                     return false;
                 }
@@ -119,7 +119,7 @@ impl App {
         let list = captured.get("batch").map_or("[]", |value| value.text.as_str());
         let values: Vec<Value> = serde_json::from_str(list)
             .map_err(|_| format!("`{list}` is no list of what a batch is of"))?;
-        let texts: BTreeSet<String> = values.iter().map(written).collect();
+        let texts: BTreeSet<String> = values.iter().map(text).collect();
         if texts.is_empty() || texts.len() < values.len() {
             return Err(format!("the batch {list} is empty, or has something twice"));
         }
@@ -136,14 +136,6 @@ impl App {
             return Err(format!("a batch of {bytes} bytes, which is more than `bytes` allows"));
         }
         Ok(Some((&batch.of.value, texts)))
-    }
-}
-
-/// A value as it is written into a request.
-pub(super) fn written(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
     }
 }
 
@@ -167,6 +159,6 @@ pub(super) fn fits(item: &Record, step: &str, captured: &Captured) -> bool {
             return item.mark.rsplit('-').next() == Some(sent);
         }
         let found = item.value.pointer(&format!("/{}", member.replace('.', "/")));
-        found.is_some_and(|found| written(found) == sent)
+        found.is_some_and(|found| text(found) == sent)
     })
 }

@@ -186,7 +186,7 @@ impl App {
                 waited(state, request, &about);
             }
         }
-        (encode::page(level, Value::Null, vec![value]), wire)
+        (encode::page(level, Value::Null, vec![value], rng), wire)
     }
 
     /// Notes that something is to be cleared away: whoever is refused has done what could be done.

@@ -4,10 +4,10 @@ use fastrand::Rng;
 use longshore_schema::http::Reaction;
 use longshore_schema::stream::{Order, Pages};
 
-use super::about::{About, written};
+use super::about::About;
 use super::jobs::{Stage, asked_for, shown, stage_of, waited};
 use super::{App, State, note};
-use crate::generic::data::{Asked, Record};
+use crate::generic::data::{Asked, Record, text};
 use crate::generic::http::{Call, Reply, Wire};
 use crate::generic::invert::Captured;
 use crate::generic::model::Answers;
@@ -179,7 +179,7 @@ impl App {
         let records = &self.records[stream].0[level];
         let is_it = |record: &Record| {
             named.iter().all(|(path, value)| {
-                let found = path.first(&record.value).map(written).unwrap_or_default();
+                let found = path.first(&record.value).map(text).unwrap_or_default();
                 found == value.text
                     || (value.time.is_some() && times::rfc3339(&found) == value.time)
             })

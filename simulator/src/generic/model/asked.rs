@@ -257,10 +257,11 @@ fn origin(parts: &[Part], known: &Known) -> Result<Inverse, Unsupported> {
         }
         rest = after;
     }
-    plain.push(Part::Text(
-        written.trim_end_matches('/').to_owned()
-            + if written.ends_with('/') && !rest.is_empty() { "/" } else { "" },
-    ));
+    // A known origin may end like the path begins.
+    if matches!(rest.first(), Some(Part::Text(text)) if text.starts_with('/')) {
+        written.truncate(written.trim_end_matches('/').len());
+    }
+    plain.push(Part::Text(written));
     plain.extend_from_slice(rest);
     Inverse::of(&plain, known, Place::Path)
 }

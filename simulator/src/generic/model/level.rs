@@ -1,14 +1,16 @@
 //! How the answers to one request look.
 
 use longshore_schema::JsonPath;
-use longshore_schema::decode::{Compression, Decode, Dialect, Format};
+use longshore_schema::decode::{Decode, Format};
 use longshore_schema::stream::{More, Pages, Promise};
 use serde_json::Value;
 
 use super::composition::Special;
-use crate::generic::fixtures::{Recorded, rows};
+use crate::generic::fixtures::Recorded;
+use crate::generic::members::Packed;
+use crate::generic::tables::Style;
 use crate::generic::times::Written;
-use crate::generic::{Unsupported, place};
+use crate::generic::{Unsupported, place, xml};
 
 /// One step of a stream: how its answers look.
 #[derive(Debug)]
@@ -16,6 +18,12 @@ pub(crate) struct Level {
     /// The step's name; empty for a stream without steps.
     pub(crate) name: String,
     pub(crate) decode: Format,
+    /// All that is said of how it is written.
+    pub(crate) written: Decode,
+    /// How it is written if it is a table.
+    pub(crate) table: Style,
+    /// The members of a record that hold a document; in samples and records they are open.
+    pub(crate) unpack: Vec<Packed>,
     pub(crate) records: Option<JsonPath>,
     pub(crate) pages: Option<Pages>,
     pub(crate) promise: Option<Promise>,
@@ -50,6 +58,7 @@ pub(crate) struct Form<'m> {
     pub(crate) pages: Option<&'m Pages>,
     pub(crate) promise: Option<&'m Promise>,
     pub(crate) key: Vec<JsonPath>,
+    pub(crate) unpack: Vec<Packed>,
 }
 
 /// Reads how one answer looks, from what the manifest says of it and from the fixtures of `owner`.
@@ -59,39 +68,33 @@ pub(crate) fn level(
     recorded: &[Recorded],
 ) -> Result<Level, Unsupported> {
     let decode = form.decode.format();
-    let odd = form.decode.dialect() != Dialect::default()
-        || form.decode.charset.is_some()
-        || form.decode.inside.is_some()
-        || !matches!(
-            form.decode.compression(),
-            Compression::Detect | Compression::None | Compression::Gzip
-        );
-    if odd || decode == Format::Xml {
-        return Err(Unsupported(format!(
-            "the simulator cannot write {} like this",
-            decode.title()
-        )));
+    if decode == Format::Xml && form.records.is_none() {
+        return Err(Unsupported("the simulator has no XML that is one record".to_owned()));
     }
+    let table = Style::new(form.decode);
     let mut samples = Vec::new();
     let mut envelope: Option<Value> = None;
     let mut content_type = None;
     for (fixture, recorded) in owned(recorded, owner) {
         let found: Vec<Value> = match (decode, &recorded.body, &recorded.text) {
             (Format::Json, Some(body), _) => {
-                let more = envelope
-                    .as_ref()
-                    .is_none_or(|known| known.to_string().len() < body.to_string().len());
-                if more {
-                    envelope = Some(body.clone());
-                }
+                envelope = Some(larger(envelope, body.clone()));
                 match form.records {
                     Some(path) => path.select(body).into_iter().cloned().collect(),
                     None => vec![body.clone()],
                 }
             }
+            (Format::Xml, _, Some(text)) => {
+                let mut document = xml::read(text)?;
+                let path = form.records;
+                path.into_iter().for_each(|path| xml::as_list(&mut document, path));
+                let found = path.map(|path| path.select(&document)).unwrap_or_default();
+                let found = found.into_iter().cloned().collect();
+                envelope = Some(larger(envelope, document));
+                found
+            }
             (Format::Csv | Format::Tsv, _, Some(text)) => {
-                let separator = if decode == Format::Csv { ',' } else { '\t' };
-                rows(text, separator)?.into_iter().map(Value::Object).collect()
+                table.read(text)?.into_iter().map(Value::Object).collect()
             }
             (Format::Ndjson, _, Some(text)) => {
                 text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
@@ -103,7 +106,12 @@ pub(crate) fn level(
             let found = sent.find(|(name, _)| name.eq_ignore_ascii_case("content-type"));
             content_type = found.map(|(_, value)| value.clone());
         }
-        samples.extend(found.into_iter().map(|value| Sample { value, fixture }));
+        for mut value in found {
+            for packed in &form.unpack {
+                packed.open(&mut value)?;
+            }
+            samples.push(Sample { value, fixture });
+        }
     }
     if samples.is_empty() {
         return Err(Unsupported(format!("no fixture in fixtures/{owner} has a record to show")));
@@ -128,6 +136,9 @@ pub(crate) fn level(
     Ok(Level {
         name: form.name.to_owned(),
         decode,
+        written: form.decode.clone(),
+        table,
+        unpack: form.unpack,
         records: form.records.cloned(),
         pages: form.pages.cloned(),
         promise: form.promise.cloned(),
@@ -140,6 +151,21 @@ pub(crate) fn level(
         time: None,
         special: Special::default(),
     })
+}
+
+/// Of two documents the one that shows more.
+fn larger(known: Option<Value>, other: Value) -> Value {
+    match known {
+        Some(known) if known.to_string().len() >= other.to_string().len() => known,
+        _ => other,
+    }
+}
+
+impl Level {
+    /// Whether its records can have a member of which the manifest knows nothing.
+    pub(crate) fn is_open(&self) -> bool {
+        !self.decode.is_table() || self.table.columns.is_empty()
+    }
 }
 
 /// The fixtures of a request with their numbers, those of success only.

@@ -2,15 +2,17 @@
 
 use std::time::Duration;
 
-use longshore_schema::Template;
+use longshore_schema::decode::Unpacking;
 use longshore_schema::stream::{Filter, Pages, Request, Window};
 use longshore_schema::template::{Expression, Part};
+use longshore_schema::{JsonPath, Spanned, Template};
 use serde_json::Value;
 
 use super::Answers;
 use super::composition::{Combination, Declared, Detail, Special, combinations, details};
 use super::level::{Form, Level, level};
 use crate::generic::fixtures::Recorded;
+use crate::generic::members::Packed;
 use crate::generic::times::Written;
 use crate::generic::{Unsupported, place};
 
@@ -72,6 +74,7 @@ pub(crate) fn stream_of<'m>(
             pages: stream.pages.as_ref().map(|pages| &pages.value),
             promise: stream.promise.as_ref().map(|promise| &promise.value),
             key,
+            unpack: unpack(stream)?,
         };
         levels.push(level(name, form, recorded)?);
         requests.push(&request.value);
@@ -86,6 +89,7 @@ pub(crate) fn stream_of<'m>(
                 pages: step.pages.as_ref().map(|pages| &pages.value),
                 promise: step.promise.as_ref().map(|promise| &promise.value),
                 key: if at == last { key.clone() } else { own.collect() },
+                unpack: if at == last { unpack(stream)? } else { Vec::new() },
             };
             let special = Special::new(step, at == last)?;
             let level = level(&format!("{name}/{step_name}"), form, recorded)?;
@@ -103,6 +107,13 @@ pub(crate) fn stream_of<'m>(
         }
     }
     if let Some(last) = levels.last_mut() {
+        let is_whole = |path: &JsonPath| path.steps().is_none_or(<[_]>::is_empty);
+        if !last.is_open() && last.key.iter().all(is_whole) {
+            return Err(Unsupported(
+                "rows whose columns the manifest names are told by nothing but a key of columns"
+                    .to_owned(),
+            ));
+        }
         for (_, join) in stream.join.iter() {
             for template in join.request.templates() {
                 note_references(template, "record", last);
@@ -145,6 +156,13 @@ pub(crate) fn stream_of<'m>(
         details: details(name, stream, recorded)?,
     };
     Ok((made, declared))
+}
+
+/// The members of its records that hold documents.
+fn unpack(stream: &longshore_schema::stream::Stream) -> Result<Vec<Packed>, Unsupported> {
+    let all = stream.unpack.iter();
+    let steps = |steps: &[Spanned<Unpacking>]| steps.iter().map(|step| step.value).collect();
+    all.map(|(path, all)| Packed::new(path, steps(all))).collect()
 }
 
 /// The requests of a stream: those of its steps, those that clear away, those for details.
