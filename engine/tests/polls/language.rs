@@ -316,3 +316,24 @@ async fn a_page_is_skipped_and_the_gap_is_told() {
     assert!(tenant.poll().await.error.is_some());
     assert!(app.requests().len() <= 24, "{}", app.requests().len());
 }
+
+/// An app that ignores the page, and packs the same documents anew for every answer.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_is_known_again_by_what_is_packed_in_it() {
+    let (app, _) = paged(
+        |asked| asked.number("page").unwrap() as usize,
+        |mut records, page, _| {
+            // The same text in both alphabets of Base64, with padding and without.
+            for (at, one) in records.iter_mut().enumerate() {
+                *one = record(NOON - at as i64);
+                one["packed"] = ["Pz8/Pg==", "Pz8_Pg"][page % 2].into();
+            }
+            json(&json!({ "records": records }))
+        },
+    )
+    .await;
+    let request = r#"{ get: /events, query: { page: "{{page.number}}" } }"#;
+    let pages = "pages: { number: { size: 10 } }\n  unpack: { $.packed: [base64] }";
+    let tenant = Tenant::new(&app, &stream(request, pages)).edit("max: 5", "max: 0");
+    assert_eq!(tenant.poll().await.error.unwrap().code, Code::PageLoop);
+}

@@ -1,6 +1,7 @@
 //! Bodies as bytes: charsets and compressions. Of the compressions that no library here writes, the
 //! form for data that is not compressed is written.
 
+use std::fmt::Write as _;
 use std::io::Write as _;
 
 use encoding_rs::Encoding;
@@ -40,7 +41,7 @@ impl Packing {
         };
         // Other files are beside it where its name tells it from them.
         let inside = decode.inside.as_ref().filter(|inside| !inside.matches(OTHER));
-        let inside = inside.map(|inside| inside.to_string());
+        let inside = inside.map(ToString::to_string);
         Self {
             charset: decode.charset.as_ref().map(|charset| charset.value),
             is_json: matches!(decode.format(), Format::Json | Format::Ndjson),
@@ -105,7 +106,7 @@ fn encoded(text: &str, charset: Charset, is_json: bool, marked: bool) -> Vec<u8>
         let one: &str = character.encode_utf8(&mut buffer);
         if is_json && encoding.encode(one).2 {
             for unit in one.encode_utf16() {
-                plain.push_str(&format!("\\u{unit:04x}"));
+                let _ = write!(plain, "\\u{unit:04x}");
             }
         } else {
             plain.push(character);

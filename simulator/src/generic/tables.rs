@@ -1,5 +1,7 @@
 //! Tables of separated values in any dialect, read from fixtures and written.
 
+use std::fmt::Write as _;
+
 use fastrand::Rng;
 use longshore_schema::decode::{Decode, Format};
 use serde_json::{Map, Value};
@@ -100,7 +102,7 @@ impl Style {
         let end = if ways.bool() { "\n" } else { "\r\n" };
         let mut text = String::new();
         for line in 0..self.skip {
-            text.push_str(&format!("Simulated report, line {line}{end}"));
+            let _ = write!(text, "Simulated report, line {line}{end}");
         }
         let always = ways.bool();
         let line = |fields: &[&str], text: &mut String| {
@@ -120,7 +122,7 @@ impl Style {
         }
         for row in rows {
             if let Some(comment) = self.comment.filter(|_| ways.u8(..4) == 0) {
-                text.push_str(&format!("{comment} simulated{}{end}", self.delimiter));
+                let _ = write!(text, "{comment} simulated{}{end}", self.delimiter);
             }
             let field = |name: &&String| row.get(name.as_str()).and_then(Value::as_str);
             let fields: Vec<_> = names.iter().map(|n| field(n).unwrap_or_default()).collect();

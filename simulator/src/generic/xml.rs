@@ -2,6 +2,8 @@
 //! attributes (`@name`), its children by name and its text (`#text`); one with text alone is that
 //! text, an empty one null.
 
+use std::fmt::Write as _;
+
 use fastrand::Rng;
 use longshore_schema::{JsonPath, Step};
 use serde_json::{Map, Value};
@@ -19,7 +21,7 @@ struct Reader<'t> {
     rest: &'t str,
 }
 
-impl<'t> Reader<'t> {
+impl Reader<'_> {
     fn root(&mut self) -> Option<Value> {
         self.skip()?;
         self.rest = self.rest.strip_prefix('<')?;
@@ -56,8 +58,24 @@ impl<'t> Reader<'t> {
             members.insert(format!("@{}", attribute.trim()), unescaped(value)?.into());
             attributes = after;
         }
+        let text = if is_empty { String::new() } else { self.content(name, &mut members)? };
+        let blank = text.trim().is_empty();
+        let value = match (members.is_empty(), blank) {
+            (true, true) => Value::Null,
+            (true, false) => text.into(),
+            (false, true) => members.into(),
+            (false, false) => {
+                members.insert("#text".to_owned(), text.into());
+                members.into()
+            }
+        };
+        Some((name.to_owned(), value))
+    }
+
+    /// Reads what an element holds, its end included, and gives its text.
+    fn content(&mut self, name: &str, members: &mut Map<String, Value>) -> Option<String> {
         let mut text = String::new();
-        while !is_empty {
+        loop {
             let (before, rest) = self.rest.split_once('<')?;
             text.push_str(&unescaped(before)?);
             self.rest = rest;
@@ -70,26 +88,12 @@ impl<'t> Reader<'t> {
             } else if let Some(rest) = rest.strip_prefix('/') {
                 let (closed, rest) = rest.split_once('>')?;
                 self.rest = rest;
-                if closed.trim_end() != name {
-                    return None;
-                }
-                break;
+                return (closed.trim_end() == name).then_some(text);
             } else {
                 let (child, value) = self.element()?;
-                add(&mut members, child, value);
+                add(members, child, value);
             }
         }
-        let blank = text.trim().is_empty();
-        let value = match (members.is_empty(), blank) {
-            (true, true) => Value::Null,
-            (true, false) => text.into(),
-            (false, true) => members.into(),
-            (false, false) => {
-                members.insert("#text".to_owned(), text.into());
-                members.into()
-            }
-        };
-        Some((name.to_owned(), value))
     }
 }
 
@@ -208,12 +212,12 @@ fn element(name: &str, value: &Value, ways: &mut Rng, text: &mut String) {
     }
     text.push('>');
     if ways.u8(..8) == 0 && !inside.contains("]]>") {
-        text.push_str(&format!("<![CDATA[{inside}]]>"));
+        let _ = write!(text, "<![CDATA[{inside}]]>");
     } else {
         text.push_str(&escaped(&inside));
     }
     text.push_str(&children);
-    text.push_str(&format!("</{name}>"));
+    let _ = write!(text, "</{name}>");
 }
 
 fn plain(value: &Value) -> String {

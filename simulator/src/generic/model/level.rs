@@ -87,7 +87,9 @@ pub(crate) fn level(
             (Format::Xml, _, Some(text)) => {
                 let mut document = xml::read(text)?;
                 let path = form.records;
-                path.into_iter().for_each(|path| xml::as_list(&mut document, path));
+                if let Some(path) = path {
+                    xml::as_list(&mut document, path);
+                }
                 let found = path.map(|path| path.select(&document)).unwrap_or_default();
                 let found = found.into_iter().cloned().collect();
                 envelope = Some(larger(envelope, document));
