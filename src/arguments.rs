@@ -106,6 +106,9 @@ pub(crate) struct Validate {
     /// Show errors only; nothing if there are none
     #[arg(long, short)]
     pub(crate) quiet: bool,
+    /// Also say how many of the canonical verbs that the capabilities are about are mapped
+    #[arg(long, conflicts_with = "format")]
+    pub(crate) verbs: bool,
     /// Mend what can be mended, in the files themselves; what is read from standard input is
     /// written to standard output
     #[arg(

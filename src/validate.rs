@@ -1,13 +1,14 @@
 //! `longshore validate`
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use longshore_engine::error::Error;
 use longshore_validator::changes::Base;
 use longshore_validator::{
-    Made, Options, Profile, Report, Safety, Severity, Validated, mend, render_concise,
-    render_github, render_json, render_junit, render_sarif, render_text, todo_list, validate,
-    validate_with_fixtures,
+    Made, Options, Profile, Report, Safety, Severity, Validated, VerbCoverage, mend,
+    render_concise, render_github, render_json, render_junit, render_sarif, render_text, todo_list,
+    validate, validate_with_fixtures,
 };
 
 use crate::arguments::{Fixes, ReportFormat, Validate};
@@ -178,6 +179,11 @@ impl Pass<'_> {
             }
         };
         self.write(&text);
+        if self.command.verbs
+            && let Some(text) = verbs(report, file)
+        {
+            self.write(&text);
+        }
     }
 
     fn finish(self) -> Exit {
@@ -226,6 +232,17 @@ impl Pass<'_> {
             complain(text.trim_end());
         }
     }
+}
+
+/// How many of the verbs that a manifest's capabilities are about are mapped, and which are not.
+fn verbs(report: &Report, file: &str) -> Option<String> {
+    let coverage = VerbCoverage::of(report.checked.as_deref()?)?;
+    let mut text =
+        format!("{file}: {} of {} verbs mapped\n", coverage.mapped.len(), coverage.total());
+    if !coverage.missing.is_empty() {
+        let _ = writeln!(text, "  not mapped: {}", coverage.missing.join(", "));
+    }
+    Some(text)
 }
 
 /// Takes out what is less bad.

@@ -108,6 +108,15 @@ fn ignores_hide_findings_unless_they_are_asked_for() {
     assert!(ran.stdout.contains("error[LS0101]"), "{}", ran.stdout);
 }
 
+#[test]
+fn verbs_are_counted_if_that_is_asked_for() {
+    let (folder, _) = folder(GOOD);
+    let ran = validate(folder.path(), &["--verbs", "."]);
+    assert_eq!(ran.code, Some(0));
+    assert!(ran.stdout.contains(" verbs mapped\n  not mapped: "), "{}", ran.stdout);
+    assert!(!validate(folder.path(), &["."]).stdout.contains("verbs mapped"));
+}
+
 /// A manifest that asks for an input that nobody uses: a warning.
 fn warned() -> String {
     let input = "  client_id: { type: string, title: Client ID }\n";

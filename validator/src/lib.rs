@@ -22,6 +22,7 @@ mod suggest;
 mod syntax;
 mod todo;
 mod validate;
+mod verbs;
 
 pub use checked::Checked;
 pub use diagnostic::{Diagnostic, Edit, Fix, Label, Safety, Severity};
@@ -38,3 +39,4 @@ pub use shape::schema_at;
 pub use suggest::closest;
 pub use todo::{Readiness, TodoItem, TodoList, todo_list};
 pub use validate::{FixtureReport, Reach, Report, validate, validate_with_fixtures};
+pub use verbs::VerbCoverage;

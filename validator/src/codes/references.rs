@@ -8,4 +8,6 @@ codes! {
     GRANT_MISMATCH = "LS0205" "grant-mismatch" Error "An input is used with a grant that does not ask for it.";
     INPUT_SETTINGS = "LS0206" "input-settings" Error "An input's settings do not fit its type.";
     HELPER_ARGUMENT = "LS0207" "helper-argument" Error "A template's helper cannot work with what it is given.";
+    LIST_AS_TEXT = "LS0208" "list-as-text" Warning "A list is written where one value is wanted.";
+    LOOKUP_GAP = "LS0209" "lookup-gap" Warning "A table has no entry for a choice that is looked up in it.";
 }

@@ -19,4 +19,9 @@ codes! {
     SIGN_IN_CHOICE = "LS0616" "sign-in-choice" Error "Choices and ways to sign in do not belong together.";
     UNSENT_CREDENTIAL = "LS0617" "unsent-credential" Error "A signature or session is made and not sent.";
     HALF_A_CERTIFICATE = "LS0618" "half-a-certificate" Error "A certificate has no private key, or a key no certificate.";
+    UNUSED_TOKEN = "LS0619" "unused-token" Warning "What a sign-in gives is kept and never used.";
+    UNVERIFIABLE_SIGNATURE = "LS0620" "unverifiable-signature" Error "What a signature is made with is never sent.";
+    SIGNATURE_LEAVES_OUT = "LS0621" "signature-leaves-out" Warning "A signature leaves out what is sent with it.";
+    KEY_ENCODING = "LS0622" "key-encoding" Error "A key is not written as it is read.";
+    KEY_WITHOUT_BODY = "LS0623" "key-without-body" Error "A key goes into the body of a request that has none.";
 }

@@ -27,4 +27,5 @@ codes! {
     IGNORED_AND_USED = "LS0324" "ignored-and-used" Warning "A member is used and ignored.";
     PRIVATE_PATH = "LS0325" "private-path" Error "What is private is what records are known by, or cannot be found.";
     UNKNOWN_TABLE = "LS0326" "unknown-table" Error "A value is looked up in a table that there is not.";
+    PRIVATE_VALUE = "LS0327" "private-value" Warning "What is made private is not what is read of it any more.";
 }

@@ -12,6 +12,7 @@ use crate::codes;
 use crate::diagnostic::{self, Diagnostic};
 use crate::todo::todo_list;
 use crate::validate::Report;
+use crate::verbs::VerbCoverage;
 
 /// The findings in one manifest, as an object of [`render_json`]'s member `reports`.
 #[must_use]
@@ -99,7 +100,20 @@ struct Manifest<'r> {
     /// with `TODO`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     readiness: Vec<Ready>,
+    /// The canonical verbs that the capabilities of its streams are about. Left out where they are
+    /// about none, and of a manifest with errors.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verbs: Option<Verbs>,
     summary: Summary,
+}
+
+/// Which canonical verbs a manifest tells.
+#[derive(Serialize, JsonSchema)]
+struct Verbs {
+    /// Those that an event of some stream can stand for.
+    mapped: Vec<&'static str>,
+    /// The others.
+    missing: Vec<&'static str>,
 }
 
 /// How far a profile or a capability is.
@@ -230,7 +244,9 @@ impl<'r> Manifest<'r> {
                 shared: part.shared,
             })
             .collect();
-        Self { version: Version, file, diagnostics, fixtures, readiness, summary }
+        let coverage = report.checked.as_deref().and_then(VerbCoverage::of);
+        let verbs = coverage.map(|VerbCoverage { mapped, missing }| Verbs { mapped, missing });
+        Self { version: Version, file, diagnostics, fixtures, readiness, verbs, summary }
     }
 }
 

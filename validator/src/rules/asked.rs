@@ -106,6 +106,10 @@ pub(crate) fn single_requests<'m>(cx: &Context<'m>) -> Vec<(Span, &'m Spanned<Re
     for way in ways(cx.manifest) {
         let Some(session) = way.session() else { continue };
         let keys = way.below(&["session", "login"]);
+        // Of what could not be read, nothing is known.
+        if !cx.intact(&keys) {
+            continue;
+        }
         all.push((key_of(cx, &keys, session.login.span), &session.login));
     }
     for (stream_name, _, stream) in streams(cx.manifest) {
@@ -134,7 +138,10 @@ pub(crate) fn closing_requests<'m>(cx: &Context<'m>) -> Vec<(Span, &'m Spanned<R
         let Some(logout) = way.session().and_then(|session| session.logout.as_ref()) else {
             continue;
         };
-        all.push((key_of(cx, &way.below(&["session", "logout"]), logout.span), logout));
+        let keys = way.below(&["session", "logout"]);
+        if cx.intact(&keys) {
+            all.push((key_of(cx, &keys, logout.span), logout));
+        }
     }
     for (stream_name, _, stream) in streams(cx.manifest) {
         for (name, step) in &stream.steps.value {

@@ -1,6 +1,7 @@
 //! Signing in: by OAuth, with PKCE, and with credentials that are not in the file.
 
 use longshore_schema::auth::{Auth, Pkce};
+use longshore_schema::stream::Request;
 use longshore_schema::{Manifest, Spanned, Template};
 
 use super::Context;
@@ -99,6 +100,12 @@ pub(crate) fn credentials(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
             );
         }
     }
+    for way in ways(cx.manifest) {
+        // Of what could not be read, nothing is known.
+        let login = way.session().map(|session| &session.login);
+        let login = login.filter(|_| cx.intact(&way.below(&["session", "login"])));
+        found.extend(login.and_then(|login| open_login(cx, login)));
+    }
     for site in sites(cx.manifest) {
         let Place::Http = site.place else { continue };
         let literal = site.template.as_literal().unwrap_or_default();
@@ -109,6 +116,34 @@ pub(crate) fn credentials(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
             );
         }
     }
+}
+
+/// What the name of an input for a secret often has in it.
+const SECRET_NAMES: [&str; 5] = ["pass", "secret", "token", "key", "pin"];
+
+/// A login with nothing that is kept secret.
+fn open_login(cx: &Context<'_>, login: &Request) -> Option<Diagnostic> {
+    let all = login.templates();
+    let references = all.iter().flat_map(|template| template.references());
+    let names: Option<Vec<_>> = references
+        .map(|reference| match reference.path.as_slice() {
+            [root, name, ..] if root == "inputs" && cx.intact(&["inputs", name]) => {
+                Some((name, *cx.inputs.get(name.as_str())?))
+            }
+            _ => None,
+        })
+        .collect();
+    let names = names.filter(|all| !all.iter().any(|(_, input)| is_secret(input)))?;
+    let named = names.iter().find(|(name, _)| SECRET_NAMES.iter().any(|part| name.contains(part)));
+    let (name, input) = named.or(names.last())?;
+    Some(
+        Diagnostic::new(
+            &codes::LITERAL_CREDENTIAL,
+            input.kind.span,
+            format!("the input `{name}` for the login is not a secret"),
+        )
+        .help("write `type: secret`: it is then encrypted, and never shown"),
+    )
 }
 
 /// The templates of what nobody may see, with what it is.

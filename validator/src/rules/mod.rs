@@ -21,10 +21,12 @@ pub(crate) mod fetch;
 mod helpers;
 mod hosts;
 mod inputs;
+mod lists;
 mod mapping;
 mod paging;
 mod parts;
 mod paths;
+mod pieces;
 mod places;
 mod posture;
 mod privacy;
@@ -36,7 +38,8 @@ mod required;
 mod requirements;
 pub(crate) mod samples;
 mod sign_in;
-mod sites;
+mod signatures;
+pub(crate) mod sites;
 mod sources;
 mod steps;
 mod streams;
@@ -95,6 +98,7 @@ const RULES: &[Rule] = &[
     paths::ignored,
     sources::private,
     sources::tables,
+    privacy::values,
     decoding::settings,
     decoding::columns,
     decoding::unpacked,
@@ -105,6 +109,7 @@ const RULES: &[Rule] = &[
     requests::waits,
     requests::page_reactions,
     requests::pace,
+    quotas::bursts,
     steps::steps,
     steps::batches,
     steps::waits,
@@ -125,10 +130,10 @@ const RULES: &[Rule] = &[
     windows::bounds,
     windows::late_records,
     windows::tie_break,
-    windows::filters,
-    windows::orders,
-    windows::splits,
-    windows::zones,
+    pieces::filters,
+    pieces::orders,
+    pieces::splits,
+    pieces::zones,
     hosts::urls,
     mapping::forms,
     mapping::classes,
@@ -150,6 +155,12 @@ const RULES: &[Rule] = &[
     sign_in::sent,
     sign_in::choices,
     sign_in::certificates,
+    signatures::signatures,
+    signatures::logins,
+    signatures::body_keys,
+    lists::facts,
+    lists::written,
+    lists::choices,
     profiles::placeholders,
     requirements::answers,
     requirements::sources,
@@ -189,6 +200,7 @@ const RULES_WITHOUT_ERRORS: &[Rule] = &[
     inputs::unused,
     hosts::unused,
     requests::unused_tables,
+    signatures::unused_tokens,
     requirements::unused,
     requirements::unused_settings,
     requirements::traced,

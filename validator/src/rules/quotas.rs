@@ -213,6 +213,34 @@ pub(crate) fn declared(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
     }
 }
 
+/// A rate does not let through at once what a quota never allows.
+pub(crate) fn bursts(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
+    let Some(rate) = &cx.manifest.http.rate else { return };
+    for (name, quota) in &cx.manifest.quotas {
+        let Some(limit) = quota.limit.as_ref().filter(|limit| limit.value > 0) else { continue };
+        let share = f64::from(10_000 - quota.reserve.basis_points) / 10_000.0;
+        let usable = (limit.value as f64 * share).floor();
+        let within = rate.per.0 > Duration::ZERO && rate.per.0 <= quota.period.length().0;
+        if within && usable > 0.0 && quota.streams.is_none() && rate.requests.value as f64 > usable
+        {
+            found.push(
+                Diagnostic::new(
+                    &codes::PACE,
+                    rate.requests.span,
+                    format!(
+                        "{} requests in {} spend more than the quota `{name}` leaves in {}: {usable}",
+                        rate.requests.value,
+                        rate.per.value,
+                        quota.period.length().value
+                    ),
+                )
+                .also(limit.span, "the quota")
+                .help("write a rate that the quota allows, or correct the limit"),
+            );
+        }
+    }
+}
+
 /// The most streams whose share of the arithmetic is shown.
 const MAX_SHOWN: usize = 8;
 

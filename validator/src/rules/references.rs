@@ -2,11 +2,11 @@
 
 use std::collections::HashSet;
 
-use longshore_schema::Span;
 use longshore_schema::manifest::InputType;
 use longshore_schema::stream::{Pages, Request, Stream};
 use longshore_schema::template::Reference;
 use longshore_schema::yaml::Content;
+use longshore_schema::{Span, Template};
 
 use super::Context;
 use super::fetch::templates;
@@ -91,6 +91,18 @@ pub(crate) fn refers(
     sites(cx.manifest).iter().filter(is_own).any(|site| {
         let references = site.template.references();
         references.iter().any(|reference| check(cx, site, reference, site.span).is_some())
+    })
+}
+
+/// Whether every reference of these templates means something where it stands.
+pub(crate) fn are_clear(cx: &Context<'_>, templates: &[&Template]) -> bool {
+    let all = sites(cx.manifest);
+    let mut own = all
+        .iter()
+        .filter(|site| templates.iter().any(|template| std::ptr::eq(*template, site.template)));
+    own.all(|site| {
+        let references = site.template.references();
+        references.iter().all(|reference| check(cx, site, reference, site.span).is_none())
     })
 }
 

@@ -6,6 +6,8 @@ use longshore_schema::{Span, Spanned, Template};
 
 use super::Context;
 use super::is_written;
+use super::references::are_clear;
+use super::signatures::written;
 use super::ways::{Way, ways};
 use crate::codes;
 use crate::diagnostic::Diagnostic;
@@ -158,7 +160,8 @@ fn uses_auth(template: &Template) -> bool {
 
 fn signature(cx: &Context<'_>, way: &Way<'_>, hmac: &Hmac) -> Option<Diagnostic> {
     let keys = way.below(&["hmac", "headers"]);
-    if !cx.intact(&keys) || hmac.headers.iter().any(|(_, value)| uses_auth(value)) {
+    let is_sent = hmac.headers.iter().any(|(_, value)| uses_auth(value));
+    if !cx.intact(&keys) || is_sent || !are_clear(cx, &written(hmac)) {
         return None;
     }
     Some(
@@ -173,7 +176,9 @@ fn signature(cx: &Context<'_>, way: &Way<'_>, hmac: &Hmac) -> Option<Diagnostic>
 
 fn session_value(cx: &Context<'_>, way: &Way<'_>, session: &Session) -> Option<Diagnostic> {
     let keys = way.below(&["session", "send"]);
-    if !cx.intact(&keys) || session.send.0.iter().any(|send| uses_auth(&send.value.value)) {
+    let values: Vec<_> = session.send.0.iter().map(|send| &send.value.value.value).collect();
+    let is_sent = values.iter().any(|value| uses_auth(value));
+    if !cx.intact(&keys) || is_sent || !are_clear(cx, &values) {
         return None;
     }
     Some(

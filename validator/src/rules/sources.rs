@@ -25,12 +25,12 @@ pub(crate) fn private(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
                 );
                 continue;
             };
-            if privacy.value == Privacy::Hash {
-                continue;
-            }
-            let known_by = stream.key.0.iter().chain(
-                stream.window.iter().filter(|_| stream.request.is_some()).map(|window| &window.on),
-            );
+            let on =
+                stream.window.iter().filter(|_| stream.times_records()).map(|window| &window.on);
+            let last = stream.cursor.iter().filter_map(|cursor| cursor.last.as_ref());
+            // A hash keeps records apart; times and places have an order.
+            let key = stream.key.0.iter().filter(|_| privacy.value != Privacy::Hash);
+            let known_by = key.chain(on).chain(last);
             let below = |known: &&Spanned<JsonPath>| {
                 known.steps().is_some_and(|known| known.starts_with(steps))
             };
@@ -45,7 +45,7 @@ pub(crate) fn private(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
                         ),
                     )
                     .also(known.span, "records are known by it")
-                    .help("write `hash`, which keeps records apart, or choose another key"),
+                    .help("for a key write `hash`, which keeps records apart; a time or place has to stay"),
                 );
             }
         }

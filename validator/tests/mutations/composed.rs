@@ -11,7 +11,9 @@ pub(crate) fn mutants(base: &Base, found: &mut Vec<Mutant>) {
     steps(base, found);
     windows(base, found);
     let first = found.len();
-    recorded(base, found);
+    if !base.fixtures.is_empty() {
+        recorded(base, found);
+    }
     for mutant in &mut found[first..] {
         mutant.sampled = true;
     }
@@ -214,6 +216,14 @@ fn recorded(base: &Base, found: &mut Vec<Mutant>) {
         let wrong = format!("{}z", at.entry.key);
         let kind = "member that finds nothing";
         found.push(base.replace(kind, at.entry.key_span, &wrong, &[&wrong]));
+    }
+    for at in base.at("**.if.*").into_iter().filter(|at| at.path[0] == "streams") {
+        let value = base.text(at.value());
+        if value.chars().all(char::is_alphanumeric) {
+            let capital = value[..1].to_uppercase() + &value[1..];
+            let kind = "condition in other letters";
+            found.push(base.replace(kind, at.value(), &capital, &[value]));
+        }
     }
     for at in base.at("streams.*.steps.*.wait.until.*") {
         let kind = "wait for what is never recorded";

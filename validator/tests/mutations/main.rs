@@ -14,6 +14,7 @@ mod references;
 mod samples;
 mod sections;
 mod security;
+mod signing;
 mod streams;
 mod values;
 mod yaml;
@@ -108,13 +109,14 @@ const MISTAKES: &[(&str, &[&str])] = &[
     ("a mapped member does not exist", &["mapped path that finds nothing", "misspelt attribute"]),
 ];
 
-/// The manifests that are mutated: two that are shipped and quite different, and two that use what
-/// neither needs.
-const MANIFESTS: [&str; 4] = [
+/// The manifests that are mutated: two that are shipped and quite different, and those that use
+/// what neither needs.
+const MANIFESTS: [&str; 5] = [
     "manifests/salesforce/manifest.yaml",
     "manifests/github/manifest.yaml",
     "tests/good/complete.yaml",
     "tests/good/composition.yaml",
+    "tests/good/signing.yaml",
 ];
 
 /// At how many places of a manifest a kind is tried.
@@ -123,7 +125,7 @@ const PLACES: usize = 20;
 /// Collects the mutants of a manifest.
 type Kinds = fn(&Base, &mut Vec<Mutant>);
 
-const FAMILIES: [Kinds; 10] = [
+const FAMILIES: [Kinds; 11] = [
     yaml::mutants,
     keys::mutants,
     values::mutants,
@@ -134,6 +136,7 @@ const FAMILIES: [Kinds; 10] = [
     sections::mutants,
     samples::mutants,
     composed::mutants,
+    signing::mutants,
 ];
 
 fn mutants(base: &Base) -> Vec<Mutant> {

@@ -206,6 +206,11 @@ fn quotas(base: &Base, found: &mut Vec<Mutant>) {
         found.push(base.replace("no reserve", at.value(), "0%", &["others"]));
     }
     for at in base.at("quotas.*.limit") {
+        // An hour's calls are few.
+        let period = at.owner.entry("period").map(|period| base.text(period.value.span));
+        if !period.is_some_and(|period| period.contains("1d")) {
+            continue;
+        }
         found.push(base.replace("schedule over the quota", at.value(), "20", &["requests"]));
     }
     for at in base.at("quotas.*.counts") {

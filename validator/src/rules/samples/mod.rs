@@ -4,6 +4,7 @@
 //! Where the manifest has no record to show, the rules are silent.
 
 mod composed;
+mod conditions;
 mod coverage;
 mod flow;
 mod paths;
@@ -30,6 +31,7 @@ const RULES: &[Rule] = &[
     values::window,
     values::attributes,
     records::keys,
+    conditions::values,
     composed::waits,
     composed::batches,
     composed::places,

@@ -334,32 +334,8 @@ fn misspelt(
     member: &str,
     found: &mut Vec<Diagnostic>,
 ) {
-    let unused = || keys.iter().filter(|(key, _)| !known.contains(key));
-    let same = |key: &str, value: &str| {
-        key.eq_ignore_ascii_case(value)
-            || ((4..=MAX_COMPARED.0).contains(&key.len())
-                && key.len().abs_diff(value.len()) <= 4
-                && strsim::damerau_levenshtein(key, value) == 1)
-    };
-    let slip = unused().take(MAX_COMPARED.1).find_map(|(key, span)| {
-        let near = unknown.iter().take(MAX_COMPARED.1).find(|value| same(key, value));
-        near.map(|value| (*key, *span, *value))
-    });
-    if let Some((key, span, value)) = slip {
-        let plain =
-            value.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'))
-                && value.starts_with(|c: char| c.is_ascii_alphabetic());
-        let text = if plain { value.to_owned() } else { format!("\"{value}\"") };
-        found.push(
-            Diagnostic::new(
-                &codes::WHEN_NEVER,
-                span,
-                format!("no recorded value of `{member}` is `{key}`"),
-            )
-            .label(format!("did you mean `{value}`?"))
-            .help("values are compared to the letter, in the case in which the app writes them")
-            .fix(Safety::Unsafe, format!("write `{value}`"), span, text),
-        );
+    if let Some(slip) = slip(keys, known, unknown, member) {
+        found.push(slip);
     } else if known.is_empty() && !unknown.is_empty() && !keys.is_empty() {
         found.push(
             Diagnostic::new(
@@ -370,6 +346,39 @@ fn misspelt(
             .help("write the values that the app uses, or record a response with one that is here"),
         );
     }
+}
+
+/// A value that is asked for and never recorded, while one is that is written almost the same.
+pub(super) fn slip(
+    keys: &[(&str, Span)],
+    known: &BTreeSet<&str>,
+    unknown: &BTreeSet<&str>,
+    member: &str,
+) -> Option<Diagnostic> {
+    let same = |key: &str, value: &str| {
+        key.eq_ignore_ascii_case(value)
+            || ((4..=MAX_COMPARED.0).contains(&key.len())
+                && key.len().abs_diff(value.len()) <= 4
+                && strsim::damerau_levenshtein(key, value) == 1)
+    };
+    let unused = keys.iter().filter(|(key, _)| !known.contains(key));
+    let (key, span, value) = unused.take(MAX_COMPARED.1).find_map(|(key, span)| {
+        let near = unknown.iter().take(MAX_COMPARED.1).find(|value| same(key, value));
+        near.map(|value| (*key, *span, *value))
+    })?;
+    let plain = value.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'))
+        && value.starts_with(|c: char| c.is_ascii_alphabetic());
+    let text = if plain { value.to_owned() } else { format!("\"{value}\"") };
+    Some(
+        Diagnostic::new(
+            &codes::WHEN_NEVER,
+            span,
+            format!("no recorded value of `{member}` is `{key}`"),
+        )
+        .label(format!("did you mean `{value}`?"))
+        .help("values are compared to the letter, in the case in which the app writes them")
+        .fix(Safety::Unsafe, format!("write `{value}`"), span, text),
+    )
 }
 
 /// Activities that a member of the record tells.
