@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use longshore_schema::Manifest;
-use longshore_schema::map::Activity;
+use longshore_schema::map::{Activity, Map};
 use longshore_schema::stream::Capability;
 use longshore_schema::verb::Verb;
 
@@ -26,7 +26,7 @@ impl VerbCoverage {
         let streams = || manifest.streams.value.iter().map(|(_, stream)| stream);
         let expected: BTreeSet<_> =
             streams().flat_map(|stream| classes(stream.provides.value)).collect();
-        let cases = streams().flat_map(maps).flat_map(|map| map.cases());
+        let cases = streams().flat_map(maps).flat_map(Map::cases);
         let mut told: BTreeSet<(&str, &str)> = BTreeSet::new();
         for case in cases {
             let class = case.to.value.as_str();

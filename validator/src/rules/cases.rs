@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use longshore_schema::Span;
-use longshore_schema::map::{Activity, Classes};
+use longshore_schema::map::{Activity, Case, Classes};
 
 use super::Context;
 use super::sites::mappings;
@@ -27,6 +27,7 @@ pub(crate) fn cases(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
             }
         };
         let mut seen: BTreeMap<String, Span> = BTreeMap::new();
+        let mut told: Vec<(&Case, Vec<(String, Span)>)> = Vec::new();
         let mut forgot_by = false;
         for case in &choice.cases {
             let listed = case.is.iter().map(|value| (value.to_string(), value.span));
@@ -62,8 +63,12 @@ pub(crate) fn cases(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
                 );
             }
             forgot_by |= choice.by.is_none() && !values.is_empty();
-            // With conditions, another case may be for the same value.
-            let values = if case.condition.is_empty() { values } else { Vec::new() };
+            found.extend(same_conditions(&told, case, &values));
+            // With conditions, a later case may be for the same value.
+            let always = case.condition.is_empty();
+            if !always {
+                told.push((case, values.clone()));
+            }
             for (value, span) in values {
                 if let Some(first) = seen.get(&value) {
                     found.push(
@@ -75,7 +80,7 @@ pub(crate) fn cases(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
                         .also(*first, "the first case for it")
                         .help("keep it in one case: only the first would ever count"),
                     );
-                } else {
+                } else if always {
                     seen.insert(value, span);
                 }
             }
@@ -111,4 +116,30 @@ pub(crate) fn cases(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
             );
         }
     }
+}
+
+/// A case whose records are all of an earlier one.
+fn same_conditions(
+    told: &[(&Case, Vec<(String, Span)>)],
+    case: &Case,
+    values: &[(String, Span)],
+) -> Option<Diagnostic> {
+    let (path, _) = case.condition.iter().next()?;
+    let names = |values: &[(String, Span)]| -> Vec<String> {
+        values.iter().map(|(value, _)| value.clone()).collect()
+    };
+    let same = |(earlier, of): &&(&Case, Vec<(String, Span)>)| {
+        earlier.condition == case.condition && names(of) == names(values)
+    };
+    let (earlier, _) = told.iter().find(same)?;
+    let (first, _) = earlier.condition.iter().next()?;
+    Some(
+        Diagnostic::new(
+            &codes::DUPLICATE_CASE,
+            path.span,
+            "the same conditions have a case already",
+        )
+        .also(first.span, "the first case for them")
+        .help("keep one of the two: only the first would ever count"),
+    )
 }

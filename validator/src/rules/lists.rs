@@ -91,8 +91,11 @@ fn bare<'t>(pieces: &'t [Piece], is_list: &dyn Fn(&Reference) -> bool) -> Option
 
 /// A table knows every choice that is looked up in it.
 pub(crate) fn choices(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
+    if cx.manifest.tables.is_empty() {
+        return;
+    }
     let mut seen = HashSet::new();
-    for site in sites(cx.manifest).iter().filter(|_| !cx.manifest.tables.is_empty()) {
+    for site in sites(cx.manifest) {
         for (helper, arguments) in with_fallbacks(site.template) {
             let [Expression::Literal(Literal::Text(table)), Expression::Reference(reference)] =
                 arguments

@@ -116,6 +116,8 @@ pub struct Sample {
     /// The records in it: what `records` selects, or the rows of a CSV text as mappings of texts,
     /// an empty field being null. None in an error.
     pub records: Vec<Node>,
+    /// How many fields the longest row of a table has whose columns the manifest names.
+    pub(crate) fields: usize,
     /// Whether only the engine can read its records: those of XML, of NDJSON that is recorded as
     /// text, and those in which something is packed.
     pub unread: bool,

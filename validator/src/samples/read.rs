@@ -6,7 +6,7 @@ use longshore_schema::stream::{Join, Stream};
 use longshore_schema::yaml::{self, Content, Entry, Node, SyntaxErrorKind};
 use longshore_schema::{JsonPath, LineIndex, Manifest, Span, Spanned};
 
-use super::text::{Decoded, rows};
+use super::text::{Decoded, rows, widest};
 use super::{Fixture, Owner, Sample, privacy, select, step_of};
 use crate::codes;
 use crate::diagnostic::{Diagnostic, Safety};
@@ -214,7 +214,10 @@ pub(super) fn response(
         }
     }
     let body = body.map(|entry| entry.value.clone());
-    Some(Sample { fixture: index, owner, status, headers, body, records, unread })
+    let named = !decode.dialect().columns.is_empty();
+    let table = decoded.filter(|_| named && format.is_table() && status.value < 400);
+    let fields = table.map_or(0, |decoded| widest(&decoded, decode));
+    Some(Sample { fixture: index, owner, status, headers, body, records, fields, unread })
 }
 
 /// What a fixture answers, with what is asked for that.

@@ -118,6 +118,12 @@ pub(super) fn rows(decoded: &Decoded, decode: &Decode) -> Vec<Node> {
         .collect()
 }
 
+/// The most fields that a row of a text of separated values has.
+pub(super) fn widest(decoded: &Decoded, decode: &Decode) -> usize {
+    let all = lines(decoded, decode.format(), &decode.dialect());
+    all.iter().map(Vec::len).max().unwrap_or_default()
+}
+
 fn lines(decoded: &Decoded, format: Format, dialect: &Dialect) -> Vec<Vec<Node>> {
     let usual = if format == Format::Tsv { (b'\t', None) } else { (b',', Some(b'"')) };
     let delimiter = dialect.delimiter.as_ref().map_or(usual.0, |delimiter| delimiter.0);

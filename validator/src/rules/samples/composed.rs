@@ -8,6 +8,27 @@ use crate::diagnostic::{Diagnostic, Severity};
 use crate::samples::select;
 use crate::suggest::one_of;
 
+/// Every column of a recorded table has a name.
+pub(super) fn columns(view: &View<'_>, found: &mut Vec<Diagnostic>) {
+    for fetch in &view.fetches {
+        let dialect = fetch.decode.csv.as_ref().or(fetch.decode.tsv.as_ref());
+        let Some(names) = dialect.map(|dialect| &dialect.columns).filter(|c| !c.is_empty()) else {
+            continue;
+        };
+        let fields = view.responses(fetch).map(|sample| sample.fields).max().unwrap_or_default();
+        if fields > 0 && fields != names.len() {
+            found.push(
+                Diagnostic::new(
+                    &codes::COLUMNS,
+                    names.span,
+                    format!("{} columns are named, and recorded rows have {fields}", names.len()),
+                )
+                .help("name all columns in order: with one too few or too many, names stand for the wrong ones"),
+            );
+        }
+    }
+}
+
 /// Some recorded answer is what is waited for.
 pub(super) fn waits(view: &View<'_>, found: &mut Vec<Diagnostic>) {
     for fetch in &view.fetches {

@@ -32,6 +32,7 @@ const RULES: &[Rule] = &[
     values::attributes,
     records::keys,
     conditions::values,
+    composed::columns,
     composed::waits,
     composed::batches,
     composed::places,
