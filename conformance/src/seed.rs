@@ -262,7 +262,8 @@ impl<'s> Life<'s> {
             // Silence is for one request at a time: all that are under way would share it.
             let together = self.rng.bool();
             let mut faults = self.faults.clone();
-            faults.retain(|fault| !together || !fault.is_silence());
+            let at_once = together || self.model.is_asked_at_once();
+            faults.retain(|fault| !at_once || !fault.is_silence());
             let weather = Weather { chance, faults };
             let kill = self.faults.contains(&Fault::Kill) && self.rng.u8(..5) < 2;
             match self.poll(weather, others, kill, together).await? {

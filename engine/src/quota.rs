@@ -179,6 +179,12 @@ impl Quota {
         streams.is_none_or(|streams| streams.iter().any(|one| one == stream))
     }
 
+    /// Whether usage is read from what the document of a response says.
+    #[must_use]
+    pub fn reads_body(&self) -> bool {
+        self.0.config.body.is_some()
+    }
+
     /// What is spent now.
     #[must_use]
     pub fn status(&self) -> QuotaStatus {

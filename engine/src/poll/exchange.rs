@@ -363,6 +363,13 @@ fn moved(app: &str) -> Error {
         .fix("nothing to do: the window is read again from there")
 }
 
+impl Answer<'_> {
+    /// Its body is read, so that its request does not count as under way any more.
+    pub(super) fn has_arrived(&mut self) {
+        self.passage = None;
+    }
+}
+
 impl std::fmt::Debug for Answer<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Answer").field("response", &self.response).finish_non_exhaustive()

@@ -2,9 +2,11 @@
 //!
 //! A [`stream::Poll`] is the straight way: range, window, request, page, record, event, commit. What
 //! it goes on from is a watermark (`pieces`), a place that the app keeps (`place`) or what the last
-//! snapshot showed (`snapshot`); `steps` leads from what is listed to what is read.
+//! snapshot showed (`snapshot`); `steps` leads from what is listed to what is read, and `ahead` asks for
+//! several items at once.
 //! A [`session::Session`] is what the polls of one connection share: credentials, quotas, facts.
 
+mod ahead;
 pub mod body;
 pub mod build;
 mod detail;

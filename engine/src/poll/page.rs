@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use crate::error::{Error, Result};
 use crate::map::Record;
 use crate::plan::StepPlan;
+use crate::poll::ahead::Arriving;
 use crate::poll::body::Body;
 use crate::poll::build::Target;
 use crate::poll::exchange::Attempts;
@@ -139,20 +140,26 @@ impl Poll<'_> {
         attempts: &mut Attempts,
     ) -> Result<Option<bool>, Refused> {
         let (session, plan) = (self.session, self.plan);
-        self.report.requests += 1;
-        let mut answer =
-            self.meanwhile(session.fetch(&plan.name, target, scope, attempts)).await??;
-        let place = answer.response.place().to_owned();
+        let mut arriving = if let Some(ahead) = self.take_ahead(call, pager) {
+            *attempts = ahead.attempts;
+            ahead.outcome?
+        } else {
+            self.report.requests += 1;
+            let fetched = session.fetch(&plan.name, target, scope, attempts);
+            Arriving::new(self.meanwhile(fetched).await??)
+        };
+        let place = arriving.answer.response.place().to_owned();
         let failed = |error: Error| Refused::Failed(error.in_request(&*place));
         let records = step.records.as_ref();
-        let mut body = Body::new(&answer.response, &step.decode, records, step.unpack.as_ref())
-            .map_err(failed)?;
+        let mut body =
+            Body::new(&arriving.answer.response, &step.decode, records, step.unpack.as_ref())
+                .map_err(failed)?;
         let mut hasher = pager.compares_pages().then(DefaultHasher::new);
         let mut last = Last::new(pager.wants_last());
         self.outbox.start_response(session.now());
         self.seen.page = PageTimes::default();
         loop {
-            let chunk = match self.meanwhile(answer.response.chunk()).await? {
+            let chunk = match self.meanwhile(arriving.chunk()).await? {
                 Ok(Some(chunk)) => chunk,
                 Ok(None) => break,
                 Err(error) => {
@@ -171,8 +178,8 @@ impl Poll<'_> {
         let read = body
             .finish(self.taking(items.as_deref_mut(), &mut hasher, &mut last))
             .map_err(failed)?;
-        let settled =
-            session.settle(&plan.name, (target, scope), &mut answer, &read.envelope, attempts);
+        let answer = &mut arriving.answer;
+        let settled = session.settle(&plan.name, (target, scope), answer, &read.envelope, attempts);
         if self.meanwhile(settled).await?? {
             return Ok(None);
         }

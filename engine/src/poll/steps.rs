@@ -157,14 +157,45 @@ impl Poll<'_> {
         if let Some(batch) = &next.batch {
             return self.batches(list, batch, call).await;
         }
+        let at_once = self.at_once(call);
+        if at_once > 1 && list.len() > 1 {
+            return self.side_by_side(list, call, at_once).await;
+        }
         for item in list {
             self.item(item, call).await?;
         }
         Ok(())
     }
 
+    /// The call with the part of the window for which an item is asked for first; `None` if it is
+    /// not asked for.
+    pub(super) fn first_call<'c>(&self, item: &Value, call: &Call<'c>) -> Option<Call<'c>> {
+        // What is wrong with an item is told when its turn comes.
+        let due = match self.mark(&self.plan.steps[call.index], item, call).ok()? {
+            Mark::None => Due::Whole,
+            Mark::Version(key, time) => {
+                let outside =
+                    call.range.zip(time).is_some_and(|(range, time)| self.leaves_out(range, time));
+                if outside || self.outbox.is_finished(&key).ok()? {
+                    Due::Nothing
+                } else {
+                    Due::Whole
+                }
+            }
+            Mark::Item(unit) => self.due(&unit, call.range).ok()?,
+        };
+        match (due, self.settings) {
+            (Due::Nothing, _) | (Due::Range(_), None) => None,
+            (Due::Whole, _) => Some(*call),
+            (Due::Range(range), Some(settings)) => {
+                let range = Some(settings.piece(range, range.start, settings.span()));
+                Some(Call { range, ..*call })
+            }
+        }
+    }
+
     /// Calls the next step for one item, unless it was read before.
-    async fn item(&mut self, item: &Value, call: &Call<'_>) -> Result<(), Refused> {
+    pub(super) async fn item(&mut self, item: &Value, call: &Call<'_>) -> Result<(), Refused> {
         let step = &self.plan.steps[call.index];
         let mark = self.mark(step, item, call)?;
         if let Mark::Version(key, time) = &mark {

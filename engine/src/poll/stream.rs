@@ -1,6 +1,6 @@
 //! One poll of one stream: windows, pages, records, events, commits.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::error::{Code, Error, Result};
 use crate::plan::StreamPlan;
+use crate::poll::ahead::Ahead;
 use crate::poll::outbox::{Forget, Outbox};
 use crate::poll::page::Seen;
 use crate::poll::progress::{Progress, StreamReport};
@@ -51,6 +52,10 @@ pub struct Poll<'p> {
     pub(super) snapshot: Option<i64>,
     /// The app promised an order and broke it: the watermark may be ahead of records to come.
     pub(super) promise_broken: bool,
+    /// The answer to the item in hand, if it was asked for before its turn.
+    pub(super) ahead: Option<Ahead<'p>>,
+    /// The steps whose answers are too long to be kept until their turn comes.
+    pub(super) answers_are_long: BTreeSet<usize>,
     pub(super) report: StreamReport,
 }
 
@@ -107,6 +112,8 @@ impl<'p> Poll<'p> {
             greatest: None,
             snapshot: None,
             promise_broken: false,
+            ahead: None,
+            answers_are_long: BTreeSet::new(),
             report,
         };
         let outcome = poll.poll(limits).await;

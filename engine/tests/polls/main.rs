@@ -1,6 +1,7 @@
 //! Polls against a small app on loopback: nothing lost, nothing twice, every failure named.
 #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
+mod ahead;
 mod answers;
 mod chaos;
 mod composition;

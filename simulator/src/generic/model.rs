@@ -170,6 +170,13 @@ impl Model {
         self.streams.iter().map(|stream| (stream.name.as_str(), stream.every))
     }
 
+    /// Whether a connector may send several requests of one stream at once.
+    #[must_use]
+    pub fn is_asked_at_once(&self) -> bool {
+        let mut levels = self.streams.iter().flat_map(|stream| &stream.levels);
+        levels.any(|level| level.special.at_once > 1)
+    }
+
     /// The longest time that one request covers, of all streams the shortest; `None` if all are
     /// asked for whatever time is due.
     #[must_use]

@@ -30,6 +30,8 @@ pub(crate) struct Special {
     pub(crate) batch: Option<Batch>,
     /// Its item is cleared away by a request of its own.
     pub(crate) cleans: bool,
+    /// So many items may be asked for at the same time.
+    pub(crate) at_once: u64,
 }
 
 impl Special {
@@ -53,6 +55,7 @@ impl Special {
             wait: step.wait.as_ref().map(|wait| wait.value.clone()),
             batch: step.batch.as_ref().map(|batch| batch.value.clone()),
             cleans: step.cleanup.is_some(),
+            at_once: step.concurrency.as_ref().map_or(1, |most| most.value),
         })
     }
 }
