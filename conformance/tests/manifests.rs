@@ -8,7 +8,7 @@ use longshore_conformance::{Limits, Options, Subject, render_text, run};
 use longshore_simulator::generic::Fault;
 
 /// Seeds of all manifests together.
-const SEEDS: u64 = 60;
+const SEEDS: u64 = 96;
 
 fn variable(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
