@@ -72,7 +72,7 @@ pub(crate) fn compare(folder: &Path, truth: &Truth, parts: bool) -> Compared {
 }
 
 /// The mark of the record of an event that does not hold it: of the only one whose key is there.
-fn told_by_key<'t>(truth: &'t Truth, event: &Value) -> Option<&'t str> {
+pub(crate) fn told_by_key<'t>(truth: &'t Truth, event: &Value) -> Option<&'t str> {
     let mut found = BTreeSet::new();
     leaves(event, &mut found);
     let fits = |keys: &&Vec<String>| !keys.is_empty() && keys.iter().all(|key| found.contains(key));
@@ -102,7 +102,7 @@ fn holds(record: &str, mark: &str) -> bool {
         .any(|(at, _)| !record[at + mark.len()..].starts_with(|next: char| next.is_ascii_digit()))
 }
 
-fn lines(path: &Path) -> Vec<String> {
+pub(crate) fn lines(path: &Path) -> Vec<String> {
     let text = std::fs::read_to_string(path).unwrap_or_default();
     text.lines().map(str::to_owned).collect()
 }

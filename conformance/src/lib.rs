@@ -6,6 +6,7 @@
 //! What several streams do at the same moment is up to the machine's scheduler.
 
 mod compare;
+mod lives;
 mod report;
 mod run;
 mod seed;

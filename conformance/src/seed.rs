@@ -22,6 +22,7 @@ use longshore_simulator::generic::{App, Fault, Misdeed, Model, Settings, Time, W
 use tokio::sync::Notify;
 
 use crate::compare::compare;
+use crate::lives::compare_lives;
 use crate::subject::Subject;
 
 /// The most requests of one poll: far more than any needs, so that a poll with more goes in
@@ -136,7 +137,14 @@ pub async fn play(subject: &Subject, seed: u64, limits: &Limits) -> SeedReport {
         let mut streams = subject.manifest.streams.iter();
         let parts = streams
             .any(|(name, stream)| name.as_str() == truth.stream && stream.map.for_each.is_some());
-        let compared = compare(&folder.path().join("events"), &truth, parts);
+        let events = folder.path().join("events");
+        let compared = match &truth.lives {
+            Some(lives) => {
+                let read = life.read.get(&truth.stream).map_or(&[][..], Vec::as_slice);
+                compare_lives(&events, &truth, lives, read)
+            }
+            None => compare(&events, &truth, parts),
+        };
         report.delivered += compared.delivered;
         report.lost += compared.lost.len() as u64;
         report.duplicated += compared.duplicated.len() as u64;
@@ -177,6 +185,10 @@ struct Life<'s> {
     later: BTreeMap<String, Timestamp>,
     /// For each stream, when the poll began that left nothing to be done.
     complete: BTreeMap<String, Timestamp>,
+    /// For each stream, when it was read whole: the beginning of that, and its end.
+    read: BTreeMap<String, Vec<(Timestamp, Timestamp)>>,
+    /// For each stream that is not read whole yet, when that began.
+    began: BTreeMap<String, Timestamp>,
     polls: u64,
     kills: u64,
     story: Vec<String>,
@@ -233,6 +245,8 @@ impl<'s> Life<'s> {
             faults,
             later: BTreeMap::new(),
             complete: BTreeMap::new(),
+            read: BTreeMap::new(),
+            began: BTreeMap::new(),
             polls: 0,
             kills: 0,
             story: Vec::new(),
@@ -337,6 +351,9 @@ impl<'s> Life<'s> {
             |stream: &&Arc<StreamPlan>| later.get(&stream.name).is_none_or(|at| *at <= now);
         let streams: Vec<_> = runner.plan().streams.iter().filter(is_due).cloned().collect();
         let since = longshore_engine::poll::Limits { since: Some(self.from), until: None };
+        for stream in &streams {
+            self.began.entry(stream.name.clone()).or_insert(now);
+        }
         let polled = async {
             if together {
                 return runner.once(&streams, since).await;
@@ -380,6 +397,17 @@ impl<'s> Life<'s> {
         let told = match &report.error {
             None => {
                 self.complete.insert(name.clone(), now);
+                // A snapshot of many parts goes on with those that a poll before did not read.
+                let streams = &self.subject.manifest.streams.value;
+                let goes_on = streams.iter().any(|(one, stream)| {
+                    let has_parts = !stream.steps.is_empty() || !stream.partitions.is_empty();
+                    one.as_str() == name && has_parts
+                });
+                let began = self.began.remove(&name).filter(|_| goes_on).unwrap_or(now);
+                if report.gaps == 0 && report.rejected == 0 {
+                    let end = self.clock.now();
+                    self.read.entry(name.clone()).or_default().push((began, end));
+                }
                 "complete".to_owned()
             }
             Some(error) => {

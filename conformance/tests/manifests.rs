@@ -30,7 +30,7 @@ const PROVED: [&str; 11] = [
 ];
 
 /// Manifests made to show what the others do not use.
-const EXAMPLES: [&str; 5] = ["combined", "formats", "jobs", "points", "steps"];
+const EXAMPLES: [&str; 6] = ["combined", "following", "formats", "jobs", "points", "steps"];
 
 fn manifests() -> Vec<PathBuf> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -78,6 +78,8 @@ struct State {
     positions: Positions,
     accounts: Vec<Account>,
     jobs: Jobs,
+    /// For streams that start with what comes, how much there was when they last started.
+    began: BTreeMap<usize, usize>,
     draws: Draws,
     witness: Witness,
     /// When a request may come again that was asked to wait.
@@ -122,6 +124,7 @@ impl App {
             positions: Positions::default(),
             accounts,
             jobs: Jobs::default(),
+            began: BTreeMap::new(),
             draws: Draws::new(settings.seed),
             witness: Witness::default(),
             not_before: BTreeMap::new(),
@@ -167,7 +170,12 @@ impl App {
     pub fn truth(&self, now: Timestamp) -> Vec<Truth> {
         let streams = self.model.streams.iter().zip(&self.records).enumerate();
         let truth = |(index, (stream, records)): (usize, (_, &Records))| {
-            self.with_details(index, records.truth(stream, now.as_millisecond()))
+            let mut truth = records.truth(stream, now.as_millisecond());
+            let began = self.state().began.get(&index).copied().unwrap_or_default();
+            for record in &records.last()[..began] {
+                truth.records.insert(record.mark.clone(), false);
+            }
+            self.with_details(index, truth)
         };
         streams.map(truth).collect()
     }

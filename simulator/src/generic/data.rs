@@ -8,6 +8,7 @@ use longshore_schema::JsonPath;
 use longshore_schema::stream::{Bounds, Pages, Window};
 use serde_json::Value;
 
+use super::lives::Life;
 use super::model::{HANDED_OUT, Level, Model, Sample, Stream, lag, overlap};
 use super::place;
 
@@ -29,6 +30,18 @@ pub(super) struct Record {
     /// The combination of partitions that it belongs to.
     pub(super) partition: usize,
     pub(super) value: Value,
+    /// How it changes, where that is told.
+    pub(super) life: Option<Life>,
+}
+
+impl Record {
+    /// The record as it is shown; `None` if it is not.
+    pub(super) fn value(&self, now: i64) -> Option<Value> {
+        match &self.life {
+            Some(life) => life.value(now),
+            None => (self.shown <= now).then(|| self.value.clone()),
+        }
+    }
 }
 
 /// The records of one stream, by level.
@@ -49,6 +62,29 @@ pub struct Truth {
     /// For each record's mark: what it is known by, as texts. Events of records that cannot hold a
     /// mark are told by these.
     pub keys: BTreeMap<String, Vec<String>>,
+    /// How the records change, in place of `records`, where that is told.
+    pub lives: Option<Lives>,
+}
+
+/// How the records of a stream change.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lives {
+    /// For each record its forms in the order of time. What lies between two is a time in which it
+    /// was not there.
+    pub records: BTreeMap<String, Vec<Shown>>,
+    /// Whether an event tells of what is gone.
+    pub gone: bool,
+}
+
+/// A form of a record, and when it is shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shown {
+    /// The form's mark, unique in the stream.
+    pub mark: String,
+    /// From when, in milliseconds since 1970.
+    pub from: i64,
+    /// Until when; that instant does not belong to it.
+    pub until: i64,
 }
 
 /// When things happen, in milliseconds.
@@ -102,7 +138,18 @@ pub(super) fn make(stream: &Stream, span: Span, volume: Volume, rng: &mut Rng) -
                 Some(parents) => parents[parent].partition,
                 None => rng.usize(..stream.combinations.len()),
             };
-            records.push(Record { parent, partition, ..made });
+            let life = stream.changes.as_ref().filter(|_| index + 1 == stream.levels.len());
+            let life = life.map(|changes| {
+                let stays = records.is_empty();
+                let shown = if stays { i64::MIN } else { made.shown };
+                let is_table = level.decode.is_table();
+                let of = (&made.value, made.mark.as_str());
+                Life::new(of, changes, (shown, span), (stays, is_table), rng)
+            });
+            records.push(Record { parent, partition, life, ..made });
+        }
+        if let Some(log) = stream.log.as_ref().filter(|_| index + 1 == stream.levels.len()) {
+            log.arrange(&mut records);
         }
         levels.push(records);
     }
@@ -271,7 +318,7 @@ pub(super) fn record(
             drift(members, rng);
         }
     }
-    Record { mark, at, shown, parent: 0, partition: 0, value }
+    Record { mark, at, shown, parent: 0, partition: 0, value, life: None }
 }
 
 /// Members that no manifest knows yet.
@@ -298,7 +345,7 @@ fn freshen(value: &mut Value, path: &JsonPath, number: usize) {
 }
 
 /// A value of the same form that no other record has.
-fn fresh(old: &Value, number: usize) -> Value {
+pub(super) fn fresh(old: &Value, number: usize) -> Value {
     match old {
         Value::Number(_) => (10_000 + number as i64).into(),
         Value::String(old) => fresh_text(old, number).into(),
@@ -361,13 +408,28 @@ impl Records {
         let records = self.last().iter().map(|record| (record.mark.clone(), due(record)));
         let level = &stream.levels[last];
         let keys = self.last().iter().map(|record| (record.mark.clone(), known_by(level, record)));
+        let lives = stream.changes.as_ref().map(|changes| Lives {
+            records: self.last().iter().filter_map(forms).collect(),
+            gone: changes.gone,
+        });
         Truth {
             stream: stream.name.clone(),
-            records: records.collect(),
+            records: if lives.is_some() { BTreeMap::new() } else { records.collect() },
             details: BTreeMap::new(),
             keys: keys.collect(),
+            lives,
         }
     }
+}
+
+/// The forms of a record.
+fn forms(record: &Record) -> Option<(String, Vec<Shown>)> {
+    let forms = record.life.as_ref()?.versions.iter().map(|version| Shown {
+        mark: version.mark.clone(),
+        from: version.from,
+        until: version.until,
+    });
+    Some((record.mark.clone(), forms.collect()))
 }
 
 /// What tells a record from all others, as texts.

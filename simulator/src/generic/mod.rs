@@ -16,6 +16,8 @@ mod http;
 mod invert;
 mod keys;
 mod lists;
+mod lives;
+mod logs;
 mod members;
 mod model;
 mod oauth;
@@ -32,7 +34,7 @@ mod xml;
 
 pub use app::{App, Settings};
 pub use auth::{Way, ways};
-pub use data::{MARK, Truth};
+pub use data::{Lives, MARK, Shown, Truth};
 pub use faults::{Fault, Weather};
 pub use fixtures::Recorded;
 pub use model::{Input, Model};

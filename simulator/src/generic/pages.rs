@@ -51,8 +51,16 @@ pub(super) struct Page {
     pub(super) records: Vec<usize>,
     next: Option<String>,
     last: bool,
-    total: usize,
+    pub(super) total: usize,
     size: usize,
+}
+
+impl Page {
+    /// All that was found, on a page that is the `last` or not.
+    pub(super) fn whole(records: Vec<usize>, last: bool) -> Self {
+        let total = records.len();
+        Self { records, next: None, last, total, size: total }
+    }
 }
 
 impl Positions {
@@ -153,7 +161,7 @@ pub(super) fn turn(
         Page { records: part(from, size), next: None, last, total, size }
     };
     match &level.pages {
-        None => Page { records: found, next: None, last: true, total, size: total },
+        None => Page::whole(found, true),
         Some(Pages::Number(pages)) => {
             let first = usize::try_from(pages.first).unwrap_or(1);
             let page = number("page.number").unwrap_or(first).saturating_sub(first);
@@ -223,6 +231,7 @@ pub(super) fn write(
     page: &Page,
     records: Vec<Value>,
     call: &Call,
+    place: Option<(&JsonPath, Value)>,
     ways: &mut Rng,
 ) -> Reply {
     let mut envelope = level.envelope.clone();
@@ -283,6 +292,9 @@ pub(super) fn write(
         if let Some(path) = &promise.total {
             place::set(&mut envelope, path.steps().unwrap_or_default(), page.total.into());
         }
+    }
+    if let Some((path, place)) = place {
+        place::set(&mut envelope, path.steps().unwrap_or_default(), place);
     }
     let mut reply = encode::page(level, envelope, records, ways);
     reply.headers.extend(headers);

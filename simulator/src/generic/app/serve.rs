@@ -10,6 +10,7 @@ use super::{App, State, note};
 use crate::generic::data::{Asked, Record, text};
 use crate::generic::http::{Call, Reply, Wire};
 use crate::generic::invert::Captured;
+use crate::generic::logs::From;
 use crate::generic::model::Answers;
 use crate::generic::pages::{self, Odd};
 use crate::generic::{Fault, Misdeed, times};
@@ -37,7 +38,9 @@ impl App {
         let described = self.model.level(stream, level);
         let pages = described.pages.as_ref();
         let cursor = captured.get("page.cursor").map(|value| value.text.clone());
-        let token = call.page_token().map(str::to_owned).or(cursor);
+        let log = self.model.streams[stream].log.as_ref();
+        let is_shared = log.is_some_and(|log| log.shared);
+        let token = call.page_token().map(str::to_owned).or(cursor.filter(|_| !is_shared));
         let position =
             token.as_ref().and_then(|token| Some((token.clone(), state.positions.get(token)?)));
         let asks_on = matches!(self.model.endpoints[endpoint].answers, Answers::Next { .. });
@@ -46,6 +49,11 @@ impl App {
         {
             return (self.refuse_position(state, endpoint, token), Wire::Whole);
         }
+        let records = &self.records[stream].0[level];
+        let from = match log.map(|log| log.from(&captured, records)).transpose() {
+            Ok(from) => from,
+            Err(what) => return self.deny(state, endpoint, &what),
+        };
         let counted = pages::is_counted(pages);
         let later = position.is_some() || counted;
         let is_document = described.decode.is_document();
@@ -66,7 +74,12 @@ impl App {
             Some(
                 fault @ (Fault::Throttle | Fault::ServerError | Fault::Timeout | Fault::Reset),
             ) => return self.refuse(state, fault, request, now, rng),
-            Some(Fault::CursorExpired) if later && position.is_some() => {
+            // A place is forgotten only where that is no loss.
+            Some(Fault::CursorExpired)
+                if position.is_some()
+                    || (log.is_some_and(|log| log.restarts)
+                        && from.is_some_and(|from| from != From::Place(0))) =>
+            {
                 match self.model.refusals.reply(Reaction::RestartWindow) {
                     Some(reply) => {
                         note(state, Fault::CursorExpired);
@@ -84,6 +97,10 @@ impl App {
             }
             Some(Fault::Half) => set(&mut wire, Wire::Half { share: rng.f64() }),
             Some(Fault::GzipCut) => set(&mut wire, Wire::GzipCut { share: rng.f64() }),
+            Some(Fault::RepeatedPage | Fault::PageLoop) if log.is_some() && pages.is_none() => {
+                false
+            }
+            Some(Fault::RepeatedPage | Fault::PageLoop | Fault::EmptyPage) if is_shared => false,
             Some(Fault::RepeatedPage) => set(&mut odd, Odd::Repeated),
             Some(Fault::PageLoop) => set(&mut odd, Odd::Loop),
             Some(Fault::EmptyPage) if pages::may_be_empty(pages) => set(&mut odd, Odd::Empty),
@@ -96,8 +113,7 @@ impl App {
         if let (true, Some(fault)) = (played, fault) {
             note(state, fault);
         }
-        let records = &self.records[stream].0[level];
-        let (mut found, mut behind) = (Vec::new(), 0);
+        let (mut found, mut behind, mut is_cut) = (Vec::new(), 0, false);
         if position.is_none() {
             let partition = asked.partition.clone();
             let about = self.about(&state.jobs, (stream, level), captured.clone(), partition);
@@ -115,6 +131,9 @@ impl App {
             if stage == Stage::Done {
                 found = self.select(stream, level, &about, now);
             }
+            if let Some(from) = from {
+                is_cut = self.cut(state, (stream, from), &mut found, rng);
+            }
             if shuffled && !counted {
                 rng.shuffle(&mut found);
             }
@@ -125,13 +144,54 @@ impl App {
         }
         let asked = (endpoint, captured);
         let found = (found, behind);
-        let page = pages::turn(&mut state.positions, described, asked, position, found, odd, rng);
-        let values = page.records.iter().map(|index| records[*index].value.clone()).collect();
-        let reply = pages::write(described, &page, values, call, rng);
+        let page = if is_shared {
+            pages::Page::whole(found.0, !is_cut)
+        } else {
+            pages::turn(&mut state.positions, described, asked, position, found, odd, rng)
+        };
+        // What vanished since the first page is not there any more.
+        let values = page.records.iter().filter_map(|index| records[*index].value(now)).collect();
+        let place = log.and_then(|log| {
+            let start = match from? {
+                From::Place(place) => place,
+                From::Now => state.began.get(&stream).copied().unwrap_or_default(),
+            };
+            Some((log.next.as_ref()?, log.place(start + page.total)))
+        });
+        let reply = pages::write(described, &page, values, call, place, rng);
         match &described.special.wait {
             Some(wait) => (shown(reply, wait, stage, rng), wire),
             None => (reply, wire),
         }
+    }
+
+    /// Leaves of what a log has what comes behind a place, and of that as much as fits into an
+    /// answer. Whether there is more.
+    fn cut(
+        &self,
+        state: &mut State,
+        (stream, from): (usize, From),
+        found: &mut Vec<usize>,
+        rng: &mut Rng,
+    ) -> bool {
+        let start = match from {
+            From::Place(place) => place,
+            From::Now => {
+                state.began.insert(stream, found.len());
+                found.len()
+            }
+        };
+        found.retain(|index| *index >= start);
+        let described = &self.model.streams[stream];
+        let pages = described.levels.last().and_then(|level| level.pages.as_ref());
+        if pages.is_none() || described.log.as_ref().is_some_and(|log| log.shared) {
+            let size = pages.and_then(Pages::size).map(|size| size.value as usize);
+            let size = size.unwrap_or_else(|| rng.usize(1..=9)).max(1);
+            let is_cut = found.len() > size;
+            found.truncate(size);
+            return is_cut;
+        }
+        false
     }
 
     /// Denies what a request asks for that there is not.
@@ -204,13 +264,20 @@ impl App {
             end: time("window.end"),
             exact: self.nature.exact,
         };
+        // What the app never shows, however much there is.
+        let most = window.and_then(|window| window.most.as_ref()).map(|most| most.value as usize);
+        let most = most.filter(|_| level == self.model.streams[stream].counted);
+        let most = most.unwrap_or(usize::MAX);
         self.ordered(stream, level, about, |record| {
             let in_window = match (window, record.at) {
                 (Some(window), Some(at)) => asked.includes(window, at),
                 _ => true,
             };
-            record.shown <= about.settled.unwrap_or(now) && in_window
+            record.value(about.settled.unwrap_or(now)).is_some() && in_window
         })
+        .into_iter()
+        .take(most)
+        .collect()
     }
 
     /// The records of what a request is about, in the app's order; those that `wanted` lets through.
@@ -230,7 +297,7 @@ impl App {
             all.filter(|(_, record)| wanted(record)).map(|(index, _)| index).collect();
         found.sort_by_key(|index| (levels[level][*index].at, *index));
         let newest_first = match self.order(stream) {
-            None => self.nature.descending,
+            None => self.nature.descending && self.model.streams[stream].log.is_none(),
             Some(order) => order == Order::Descending,
         };
         if newest_first {

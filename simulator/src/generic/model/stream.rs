@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use longshore_schema::decode::Unpacking;
-use longshore_schema::stream::{Filter, Pages, Request, Window};
+use longshore_schema::stream::{Pages, Request, Window};
 use longshore_schema::template::{Expression, Part};
 use longshore_schema::{JsonPath, Spanned, Template};
 use serde_json::Value;
@@ -12,6 +12,8 @@ use super::Answers;
 use super::composition::{Combination, Declared, Detail, Special, combinations, details};
 use super::level::{Form, Level, level};
 use crate::generic::fixtures::Recorded;
+use crate::generic::lives::Changes;
+use crate::generic::logs::Log;
 use crate::generic::members::Packed;
 use crate::generic::times::Written;
 use crate::generic::{Unsupported, place};
@@ -22,6 +24,10 @@ pub(crate) struct Stream {
     pub(crate) name: String,
     pub(crate) every: Duration,
     pub(crate) window: Option<Window>,
+    /// What counts as a change, where only that is delivered.
+    pub(crate) changes: Option<Changes>,
+    /// How the stream names the place to go on from.
+    pub(crate) log: Option<Log>,
     /// The listing steps in order, and at the end the step that gives the records.
     pub(crate) levels: Vec<Level>,
     /// The level of which there are as many as are asked for: that of the window's times, if there
@@ -39,18 +45,21 @@ impl Stream {
     }
 }
 
-/// What of a stream no simulator can play yet: to pass it over would prove what was not tried.
-fn not_played(stream: &longshore_schema::stream::Stream) -> Option<&'static str> {
-    let filters_here = stream
-        .window
-        .as_ref()
-        .is_some_and(|window| window.filter.value == Filter::Here || window.most.is_some());
-    let found = [
-        ("cursor", stream.cursor.is_some()),
-        ("changes", stream.changes.is_some()),
-        ("window.filter: here, or window.most", filters_here),
-    ];
-    found.into_iter().find_map(|(what, is)| is.then_some(what))
+/// What counts as a change in a stream.
+fn changes(stream: &longshore_schema::stream::Stream) -> Result<Option<Changes>, Unsupported> {
+    let Some(changes) = &stream.changes else { return Ok(None) };
+    if !stream.join.is_empty() {
+        let what = "the simulator has no details of records that change";
+        return Err(Unsupported(what.to_owned()));
+    }
+    let paths = |paths: &[Spanned<JsonPath>]| -> Result<Vec<_>, Unsupported> {
+        paths.iter().map(|path| place::one(path).map(|_| path.value.clone())).collect()
+    };
+    Ok(Some(Changes {
+        compare: paths(&changes.compare)?,
+        ignore: paths(&changes.ignore)?,
+        gone: changes.gone.is_some(),
+    }))
 }
 
 /// A stream and its requests. `index` is its number.
@@ -60,9 +69,6 @@ pub(crate) fn stream_of<'m>(
     index: usize,
     recorded: &[Recorded],
 ) -> Result<(Stream, Vec<Declared<'m>>), Unsupported> {
-    if let Some(what) = not_played(stream) {
-        return Err(Unsupported(format!("the stream `{name}`: `{what}` is not played yet")));
-    }
     let key: Vec<_> = stream.key.value.0.iter().map(|path| path.value.clone()).collect();
     let mut levels = Vec::new();
     let mut requests = Vec::new();
@@ -146,10 +152,16 @@ pub(crate) fn stream_of<'m>(
         place::one(path)?;
         timed.time = Some((path.clone(), Written::like(&window.format.value, sample)));
     }
+    let log = match (&stream.cursor, levels.last()) {
+        (Some(cursor), Some(level)) => Some(Log::new(stream, cursor, level)?),
+        _ => None,
+    };
     let made = Stream {
         name: name.to_owned(),
         every: stream.every.0,
         window,
+        changes: changes(stream)?,
+        log,
         levels,
         counted,
         combinations: combinations(stream),
