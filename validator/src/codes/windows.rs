@@ -26,4 +26,5 @@ codes! {
     CANNOT_SPLIT = "LS0423" "cannot-split" Error "A window that shows too little cannot be read in halves.";
     ZONE = "LS0424" "zone" Error "A zone is declared for times that have their own.";
     OPEN_SCROLL = "LS0425" "open-scroll" Info "A scroll is never freed.";
+    ORDER_ELSE = "LS0426" "order-else" Error ignorable "Recorded records do not come in the declared order.";
 }

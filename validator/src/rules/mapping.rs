@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use longshore_schema::map::{Activity, Attributes, Case, Classes, Map, Source, Value};
 use longshore_schema::scalar::{OcsfPath, Scalar as _};
 use longshore_schema::stream::Stream;
-use longshore_schema::yaml::Entry;
+use longshore_schema::yaml::{Content, Entry, Node};
 use longshore_schema::{Span, Spanned};
 
 use super::Context;
@@ -46,6 +46,32 @@ fn misplaced<'m>(cx: &Context<'m>, mapping: &Mapping<'_>) -> Vec<&'m Entry> {
 /// The keys of a map that are no attributes.
 const OWN: [&str; 10] =
     ["for_each", "by", "shared", "cases", "else", "verb", "to", "activity", "is", "if"];
+
+/// A map as it is written, with its cases.
+fn cases_of(map: &Node) -> Vec<&Node> {
+    let cases = map.entry("cases").map(|cases| &cases.value.content);
+    let items = match cases {
+        Some(Content::Sequence(items)) => items.as_slice(),
+        _ => &[],
+    };
+    let otherwise = map.entry("else").map(|entry| &entry.value);
+    std::iter::once(map).chain(items).chain(otherwise).collect()
+}
+
+/// A verb with the class or activity that it stands for beside it.
+fn said_twice(case: &Node) -> Option<Diagnostic> {
+    let verb = case.entry("verb")?;
+    let other = case.entry("to").or_else(|| case.entry("activity"))?;
+    Some(
+        Diagnostic::new(
+            &codes::CONFLICTING_KEYS,
+            other.key_span,
+            format!("`{}` stands beside `verb`, which says it already", other.key),
+        )
+        .also(verb.key_span, "the verb")
+        .help("keep `verb`, or keep `to` and `activity`"),
+    )
+}
 
 /// What decides is one value: of the record, or of each of its parts.
 fn deciding(cx: &Context<'_>, mapping: &Mapping<'_>, found: &mut Vec<Diagnostic>) {
@@ -92,6 +118,7 @@ pub(crate) fn forms(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
         let Some(map) = cx.entry(&mapping.keys) else { continue };
         found.extend(mapping.map.for_each.as_ref().and_then(sources::parts));
         deciding(cx, &mapping, found);
+        found.extend(cases_of(&map.value).into_iter().filter_map(said_twice));
         let choice = mapping.map.choice().is_some();
         for entry in map.value.entries() {
             let help = match (choice, entry.key.as_str()) {

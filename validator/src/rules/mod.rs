@@ -190,6 +190,7 @@ const RULES_FOR_THE_WHOLE: &[Rule] = &[
     quotas::schedule,
     errors::expired_token,
     errors::unexplained,
+    parts::gone_details,
     profiles::prerequisites,
     profiles::links,
     posture::absence,

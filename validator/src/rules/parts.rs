@@ -1,5 +1,6 @@
 //! What is read in parts, and what is asked for beside the records.
 
+use longshore_schema::http::Reaction;
 use longshore_schema::stream::Stream;
 use longshore_schema::{Literal, Span};
 
@@ -81,6 +82,26 @@ fn is_asked_for(cx: &Context<'_>, stream: &Stream, name: &str) -> bool {
             sends(cx, fetch.request, "partition", name)
                 || next.into_iter().any(|request| sends(cx, request, "partition", name))
         })
+}
+
+/// A detail that the app does not have is no reason to stop.
+pub(crate) fn gone_details(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
+    let skipped = cx.manifest.errors.iter().any(|rule| {
+        let status = rule.when.status.as_ref();
+        matches!(rule.then.value, Reaction::Skip | Reaction::Ignore)
+            && status.is_none_or(|any| any.0.iter().any(|one| one.matches(404)))
+    });
+    let joins = streams(cx.manifest).flat_map(|(_, _, stream)| &stream.join.value);
+    if let Some((name, _)) = joins.into_iter().next().filter(|_| !skipped) {
+        found.push(
+            Diagnostic::new(
+                &codes::DETAIL_GONE,
+                name.span,
+                format!("a record without a `{name}` stops the stream: no rule says what a 404 means"),
+            )
+            .help("add `- { when: { status: 404 }, then: skip, code: DETAIL_GONE }` to `errors`; `missing` then says what becomes of the record"),
+        );
+    }
 }
 
 /// A detail is asked for by the record that it is for.

@@ -3,7 +3,7 @@
 use longshore_schema::http::Reaction;
 use longshore_schema::stream::{Cursor, Expired, Stream};
 use longshore_schema::template::{Expression, Helper, Part as Piece};
-use longshore_schema::{JsonPath, Span, Spanned, Template};
+use longshore_schema::{JsonPath, Span, Spanned, Step, Template};
 
 use super::Context;
 use super::asked::key_of;
@@ -104,8 +104,27 @@ pub(crate) fn positions(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
                 .help("add `first` with the place to start from, such as `first: \"0\"`; only a parameter or header can be left out"),
             );
         }
+        if let Some(next) = cursor.next.as_ref().filter(|_| stream.request.is_some()) {
+            found.extend(of_record(stream, next));
+        }
         expiry(cx, stream, cursor, found);
     }
+}
+
+/// A place that is looked for in one of the records.
+fn of_record(stream: &Stream, next: &Spanned<JsonPath>) -> Option<Diagnostic> {
+    let records = stream.records.as_ref()?;
+    let list = records.steps()?.strip_suffix(&[Step::Every])?;
+    let [Step::Index(_), ..] = next.steps()?.strip_prefix(list)? else { return None };
+    Some(
+        Diagnostic::new(
+            &codes::PLACE,
+            next.span,
+            format!("`{}` is of one record, whichever comes first", next.value),
+        )
+        .also(records.span, "the records")
+        .help("write `last` with the path in a record, such as `last: $.id`, for the greatest of all; `next` is for a member beside the records"),
+    )
 }
 
 /// Where the place stands in what cannot be left out.

@@ -67,6 +67,10 @@ fn look(text: &str, start: usize, found: &mut Vec<Diagnostic>) {
 pub(crate) fn values(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
     for (_, _, stream) in streams(cx.manifest) {
         for (path, privacy) in &stream.privacy {
+            // What is not to be private at all is reported as such.
+            if found.iter().any(|known| known.span() == path.span) {
+                continue;
+            }
             let Some(private) = path.steps().filter(|steps| !steps.is_empty()) else { continue };
             let misread = maps(stream).find_map(|map| misread(map, private, privacy.value));
             let Some((span, what)) = misread else { continue };

@@ -238,6 +238,17 @@ fn done_and_failed(wait: &Wait) -> Option<Diagnostic> {
 pub(crate) fn cleanups(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
     for (stream, of, at, name, step) in all_steps(cx) {
         let Some(cleanup) = &step.cleanup else { continue };
+        if let Some(("get" | "head", url)) = cleanup.method() {
+            found.push(
+                Diagnostic::new(
+                    &codes::CLEANUP,
+                    url.span,
+                    "a request that only reads clears nothing away",
+                )
+                .help("write `delete`, or `post` to what the app has for it: GET changes nothing (RFC 9110, 9.2.1)"),
+            );
+            continue;
+        }
         let known = &of.steps.0[..=at];
         let names_item = |path: &[String]| known.iter().any(|(name, _)| name.as_str() == path[0]);
         if refers(cx, cleanup, names_item) {

@@ -41,7 +41,7 @@ pub(crate) fn check(
             }
         }
         Type::Primitive(primitive) => {
-            checker.literals(attribute, primitive, value);
+            checker.literals(cx, attribute, primitive, value);
             if let Value::Source(source) = &value.value {
                 checker.conversion(cx, stream, primitive, source);
             }
@@ -155,13 +155,23 @@ impl Checker<'_> {
     }
 
     /// Values that are written out fit the attribute.
-    fn literals(&mut self, attribute: &Attribute, primitive: Primitive, value: &Spanned<Value>) {
+    fn literals(
+        &mut self,
+        cx: &Context<'_>,
+        attribute: &Attribute,
+        primitive: Primitive,
+        value: &Spanned<Value>,
+    ) {
         let mut literals: Vec<(&Literal, Span)> = Vec::new();
         match &value.value {
             Value::Literal(literal) => literals.push((literal, value.span)),
             Value::Source(source) => {
                 let results = source.when.iter().flatten().map(|(_, to)| (&to.value, to.span));
                 literals.extend(results);
+                let table =
+                    source.lookup.as_ref().and_then(|name| cx.manifest.tables.get(name.as_str()));
+                let entries = table.iter().flat_map(|table| table.iter());
+                literals.extend(entries.map(|(_, to)| (&to.value, to.span)));
                 literals.extend(source.otherwise.iter().map(|other| (&other.value, other.span)));
             }
             Value::Path(_) | Value::Template(_) => {}

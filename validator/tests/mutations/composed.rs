@@ -56,6 +56,11 @@ fn places(base: &Base, found: &mut Vec<Mutant>) {
         found.push(base.before("place beside changes", &at, changes, &["changes"]));
     }
     for at in base.at("streams.*.cursor.next") {
+        let records = base.one(&format!("streams.{}.records", at.path[1]));
+        if let Some(list) = records.and_then(|records| records.text().map(str::to_owned)) {
+            let first = format!("\"{}[0].id\"", list.trim_end_matches("[*]"));
+            found.push(base.replace("place of one record", at.value(), &first, &["record"]));
+        }
         found.push(base.before("place in two ways", &at, "last: $.id", &["place"]));
         found.push(base.without("place that is nowhere", &at, &["place"]));
         found.push(base.replace("place of many values", at.value(), "\"$.all[*]\"", &["$.all[*]"]));
@@ -152,6 +157,9 @@ fn steps(base: &Base, found: &mut Vec<Mutant>) {
             &["cleanup"],
         ));
     }
+    for at in base.at("streams.*.steps.*.cleanup.delete") {
+        found.push(base.replace("cleanup that reads", at.entry.key_span, "get", &["reads"]));
+    }
     for at in base.at("streams.*.steps.*.concurrency") {
         found.push(base.replace("more items than requests", at.value(), "99", &["99"]));
         found.push(base.replace("no item at a time", at.value(), "0", &["no item"]));
@@ -206,6 +214,7 @@ fn recorded(base: &Base, found: &mut Vec<Mutant>) {
     };
     misspelt("place that finds nothing", "streams.*.cursor.next");
     misspelt("place that finds nothing", "streams.*.cursor.last");
+    misspelt("last record that finds nothing", "streams.*.pages.keyset.last.*");
     misspelt("detail that finds nothing", "streams.*.join.*.select");
     misspelt("batch of what finds nothing", "streams.*.steps.*.batch.of");
     misspelt("gone path that finds nothing", "streams.*.changes.gone.*");
@@ -223,6 +232,18 @@ fn recorded(base: &Base, found: &mut Vec<Mutant>) {
             let capital = value[..1].to_uppercase() + &value[1..];
             let kind = "condition in other letters";
             found.push(base.replace(kind, at.value(), &capital, &[value]));
+        }
+    }
+    for at in base.at("streams.*.unpack.*") {
+        let steps = "[base64, json]";
+        found.push(base.replace("packed otherwise", at.value(), steps, &["Base64"]));
+    }
+    for at in base.at("streams.*.map.shared.message") {
+        let text = base.text(at.value());
+        if text.contains("{{item.kind}}") {
+            let wrong = text.replace("item.kind", "item.kindz");
+            let kind = "part member that finds nothing";
+            found.push(base.replace(kind, at.value(), &wrong, &["item.kindz"]));
         }
     }
     for at in base.at("streams.*.steps.*.wait.until.*") {

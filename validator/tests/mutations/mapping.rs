@@ -33,6 +33,16 @@ pub(crate) fn mutants(base: &Base, found: &mut Vec<Mutant>) {
             &["coffee_break"],
         ));
     }
+    for at in base.at("**.verb").into_iter().filter(|at| at.path[0] == "streams") {
+        let activity = "activity: Other";
+        found.push(base.before("activity beside a verb", &at, activity, &["activity"]));
+    }
+    for at in base.at("tables.*.*") {
+        if base.source.contains(&format!("lookup: {}", at.path[1])) {
+            let (kind, wrong) = ("table with what is no caption", "Coffee Machine");
+            found.push(base.replace(kind, at.value(), wrong, &[wrong]));
+        }
+    }
     for at in base.at("**.activity") {
         if let Some(activity) = at.text() {
             found.push(base.replace(

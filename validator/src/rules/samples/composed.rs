@@ -1,8 +1,11 @@
 //! Streams that are put together, against what was recorded of their parts.
 
+use longshore_schema::decode::Unpacking;
+use longshore_schema::stream::Order;
+use longshore_schema::time;
 use longshore_schema::yaml::Content;
 
-use super::view::{View, text_of};
+use super::view::{Record, View, text_of};
 use crate::codes;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::samples::select;
@@ -59,6 +62,77 @@ pub(super) fn waits(view: &View<'_>, found: &mut Vec<Diagnostic>) {
             );
         }
     }
+}
+
+/// What is packed into recorded members can be opened as it is said.
+pub(super) fn unpacked(view: &View<'_>, found: &mut Vec<Diagnostic>) {
+    let Some(fetch) = view.fetches.last() else { return };
+    let Some(records) = fetch.records else { return };
+    let records: Vec<_> =
+        view.bodies(fetch).into_iter().flat_map(|body| select(&records.value, body)).collect();
+    for (path, steps) in &view.stream.unpack {
+        let Some(first) = steps.first() else { continue };
+        let texts = records.iter().flat_map(|record| select(&path.value, record));
+        let texts = texts.filter_map(|node| match &node.content {
+            Content::String(text) if !text.is_empty() => Some(text),
+            _ => None,
+        });
+        let odd = |text: &&String| match first.value {
+            Unpacking::Base64 => text.contains(|c: char| {
+                !(c.is_ascii_alphanumeric() || c.is_ascii_whitespace() || "+/-_=".contains(c))
+            }),
+            Unpacking::Json => !text.trim_start().starts_with(['{', '[', '"']),
+            _ => false,
+        };
+        if texts.clone().next().is_some() && texts.clone().all(|text| odd(&text)) {
+            let what = if first.value == Unpacking::Json { "JSON" } else { "Base64" };
+            found.push(
+                Diagnostic::new(
+                    &codes::UNPACK,
+                    first.span,
+                    format!("no recorded text at `{}` is {what}", path.value),
+                )
+                .help("write the steps in the order in which the text is opened, or the member that is packed"),
+            );
+        }
+    }
+}
+
+/// Recorded records come in the order that is declared.
+pub(super) fn order(view: &View<'_>, found: &mut Vec<Diagnostic>) {
+    let Some(window) = &view.stream.window else { return };
+    let Some(order) = &window.order else { return };
+    let records = view.timed();
+    let wrong = records.windows(2).find(|pair| {
+        let at = |record: &Record<'_>| {
+            let text = text_of(select(&window.on.value, record.node).first()?)?;
+            time::parse(&text, &window.format)
+        };
+        let (Some(first), Some(second)) = (at(&pair[0]), at(&pair[1])) else { return false };
+        let otherwise = match order.value {
+            Order::Ascending => first > second,
+            Order::Descending => first < second,
+        };
+        otherwise && pair[0].fixture == pair[1].fixture
+    });
+    let Some([first, second]) = wrong else { return };
+    let (declared, is) = match order.value {
+        Order::Ascending => ("oldest first", "an older one"),
+        Order::Descending => ("newest first", "a newer one"),
+    };
+    found.push(
+        Diagnostic::new(
+            &codes::ORDER_ELSE,
+            order.span,
+            format!("records come {declared}, and {is} is recorded behind another"),
+        )
+        .label(format!(
+            "{} and {}",
+            view.place(first.fixture, first.node.span),
+            view.place(second.fixture, second.node.span)
+        ))
+        .help("leave `order` out unless the app is sure of it: reading stops or goes on by it, and records would be missed"),
+    );
 }
 
 /// Each recorded item fits into a batch.
@@ -119,7 +193,7 @@ pub(super) fn places(view: &View<'_>, found: &mut Vec<Diagnostic>) {
 /// A detail takes the place of nothing that the app says of the record itself.
 pub(super) fn details(view: &View<'_>, found: &mut Vec<Diagnostic>) {
     for (name, _) in &view.stream.join.value {
-        let own = |record: &&super::view::Record<'_>| {
+        let own = |record: &&Record<'_>| {
             let member = record.node.entry(name.as_str());
             // What was joined stands where the record does.
             member.is_some_and(|member| member.key_span != record.node.span)

@@ -33,6 +33,8 @@ const RULES: &[Rule] = &[
     records::keys,
     conditions::values,
     composed::columns,
+    composed::unpacked,
+    composed::order,
     composed::waits,
     composed::batches,
     composed::places,

@@ -6,14 +6,14 @@ use longshore_schema::map::{Activity, Map, Value};
 use longshore_schema::scalar::Scalar;
 use longshore_schema::stream::{More, Pages};
 use longshore_schema::yaml::{Content, Node};
-use longshore_schema::{JsonPath, Span, Step, Template};
+use longshore_schema::{JsonPath, Span, Spanned, Step, Template};
 
 use super::view::{Record, View};
 use crate::codes;
 use crate::diagnostic::{Diagnostic, Safety, Severity};
 use crate::rules::Context;
 use crate::rules::fetch::templates;
-use crate::rules::sites::maps;
+use crate::rules::sites::{all_attributes, maps};
 use crate::samples::{Sample, select, step_of};
 use crate::suggest::closest;
 
@@ -56,6 +56,13 @@ pub(super) fn records(view: &View<'_>, found: &mut Vec<Diagnostic>) {
     }
     for (path, _) in &stream.unpack {
         check(&path.value, path.span, &nodes, Need::Mapped);
+    }
+    for fetch in &view.fetches {
+        let Some(Pages::Keyset(keyset)) = fetch.pages.map(|pages| &pages.value) else { continue };
+        let listed = view.fetched(fetch);
+        for (_, path) in &keyset.last.value {
+            check(&path.value, path.span, &self::nodes(&listed), Need::Always);
+        }
     }
     for name in &stream.ignore {
         let Ok(path) = JsonPath::parse(&format!("$['{}']", name.value)) else { continue };
@@ -133,6 +140,14 @@ pub(super) fn responses(view: &View<'_>, found: &mut Vec<Diagnostic>) {
         if let Some(next) = cursor.and_then(|cursor| cursor.next.as_ref()) {
             check(&next.value, next.span, Need::Always);
         }
+        // What failed was perhaps never recorded; a path that is almost right is not.
+        for (path, _) in wait.iter().flat_map(|wait| wait.failed.iter()) {
+            let unlike = absent(view.cx, &path.value, path.span, &bodies, "response", Need::Mapped);
+            let meant = unlike.filter(|found| !found.fixes.is_empty());
+            let other = |(until, _): &(Spanned<JsonPath>, _)| until.value == path.value;
+            let known = wait.iter().any(|wait| wait.until.iter().any(other));
+            found.extend(meant.filter(|_| !known));
+        }
     }
 }
 
@@ -147,6 +162,21 @@ pub(super) fn map(view: &View<'_>, found: &mut Vec<Diagnostic>) {
     for map in maps(view.stream) {
         if let Some(parts) = &map.for_each {
             found.extend(absent(view.cx, &parts.value, parts.span, &all, "record", Need::Mapped));
+        }
+    }
+    for map in maps(view.stream) {
+        let Some(parts) = &map.for_each else { continue };
+        let items: Vec<_> = all.iter().flat_map(|node| select(&parts.value, node)).collect();
+        for (_, value) in all_attributes(map).into_iter().flatten() {
+            let (template, span) = match &value.value {
+                Value::Template(template) => (template, value.span),
+                Value::Source(source) => match &source.template {
+                    Some(template) => (&template.value, template.span),
+                    None => continue,
+                },
+                Value::Path(_) | Value::Literal(_) => continue,
+            };
+            in_template(view, template, span, "item", &items, found);
         }
     }
     let gone = maps(view.stream).skip(1).flat_map(Map::cases);
