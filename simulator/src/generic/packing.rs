@@ -17,6 +17,8 @@ const OTHER: &str = "simulated-readme.note";
 #[derive(Clone, Debug)]
 pub(super) struct Packing {
     charset: Option<Charset>,
+    /// Whether the charset is told by a mark alone.
+    marked: bool,
     is_json: bool,
     compression: Compression,
     /// The name of the file in an archive that is wanted, if it is not the only one.
@@ -42,8 +44,12 @@ impl Packing {
         // Other files are beside it where its name tells it from them.
         let inside = decode.inside.as_ref().filter(|inside| !inside.matches(OTHER));
         let inside = inside.map(ToString::to_string);
+        let declared = decode.charset.as_ref().map(|charset| charset.value);
+        // A file may begin with a mark that tells its charset.
+        let marked = declared.is_none() && decode.format() != Format::Json && ways.u8(..8) == 0;
         Self {
-            charset: decode.charset.as_ref().map(|charset| charset.value),
+            charset: if marked { Some(Charset::Utf16) } else { declared },
+            marked,
             is_json: matches!(decode.format(), Format::Json | Format::Ndjson),
             compression,
             wanted: inside.map(|pattern| pattern.replace('*', "simulated")),
@@ -57,7 +63,8 @@ impl Packing {
         let bytes = match self.charset {
             None => text.to_vec(),
             Some(charset) => {
-                encoded(&String::from_utf8_lossy(text), charset, self.is_json, ways.bool())
+                let marked = self.marked || ways.bool();
+                encoded(&String::from_utf8_lossy(text), charset, self.is_json, marked)
             }
         };
         match self.compression {
