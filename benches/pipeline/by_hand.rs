@@ -22,7 +22,8 @@ pub(crate) fn client(server: SocketAddr) -> Result<(Client, Url), Failure> {
 /// Receives everything and drops it. Returns the bytes.
 pub(crate) async fn drain(shape: Shape, records: u64, server: SocketAddr) -> Result<u64, Failure> {
     let (client, first) = client(server)?;
-    let pages = if shape == Shape::Csv { 1 } else { records / shape.page() };
+    let is_one = matches!(shape, Shape::Csv | Shape::Body);
+    let pages = if is_one { 1 } else { records / shape.page() };
     let mut bytes = 0;
     for page in 0..pages {
         let url = first.join(&format!("/query/{page:06}"))?;
@@ -183,7 +184,7 @@ pub(crate) async fn by_hand(
             Ok(file.write_all(b"\n")?)
         };
         let next = match shape {
-            Shape::Salesforce => salesforce(&body, &mut write)?,
+            Shape::Salesforce | Shape::Body => salesforce(&body, &mut write)?,
             Shape::Nested => {
                 nested(&body, &mut write)?;
                 link

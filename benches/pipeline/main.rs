@@ -14,7 +14,8 @@
 //! ```text
 //! cargo bench --bench pipeline                  all shapes
 //! cargo bench --bench pipeline -- csv           one shape
-//! cargo bench --bench pipeline -- memory        peak memory of 10^5, 10^6 and 10^7 records, 1 GB
+//! cargo bench --bench pipeline -- memory        peak memory and state of 10^5, 10^6 and 10^7 records,
+//!                                               of bodies of 1 GB, and of 100,000 items
 //! ```
 
 mod by_hand;
@@ -49,6 +50,7 @@ type Failure = Box<dyn std::error::Error>;
 struct Figures {
     cpu_seconds: f64,
     peak_kib: u64,
+    state_kib: u64,
     wall_seconds: f64,
 }
 
@@ -83,7 +85,7 @@ fn ways(shape: Shape, bytes: u64) -> Vec<(&'static str, Option<f64>)> {
     let rate = |mebibytes: f64| Some(bytes as f64 / (mebibytes * 1e6));
     let mut ways = vec![("drain", None), ("by-hand", None)];
     ways.extend(match shape {
-        Shape::Salesforce => vec![("projected", Some(1.3)), ("complete", Some(2.2))],
+        Shape::Salesforce | Shape::Body => vec![("projected", Some(1.3)), ("complete", Some(2.2))],
         Shape::Nested => {
             vec![("projected", rate(250.0)), ("complete", None), ("general", rate(62.5))]
         }
@@ -112,7 +114,7 @@ fn compare(name: &str, shape: Shape) -> Result<(), Failure> {
     );
     for ((way, goal), figures) in ways.iter().zip(&mut figures) {
         figures.sort_by(|a, b| a.cpu_seconds.total_cmp(&b.cpu_seconds));
-        let Figures { cpu_seconds, peak_kib, wall_seconds } = figures[figures.len() / 2];
+        let Figures { cpu_seconds, peak_kib, wall_seconds, .. } = figures[figures.len() / 2];
         let goal = match goal {
             None => String::new(),
             Some(goal) if cpu_seconds <= *goal => format!("met ({goal:.2} CPU s)"),
@@ -128,22 +130,31 @@ fn compare(name: &str, shape: Shape) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Peak memory of ever more records, and of one long body.
+/// Peak memory of ever more records, of long bodies, and of many items with a request each.
 fn memory() -> Result<(), Failure> {
-    println!("{:<12} {:>12} {:>10} {:>8} {:>8}", "", "records", "peak MiB", "CPU s", "wall s");
-    for (name, records) in [
-        ("salesforce", 100_000),
-        ("salesforce", 1_000_000),
-        ("salesforce", 10_000_000),
-        ("csv", 80_000),
+    println!(
+        "{:<12} {:<10} {:>10} {:>10} {:>10} {:>8} {:>8}",
+        "", "", "records", "peak MiB", "state MiB", "CPU s", "wall s"
+    );
+    for (name, way, records) in [
+        ("salesforce", "projected", 100_000),
+        ("salesforce", "projected", 1_000_000),
+        ("salesforce", "projected", 10_000_000),
+        ("csv", "projected", 80_000),
         // 1 GB.
-        ("csv", 1_480_000),
+        ("csv", "projected", 1_480_000),
+        ("body", "projected", 150_000),
+        // 1 GB.
+        ("body", "projected", 1_800_000),
+        ("small", "items", 1_000),
+        ("small", "items", 100_000),
     ] {
         let server = Server::start(name, records)?;
-        let figures = server.measure(name, "projected", records)?;
+        let figures = server.measure(name, way, records)?;
         println!(
-            "{name:<12} {records:>12} {:>10.1} {:>8.2} {:>8.2}",
+            "{name:<12} {way:<10} {records:>10} {:>10.1} {:>10.1} {:>8.2} {:>8.2}",
             figures.peak_kib as f64 / 1024.0,
+            figures.state_kib as f64 / 1024.0,
             figures.cpu_seconds,
             figures.wall_seconds
         );
@@ -187,6 +198,7 @@ impl Server {
         Ok(Figures {
             cpu_seconds: next()?.parse()?,
             peak_kib: next()?.parse()?,
+            state_kib: next()?.parse()?,
             wall_seconds: next()?.parse()?,
         })
     }
@@ -203,7 +215,7 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     Ok(tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?)
 }
 
-/// Runs one way, and prints CPU seconds, peak KiB and wall seconds of this process.
+/// Runs one way, and prints CPU seconds, peak KiB, KiB of state and wall seconds of this process.
 fn run(
     shape: Shape,
     way: &str,
@@ -218,6 +230,7 @@ fn run(
         "by-hand" => runtime.block_on(by_hand(shape, server, folder))?,
         "projected" => runtime.block_on(longshore(shape, Depth::Projected, server, folder))?,
         "complete" => runtime.block_on(longshore(shape, Depth::Complete, server, folder))?,
+        "items" => runtime.block_on(longshore(shape, Depth::Items, server, folder))?,
         "general" => runtime.block_on(longshore(shape, Depth::General, server, folder))?,
         _ => return Err(format!("no way `{way}`").into()),
     };
@@ -234,8 +247,20 @@ fn run(
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let peak: u64 =
         peak.and_then(|text| text.split_whitespace().next()).ok_or("no VmHWM")?.parse()?;
-    println!("{} {peak} {wall}", ticks as f64 / 100.0);
+    let state = size(&folder.join("state"))? / 1024;
+    println!("{} {peak} {state} {wall}", ticks as f64 / 100.0);
     Ok(())
+}
+
+/// The bytes of the files in a folder, if there is one.
+fn size(folder: &Path) -> Result<u64, Failure> {
+    let mut bytes = 0;
+    if folder.exists() {
+        for entry in std::fs::read_dir(folder)? {
+            bytes += entry?.metadata()?.len();
+        }
+    }
+    Ok(bytes)
 }
 
 async fn longshore(

@@ -11,11 +11,13 @@ pub(crate) enum Depth {
     Projected,
     /// As projected, with records found by a filter in the parsed page.
     General,
+    /// The records are items with a request each, which shows one record.
+    Items,
 }
 
 pub(crate) fn manifest(shape: Shape, depth: Depth) -> String {
     let stream = match shape {
-        Shape::Salesforce => SALESFORCE,
+        Shape::Salesforce | Shape::Body => SALESFORCE,
         Shape::Nested => NESTED,
         Shape::Small => SMALL,
         Shape::Csv => CSV,
@@ -23,12 +25,28 @@ pub(crate) fn manifest(shape: Shape, depth: Depth) -> String {
     let stream = match depth {
         Depth::Complete => stream.to_owned(),
         Depth::Projected => stream.replace("    key:", "    unmapped: false\n    key:"),
+        Depth::Items => {
+            let (list, records) = (stream.find("    request:"), stream.find("    key:"));
+            let (list, records) = (list.unwrap_or_default(), records.unwrap_or_default());
+            format!("{}{STEPS}{}", &stream[..list], &stream[records..])
+        }
         Depth::General => stream
             .replace("    key:", "    unmapped: false\n    key:")
             .replace("records: $[*]", "records: $[?@.uuid]"),
     };
     format!("{HEAD}{stream}")
 }
+
+const STEPS: &str = r#"    steps:
+      items:
+        request: { get: /query/000000 }
+        pages: { next_url: $.next }
+        records: $.items[*]
+        key: $.id
+      events:
+        request: { get: "/item/{{items.id}}", query: { from: "{{window.start}}", to: "{{window.end}}" } }
+        records: $.items[*]
+"#;
 
 const HEAD: &str = r#"
 manifest: longshore/v1
@@ -40,7 +58,7 @@ inputs: { key: { type: secret, title: Key } }
 auth: { api_key: { header: Authorization, value: "Token {{inputs.key}}" } }
 http: { base_url: https://api.bench.test, hosts: [api.bench.test] }
 quotas:
-  calls: { limit: 100000, period: { rolling: 24h }, reserve: 10%, counts: [own] }
+  calls: { limit: 1000000, period: { rolling: 24h }, reserve: 10%, counts: [own] }
 streams:
   users:
     provides: users

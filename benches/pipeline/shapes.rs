@@ -23,6 +23,8 @@ pub(crate) enum Shape {
     Small,
     /// One CSV file of 25 quoted columns.
     Csv,
+    /// The records of `Salesforce` in one response.
+    Body,
 }
 
 impl Shape {
@@ -34,7 +36,8 @@ impl Shape {
     ];
 
     pub(crate) fn named(name: &str) -> Option<Self> {
-        Self::ALL.iter().find(|(known, _)| *known == name).map(|(_, shape)| *shape)
+        let more = [("body", Self::Body)];
+        Self::ALL.into_iter().chain(more).find(|(known, _)| *known == name).map(|(_, shape)| shape)
     }
 
     /// How many records there are unless said otherwise.
@@ -44,21 +47,30 @@ impl Shape {
             Self::Nested => 100_000,
             Self::Small => 200_000,
             Self::Csv => 80_000,
+            Self::Body => 150_000,
         }
     }
 
     /// How many records a page has; for CSV how many rows are written at once.
     pub(crate) fn page(self) -> u64 {
         match self {
-            Self::Salesforce => 2_000,
+            Self::Salesforce | Self::Body => 2_000,
             Self::Nested | Self::Csv => 1_000,
             Self::Small => 100,
         }
     }
 
+    /// A record with its number and time filled in.
+    fn filled(self, record: u64, total: u64) -> Result<String, Failure> {
+        let time = Timestamp::from_second(start()? + (record * SPAN / total) as i64)?;
+        let time = time.strftime("%Y-%m-%dT%H:%M:%S").to_string();
+        let text = self.record(record).replace("~~~~~~~~", &format!("{record:08}"));
+        Ok(text.replace("@@@@@@@@@@@@@@@@@@@", &time))
+    }
+
     fn open(self) -> &'static str {
         match self {
-            Self::Salesforce => {
+            Self::Salesforce | Self::Body => {
                 "{\"totalSize\":TOTAL,\"done\":DONE,\"nextRecordsUrl\":NEXT,\"records\":["
             }
             Self::Small => "{\"next\":NEXT,\"items\":[",
@@ -69,7 +81,7 @@ impl Shape {
 
     fn close(self) -> &'static str {
         match self {
-            Self::Salesforce | Self::Small => "]}",
+            Self::Salesforce | Self::Small | Self::Body => "]}",
             Self::Nested => "]",
             Self::Csv => "",
         }
@@ -80,7 +92,7 @@ impl Shape {
         let status = if record.is_multiple_of(17) { "FAILURE" } else { "SUCCESS" };
         let (user, host) = (record * 7 % 5000, record % 250);
         match self {
-            Self::Salesforce => format!(
+            Self::Salesforce | Self::Body => format!(
                 r#"{{"attributes":{{"type":"LoginHistory","url":"/services/data/v67.0/sobjects/LoginHistory/0Ya"}},"Id":"0YaDn~~~~~~~~QAC","UserId":"005Dn00000{user:05}IAC","LoginTime":"@@@@@@@@@@@@@@@@@@@.000+0000","LoginType":"Application","LoginSubType":"UI Login","LoginUrl":"demo.my.salesforce.com","SourceIp":"203.0.113.{host}","Status":"{}","Browser":"Chrome 129","Platform":"Windows 10","Application":"Browser","ClientVersion":"N/A","CountryIso":"NO","TlsProtocol":"TLS 1.3","CipherSuite":"TLS_AES_256_GCM_SHA384"}}"#,
                 if status == "SUCCESS" { "Success" } else { "Invalid Password" },
             ),
@@ -124,14 +136,21 @@ impl Template {
         Self { shape, total, records, ids, times }
     }
 
+    /// What comes before the records of a page; `next` is JSON.
+    fn open(&self, is_last: bool, next: &str) -> String {
+        let done = if is_last { "true" } else { "false" };
+        let open = self.shape.open().replace("TOTAL", &self.total.to_string());
+        open.replace("DONE", done).replace("NEXT", next)
+    }
+
     /// Fills in what is particular to a page.
     fn fill(&self, page: u64, records: &mut [u8]) -> Result<(), Failure> {
-        let start: Timestamp = START.parse()?;
+        let start = start()?;
         let (mut second, mut text) = (i64::MIN, String::new());
         for (index, (id, time)) in self.ids.iter().zip(&self.times).enumerate() {
             let number = page * self.shape.page() + index as u64;
             records[*id..id + 8].copy_from_slice(format!("{number:08}").as_bytes());
-            let at = start.as_second() + (number * SPAN / self.total) as i64;
+            let at = start + (number * SPAN / self.total) as i64;
             if at != second {
                 second = at;
                 text = Timestamp::from_second(at)?.strftime("%Y-%m-%dT%H:%M:%S").to_string();
@@ -140,6 +159,11 @@ impl Template {
         }
         Ok(())
     }
+}
+
+/// When the first record happened, in seconds since 1970.
+fn start() -> Result<i64, Failure> {
+    Ok(START.parse::<Timestamp>()?.as_second())
 }
 
 /// Serves until it is killed. Prints its address.
@@ -165,7 +189,7 @@ fn answer(stream: &TcpStream, template: &Template) -> Result<(), Failure> {
     let shape = template.shape;
     let pages = template.total / shape.page();
     loop {
-        let mut page = 0_u64;
+        let (mut page, mut is_item) = (0_u64, false);
         let mut line = String::new();
         if reader.read_line(&mut line)? == 0 {
             return Ok(());
@@ -173,21 +197,41 @@ fn answer(stream: &TcpStream, template: &Template) -> Result<(), Failure> {
         if let Some(path) = line.split_whitespace().nth(1) {
             let path = path.split('?').next().unwrap_or_default();
             page = path.rsplit('/').next().and_then(|n| n.parse().ok()).unwrap_or(0);
+            is_item = path.starts_with("/item/");
         }
         while line.trim_end() != "" {
             line.clear();
             reader.read_line(&mut line)?;
         }
-        if shape == Shape::Csv {
-            let length = COLUMNS.len() as u64 + records.len() as u64 * pages;
+        if is_item {
+            let item = shape.filled(page, template.total)?;
+            let open = template.open(true, "null");
+            let body = format!("{open}{item}{}", shape.close());
+            let length = body.len();
+            let answer = format!(
+                "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+            );
+            writer.write_all(answer.as_bytes())?;
+            continue;
+        }
+        if let Shape::Csv | Shape::Body = shape {
+            let (kind, open, between) = match shape {
+                Shape::Csv => ("text/csv", COLUMNS.to_owned(), ""),
+                _ => ("application/json", template.open(true, "null"), ","),
+            };
+            let close = shape.close();
+            let parts = records.len() as u64 * pages + between.len() as u64 * (pages - 1);
+            let length = open.len() as u64 + parts + close.len() as u64;
             write!(
                 writer,
-                "HTTP/1.1 200 OK\r\nContent-Type: text/csv\r\nContent-Length: {length}\r\n\r\n{COLUMNS}"
+                "HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n\r\n{open}"
             )?;
             for page in 0..pages {
                 template.fill(page, &mut records)?;
+                writer.write_all(if page == 0 { "" } else { between }.as_bytes())?;
                 writer.write_all(&records)?;
             }
+            writer.write_all(close.as_bytes())?;
             continue;
         }
         template.fill(page, &mut records)?;
@@ -200,11 +244,7 @@ fn answer(stream: &TcpStream, template: &Template) -> Result<(), Failure> {
             (format!("\"{next}\""), link)
         };
         let link = if shape == Shape::Nested { link } else { String::new() };
-        let open = shape
-            .open()
-            .replace("TOTAL", &template.total.to_string())
-            .replace("DONE", if is_last { "true" } else { "false" })
-            .replace("NEXT", &quoted);
+        let open = template.open(is_last, &quoted);
         let close = shape.close();
         write!(
             writer,
