@@ -22,8 +22,8 @@ use rusqlite::Transaction;
 use super::{Commit, Committed, Dedupe, FileWarning};
 use crate::error::{Code, Error, Result};
 use crate::state::{
-    Failure, Inserted, KeyWriter, SinkPosition, Store, file_failure, finish_item, forget_finished,
-    forget_keys, private_file,
+    Failure, Inserted, KEYS_AT_ONCE, KeyWriter, SinkPosition, Store, file_failure, finish_item,
+    forget_finished, forget_keys, private_file,
 };
 
 /// Delivers to the files of one directory. Shared between threads; all methods block.
@@ -207,7 +207,20 @@ fn store_keys(transaction: &Transaction<'_>, commit: &Commit<'_>) -> Result<Vec<
     // A key that this very commit may forget is looked up, and not stored first.
     let forgotten = commit.forget_keys_before.map_or(i64::MIN, Timestamp::as_millisecond);
     let mut before = None;
-    for index in checked {
+    let mut rest = checked.as_slice();
+    while let Some((&index, behind)) = rest.split_first() {
+        if let Some((many, behind)) = rest.split_first_chunk::<KEYS_AT_ONCE>() {
+            let events = many.map(|index| &batch.events[index as usize]);
+            let are_kept = events.iter().all(|event| event.time >= forgotten);
+            let differ = before < Some(events[0].key)
+                && events.windows(2).all(|pair| pair[0].key < pair[1].key);
+            if are_kept && differ && keys.insert_new(&events.map(|e| (&e.key, e.time)))? {
+                before = Some(events[KEYS_AT_ONCE - 1].key);
+                rest = behind;
+                continue;
+            }
+        }
+        rest = behind;
         let event = &batch.events[index as usize];
         let is_known = if event.time < forgotten {
             keys.is_known(&event.key)?

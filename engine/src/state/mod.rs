@@ -27,7 +27,9 @@ use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, 
 pub(crate) use advance::{Advance, Known, Shown};
 pub use cursor::Cursor;
 pub(crate) use failure::{Failure, file as file_failure};
-pub(crate) use keys::{Inserted, KeyWriter, finish_item, forget_finished, forget_keys};
+pub(crate) use keys::{
+    Inserted, KEYS_AT_ONCE, KeyWriter, finish_item, forget_finished, forget_keys,
+};
 pub(crate) use positions::SinkPosition;
 pub(crate) use quotas::{QuotaBucket, QuotaSnapshot};
 pub use runs::{Run, RunId, RunOutcome, RunReport};
@@ -240,7 +242,7 @@ fn connect(path: &Path) -> Result<Connection, Failure> {
         ("trusted_schema", "OFF"),
         ("cell_size_check", "ON"),
         // KiB (negative): enough for the keys of a busy overlap.
-        ("cache_size", "-16384"),
+        ("cache_size", "-8192"),
         // Pages: a page changed by many commits is copied to the database once.
         ("wal_autocheckpoint", "8192"),
         ("journal_size_limit", "67108864"),
