@@ -231,7 +231,12 @@ impl<'c> Compiler<'c> {
         }
         let (root, unmapped) = (root.finish(), unmapped.finish());
         let conditions = Conditions::compile(&case.condition, &mut self.paths);
-        let case = Case { conditions, activities, told_by, time, root, unmapped };
+        let is_timed_by_window = self.window.is_some_and(|(on, format)| {
+            let (slot, conversion) = (self.paths.add(on), timestamp(format.clone()));
+            time.as_ref().is_some_and(|time| time.is_plainly(slot, &conversion))
+        });
+        let case =
+            Case { conditions, activities, told_by, time, is_timed_by_window, root, unmapped };
         Ok((case, by_value))
     }
 

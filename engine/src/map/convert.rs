@@ -16,7 +16,7 @@ use super::datum::{Datum, write_string};
 const OTHER: i64 = 99;
 
 /// What a value is turned into before its attribute's type has a say.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Conversion {
     pub(super) to: To,
     /// How times are written.

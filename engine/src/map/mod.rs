@@ -318,10 +318,12 @@ impl Mapper {
         // Every member ends in a comma.
         out.pop();
         out.extend_from_slice(b"}\n");
-        Ok(Mapped {
-            key,
-            time: self.window_time(slots, buffer).or(case.time.is_some().then_some(time)),
-        })
+        let own = case.time.is_some().then_some(time);
+        let time = match own {
+            Some(_) if case.is_timed_by_window => own,
+            _ => self.window_time(slots, buffer).or(own),
+        };
+        Ok(Mapped { key, time })
     }
 
     /// The case, the activity and what the member says that decides on the activity.

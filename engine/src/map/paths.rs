@@ -311,9 +311,17 @@ impl Paths {
             let start = scanner.position();
             let mut index = 0;
             scanner.members(|scanner| {
-                let expected = shape.get(index).map_or(&[] as &[u8], |(name, _)| name);
-                let (name, escaped) = scanner.name(expected)?;
-                let child = self.child(index, name, escaped, shape);
+                let learned = match shape.get(index) {
+                    Some((name, child)) => scanner.known_name(name)?.map(|name| (name, *child)),
+                    None => None,
+                };
+                let (name, child) = match learned {
+                    Some(known) => known,
+                    None => {
+                        let (name, escaped) = scanner.name()?;
+                        (name, self.unexpected_child(index, name, escaped, shape))
+                    }
+                };
                 index += 1;
                 if !self.reads_only {
                     return self.read_member(scanner, child, name, slots);
@@ -343,15 +351,13 @@ impl Paths {
         Ok(())
     }
 
-    /// Which child of the root a member of the record is.
+    /// Which child of the root a column is.
     #[inline]
-    fn child(&self, index: usize, name: &[u8], escaped: bool, shape: &mut Shape) -> Option<usize> {
-        if let Some((known, child)) = shape.get(index)
-            && **known == *name
-        {
-            return *child;
+    fn column(&self, index: usize, name: &str, shape: &mut Shape) -> Option<usize> {
+        match shape.get(index) {
+            Some((known, child)) if **known == *name.as_bytes() => *child,
+            _ => self.unexpected_child(index, name.as_bytes(), false, shape),
         }
-        self.unexpected_child(index, name, escaped, shape)
     }
 
     #[cold]
@@ -428,7 +434,7 @@ impl Paths {
                     slots.members.push(Member::Enter { name, slot: node.slot });
                 }
                 scanner.members(|scanner| {
-                    let (inner, escaped) = scanner.name(b"")?;
+                    let (inner, escaped) = scanner.name()?;
                     let child = nested_child(node, inner, escaped);
                     if name.is_some() {
                         return self.read_member(scanner, child, inner, slots);
@@ -461,14 +467,20 @@ impl Paths {
         Ok(value)
     }
 
+    #[inline]
     fn read_quietly<'a>(
         &self,
         scanner: &mut Scanner<'a>,
         child: usize,
         slots: &mut Slots<'a>,
     ) -> Result<(), Fault> {
-        let value = self.read_node(scanner, child, slots, None)?;
-        if let Some(slot) = self.nodes[child].slot {
+        let node = &self.nodes[child];
+        let value = if node.is_leaf() {
+            scanner.value()?
+        } else {
+            self.read_node(scanner, child, slots, None)?
+        };
+        if let Some(slot) = node.slot {
             slots.values[slot] = value;
         }
         Ok(())
@@ -486,7 +498,7 @@ impl Paths {
                 }
                 continue;
             };
-            let node = self.child(column, name.as_bytes(), false, shape);
+            let node = self.column(column, name, shape);
             let node = node.map(|node| &self.nodes[node]);
             let slot = node.and_then(|node| node.slot);
             if let Some(slot) = slot {

@@ -69,6 +69,16 @@ impl Field {
         if let (true, Datum::Array(raw)) = (self.is_whole, value) {
             return self.write_elements(raw, conversion, [converted, checked], out);
         }
+        if let (Target::Text(None), Datum::String { raw, .. }, None) =
+            (&self.target, value, conversion)
+        {
+            // Most values of most records.
+            out.reserve(self.open.len() + raw.len() + self.close.len());
+            out.extend_from_slice(&self.open);
+            out.extend_from_slice(raw);
+            out.extend_from_slice(self.close);
+            return Written::Whole;
+        }
         let value = match conversion {
             Some(conversion) => conversion.apply(value, converted),
             None => value,
@@ -153,6 +163,14 @@ pub(super) struct Leaf {
 }
 
 impl Leaf {
+    /// Whether the value is always what one place says, converted in this way.
+    pub(super) fn is_plainly(&self, slot: Slot, conversion: &Conversion) -> bool {
+        let is_free = self.conditions.is_none() && self.capture.is_none() && self.when.is_none();
+        let from = matches!(&self.origin, Origin::Slots(from) if **from == [slot]);
+        let same = self.conversion.as_ref() == Some(conversion);
+        is_free && self.otherwise.is_none() && from && same
+    }
+
     /// Appends the attribute with a comma behind it; `false` if there is no value.
     #[inline]
     fn write(&self, run: &mut Run<'_, '_>, out: &mut Vec<u8>) -> bool {
@@ -264,12 +282,16 @@ pub(super) enum Item {
 pub(super) struct Object {
     pub(super) name: String,
     pub(super) is_element: bool,
+    /// `"name":{`, and `[` before the brace for an element.
+    open: Box<[u8]>,
     pub(super) items: Vec<Item>,
 }
 
 impl Object {
     pub(super) fn new(name: &str, is_element: bool) -> Self {
-        Self { name: name.to_owned(), is_element, items: Vec::new() }
+        let open = format!("\"{name}\":{}", if is_element { "[{" } else { "{" });
+        let open = open.into_bytes().into();
+        Self { name: name.to_owned(), is_element, open, items: Vec::new() }
     }
 
     /// The object at a path of (name, whether it is an array's element) below this one.
@@ -313,7 +335,7 @@ impl Object {
                 Item::Object(object) if object.is_constant() => {
                     let mut members = Vec::new();
                     let object = object.finish();
-                    object.open(&mut members);
+                    members.extend_from_slice(&object.open);
                     for item in &object.items {
                         if let Item::Constant(inner) = item {
                             members.extend_from_slice(inner);
@@ -327,12 +349,6 @@ impl Object {
             }
         }
         finished
-    }
-
-    fn open(&self, out: &mut Vec<u8>) {
-        out.push(b'"');
-        out.extend_from_slice(self.name.as_bytes());
-        out.extend_from_slice(if self.is_element { b"\":[{" as &[u8] } else { b"\":{" });
     }
 
     /// Replaces the last member's comma by the object's end.
@@ -351,7 +367,7 @@ impl Object {
                 Item::Each(each) => has_value |= each.write(run, out),
                 Item::Object(object) => {
                     let start = out.len();
-                    object.open(out);
+                    out.extend_from_slice(&object.open);
                     if object.write_items(run, out) {
                         object.close(out);
                         has_value = true;
@@ -398,6 +414,8 @@ pub(super) struct Case {
     pub(super) told_by: Option<ToldBy>,
     /// `time`; without one, events have the time at which they were received.
     pub(super) time: Option<Leaf>,
+    /// Whether that is always the time by which the stream's window works.
+    pub(super) is_timed_by_window: bool,
     pub(super) root: Object,
     /// What the manifest puts under `unmapped`.
     pub(super) unmapped: Object,

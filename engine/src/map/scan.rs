@@ -72,7 +72,7 @@ impl<'a> Scanner<'a> {
             b'{' => {
                 let start = self.at;
                 self.members(|scanner| {
-                    scanner.name(b"")?;
+                    scanner.name()?;
                     scanner.value().map(drop)
                 })?;
                 Ok(Datum::Object(self.since(start)))
@@ -112,25 +112,39 @@ impl<'a> Scanner<'a> {
     }
 
     /// Reads a member's name and the colon behind it; returns the name with its quotes, and whether
-    /// it has escapes. `expected` is a name, quotes included, that is likely to come.
+    /// it has escapes.
     #[inline]
-    pub(super) fn name(&mut self, expected: &[u8]) -> Result<(&'a [u8], bool), Fault> {
+    pub(super) fn name(&mut self) -> Result<(&'a [u8], bool), Fault> {
         if self.peek() != b'"' {
             return self.expected("a member name");
         }
-        let name = if !expected.is_empty() && self.bytes[self.at..].starts_with(expected) {
-            let start = self.at;
-            self.at += expected.len();
-            // What is expected was read before, so it is one whole string.
-            (self.since(start), expected.contains(&b'\\'))
-        } else {
-            self.string()?
-        };
+        let name = self.string()?;
+        self.colon()?;
+        Ok(name)
+    }
+
+    /// Reads the member's name and the colon behind it if the name is this one, with its quotes, as
+    /// it was read before; `None` if it is another one, and nothing is read.
+    #[inline]
+    pub(super) fn known_name(&mut self, known: &[u8]) -> Result<Option<&'a [u8]>, Fault> {
+        self.peek();
+        let start = self.at;
+        if known.is_empty() || !self.bytes[start..].starts_with(known) {
+            return Ok(None);
+        }
+        self.at += known.len();
+        let name = self.since(start);
+        self.colon()?;
+        Ok(Some(name))
+    }
+
+    #[inline]
+    fn colon(&mut self) -> Result<(), Fault> {
         if self.peek() != b':' {
             return self.expected("a colon");
         }
         self.at += 1;
-        Ok(name)
+        Ok(())
     }
 
     /// Reads an array and calls `on_element` at the start of each element with its index.
