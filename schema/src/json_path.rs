@@ -8,6 +8,7 @@ use jsonpath_rust::parser::model::{
 };
 use jsonpath_rust::parser::parse_json_path;
 use jsonpath_rust::query::js_path_process;
+pub use jsonpath_rust::query::queryable::Queryable;
 use serde_json::Value;
 
 use crate::scalar::{Scalar, ScalarError, scalar};
@@ -91,7 +92,7 @@ impl JsonPath {
 
     /// All values selected from a document, in document order.
     #[must_use]
-    pub fn select<'v>(&self, document: &'v Value) -> Vec<&'v Value> {
+    pub fn select<'v, T: Queryable>(&self, document: &'v T) -> Vec<&'v T> {
         match &self.selection {
             Selection::Steps(steps) => {
                 let mut found = Vec::new();
@@ -111,40 +112,39 @@ impl JsonPath {
     }
 }
 
-fn walk<'v>(steps: &[Step], value: &'v Value, found: &mut Vec<&'v Value>) {
+fn walk<'v, T: Queryable>(steps: &[Step], value: &'v T, found: &mut Vec<&'v T>) {
     let Some((step, rest)) = steps.split_first() else {
         found.push(value);
         return;
     };
-    match (step, value) {
-        (Step::Member(name), Value::Object(members)) => {
-            if let Some(value) = members.get(name) {
+    match step {
+        Step::Member(name) => {
+            if let Some(value) = value.get(name) {
                 walk(rest, value, found);
             }
         }
-        (Step::Index(index), Value::Array(items)) => {
+        Step::Index(index) => {
+            let Some(items) = value.as_array() else { return };
             let at = if *index < 0 { items.len() as i64 + index } else { *index };
             if let Some(value) = usize::try_from(at).ok().and_then(|at| items.get(at)) {
                 walk(rest, value, found);
             }
         }
-        (Step::Every, Value::Array(items)) => items.iter().for_each(|v| walk(rest, v, found)),
-        (Step::Every, Value::Object(members)) => {
-            members.values().for_each(|v| walk(rest, v, found));
+        Step::Every => children(value).for_each(|v| walk(rest, v, found)),
+        Step::Where { member, is } => {
+            let fits = |item: &&T| text_at(*item, member) == Some(is);
+            children(value).filter(fits).for_each(|v| walk(rest, v, found));
         }
-        (Step::Where { member, is }, Value::Array(items)) => {
-            let fits = |item: &&Value| text_at(item, member) == Some(is);
-            items.iter().filter(fits).for_each(|v| walk(rest, v, found));
-        }
-        (Step::Where { member, is }, Value::Object(members)) => {
-            let fits = |item: &&Value| text_at(item, member) == Some(is);
-            members.values().filter(fits).for_each(|v| walk(rest, v, found));
-        }
-        _ => {}
     }
 }
 
-fn text_at<'v>(value: &'v Value, names: &[String]) -> Option<&'v str> {
+/// The elements of an array, or the values of an object's members.
+fn children<T: Queryable>(value: &T) -> impl Iterator<Item = &T> {
+    let members = value.as_object().into_iter().flatten().map(|(_, value)| value);
+    value.as_array().into_iter().flatten().chain(members)
+}
+
+fn text_at<'v, T: Queryable>(value: &'v T, names: &[String]) -> Option<&'v str> {
     names.iter().try_fold(value, |value, name| value.get(name))?.as_str()
 }
 

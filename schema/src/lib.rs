@@ -31,7 +31,7 @@ pub mod verb;
 pub mod window;
 pub mod yaml;
 
-pub use json_path::{JsonPath, Step};
+pub use json_path::{JsonPath, Queryable, Step};
 pub use literal::Literal;
 pub use manifest::Manifest;
 pub use span::{LineIndex, Span, Spanned};

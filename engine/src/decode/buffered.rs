@@ -1,8 +1,8 @@
 //! Collects a response whole, for record paths that need the parsed document.
 
-use serde_json::Value;
-
+use super::Document;
 use super::error::{Error, OPENING_BYTES, malformed, show_opening};
+use super::span::{Fault, MAX_DEPTH, Span};
 
 /// The fallback for record paths that [`JsonRecords`](super::JsonRecords) cannot follow (filters,
 /// wildcards before the last step, recursive descent): up to `limit` bytes are kept, and parsed at
@@ -35,14 +35,20 @@ impl Buffered {
     }
 
     /// Parses the whole response. Fails with [`Error::Empty`], [`Error::NotJson`],
-    /// [`Error::Truncated`] or [`Error::Malformed`].
-    pub fn finish(self) -> Result<Value, Error> {
+    /// [`Error::Truncated`], [`Error::TooDeep`] or [`Error::Malformed`].
+    pub fn finish(&self) -> Result<Document<'_>, Error> {
         if self.stopped {
             return Err(Error::Stopped);
         }
         let text = self.bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&self.bytes);
         let skipped = self.bytes.len() - text.len();
-        serde_json::from_slice(text).map_err(|error| {
+        let value = text.trim_ascii_start();
+        let span = value.first().and_then(|first| Span::begin(*first, MAX_DEPTH));
+        if let Some(Err(Fault::TooDeep { at })) = span.map(|mut span| span.advance(value)) {
+            let offset = (self.bytes.len() - value.len() + at) as u64;
+            return Err(Error::TooDeep { offset, limit: MAX_DEPTH });
+        }
+        Document::parse(text).map_err(|error| {
             let start = text.trim_ascii_start();
             match start.first() {
                 None => Error::Empty,
@@ -67,12 +73,12 @@ impl Buffered {
 mod tests {
     use super::*;
 
-    fn read(body: &[u8], limit: usize) -> Result<Value, Error> {
+    fn read(body: &[u8], limit: usize) -> Result<serde_json::Value, Error> {
         let mut buffered = Buffered::new(limit);
         for chunk in body.chunks(3) {
             buffered.feed(chunk)?;
         }
-        buffered.finish()
+        buffered.finish().map(|document| document.without(&[]))
     }
 
     #[test]
@@ -86,6 +92,8 @@ mod tests {
         assert_eq!(read(b" \n", 99), Err(Error::Empty));
         let opening = "`<!DOCTYPE html`".to_owned();
         assert_eq!(read(b"\n<!doctype HTML><p>", 99), Err(Error::NotJson { opening }));
+        let deep = "[".repeat(10_000);
+        assert_eq!(read(deep.as_bytes(), 10_000), Err(Error::TooDeep { offset: 120, limit: 120 }));
         assert_eq!(read(b"[1,2", 99), Err(Error::Truncated { offset: 4, inside: "a value" }));
         let Err(Error::Malformed { offset, .. }) = read(b"\xEF\xBB\xBF{\n\"a\":\n x}", 99) else {
             panic!("accepted a bare word");

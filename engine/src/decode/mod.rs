@@ -4,7 +4,7 @@
 //! receives what each chunk completed. [`Unpack`] undoes compression, [`Transcode`] makes UTF-8 of
 //! other charsets, [`JsonRecords`] and [`XmlRecords`] cut a document into records and an
 //! [`Envelope`], [`JsonLines`] cuts NDJSON and [`CsvRows`] a table into its rows, and
-//! [`Buffered`] collects a response whole for record paths that need the parsed document. They
+//! [`Buffered`] collects a response whole for record paths that need a [`Document`]. They
 //! compose by calling one another in the closure. Memory is bounded by their limits, not by the
 //! length of the response, and once their buffers have grown to the records at hand they allocate
 //! nothing.
@@ -20,6 +20,7 @@ mod buffered;
 mod charset;
 mod content;
 mod csv;
+mod document;
 mod error;
 mod gzip;
 mod json;
@@ -34,6 +35,7 @@ pub use buffered::Buffered;
 pub use charset::Transcode;
 pub use content::{Encoding, Inflated, Unpack};
 pub use csv::{CsvLimits, CsvRows, CsvStyle, CsvSummary, Header, Ragged, Row};
+pub use document::Document;
 pub use error::Error;
 pub use json::{Envelope, Found, JsonLimits, JsonRecords, Way, ways};
 pub use lines::JsonLines;

@@ -151,11 +151,12 @@ impl<'p> Body<'p> {
             Decoder::Whole(buffered, path) => {
                 let document = buffered.finish()?;
                 let found = path.select(&document);
-                let count = found.len() as u64;
-                for record in found {
-                    hand_over(record.to_string().as_bytes(), opener, &mut on_record)?;
+                for record in &found {
+                    hand_over(record.raw().as_bytes(), opener, &mut on_record)?;
                 }
-                read(document, count)
+                // What is one value may be the whole answer, and say more than the record.
+                let left_out = if path.is_singular() { &[] } else { found.as_slice() };
+                read(document.without(left_out), found.len() as u64)
             }
             Decoder::Lines(lines) => {
                 let count = lines.finish(|record| hand_over(record, opener, &mut on_record))?;
