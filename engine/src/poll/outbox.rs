@@ -17,7 +17,7 @@ use crate::sink::{Batch, Commit, Committed, Dedupe, Delivery};
 use crate::state::{Advance, Cursor, Known, Shown, StreamId};
 
 /// Events are committed when they are this large together, in bytes, whatever the page is doing.
-const BATCH_BYTES: usize = 1 << 20;
+const BATCH_BYTES: usize = 2 << 20;
 /// What is noted of items and snapshots is committed when there is this much of it.
 const BATCH_NOTES: usize = 4096;
 /// What is in hand is committed after this long.
