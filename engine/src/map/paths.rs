@@ -315,12 +315,11 @@ impl Paths {
                     Some((name, child)) => scanner.known_name(name)?.map(|name| (name, *child)),
                     None => None,
                 };
-                let (name, child) = match learned {
-                    Some(known) => known,
-                    None => {
-                        let (name, escaped) = scanner.name()?;
-                        (name, self.unexpected_child(index, name, escaped, shape))
-                    }
+                let (name, child) = if let Some(known) = learned {
+                    known
+                } else {
+                    let (name, escaped) = scanner.name()?;
+                    (name, self.unexpected_child(index, name, escaped, shape))
                 };
                 index += 1;
                 if !self.reads_only {
