@@ -9,6 +9,7 @@ use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll as Polled};
+use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::Value;
@@ -27,6 +28,9 @@ use crate::render::Scope;
 /// The most bytes of an answer, as they were sent, that wait until it is their turn. Items whose
 /// answers are longer are asked for one after the other.
 const MAX_WAITING: usize = 1 << 20;
+
+/// How long answers are waited for that are not needed any more.
+const LAST_ANSWERS: Duration = Duration::from_secs(10);
 
 /// A response, as far as it was read before its turn.
 pub(super) struct Arriving<'s> {
@@ -122,6 +126,15 @@ impl<'s, F: Future<Output = Early<'s>>> UnderWay<'s, F> {
         .await
     }
 
+    /// Lets everything that is under way come to its end.
+    async fn all(&mut self) {
+        poll_fn(|context| {
+            self.go_on(context);
+            if self.requests.is_empty() { Polled::Ready(()) } else { Polled::Pending }
+        })
+        .await;
+    }
+
     /// Does `work` while the requests go on.
     async fn beside<T>(&mut self, work: impl Future<Output = T>) -> T {
         let mut work = pin!(work);
@@ -191,7 +204,12 @@ impl<'p> Poll<'p> {
             let outcome = under_way.beside(self.item(item, call)).await;
             // Whatever comes next, this is no answer to it.
             self.ahead = None;
-            outcome?;
+            if let Err(refused) = outcome {
+                // What the app says of a pause has to be heard, though its answers are of no use.
+                let heard = session.clock.timeout(LAST_ANSWERS, under_way.all());
+                self.meanwhile(heard).await?;
+                return Err(refused);
+            }
         }
         Ok(())
     }

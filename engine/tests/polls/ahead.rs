@@ -2,9 +2,10 @@
 //! whatever fails and whenever the process ends.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::time::Duration;
 
+use longshore_engine::clock::Clock;
 use longshore_engine::error::Code;
 use serde_json::{Value, json};
 
@@ -160,6 +161,38 @@ async fn what_comes_after_a_failure_is_read_by_the_next_poll() {
     fails.store(usize::MAX, Ordering::SeqCst);
     tenant.completes().await;
     assert_eq!(written(&tenant), all());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 8)]
+async fn a_pause_is_heard_though_the_poll_fails_meanwhile() {
+    let clock: Arc<OnceLock<Clock>> = Arc::default();
+    let asked_at: Arc<Mutex<Vec<i64>>> = Arc::default();
+    let (shown, noted, fails) = (Arc::clone(&clock), Arc::clone(&asked_at), AtomicUsize::new(0));
+    let fails = Arc::new(fails);
+    let refuses = move |_: &Asked, item| match item {
+        0 if fails.fetch_add(1, Ordering::SeqCst) == 0 => Some(status(400, &json!({}))),
+        1 => {
+            let mut noted = noted.lock().unwrap();
+            noted.push(shown.get().unwrap().now().as_second());
+            if noted.len() > 1 {
+                return None;
+            }
+            // Long after the first item has failed.
+            std::thread::sleep(Duration::from_millis(200));
+            let mut slow = status(429, &json!({}));
+            slow.headers_mut().insert("retry-after", "120".parse().unwrap());
+            Some(slow)
+        }
+        _ => None,
+    };
+    let app = app_of(Arc::default(), 2, refuses).await;
+    let tenant = Tenant::new(&app, &stream(2, ""));
+    clock.set(tenant.clock.clone()).unwrap();
+    assert!(tenant.poll().await.error.is_some());
+    tenant.completes().await;
+    assert_eq!(written(&tenant), all());
+    let asked_at = asked_at.lock().unwrap();
+    assert!(asked_at[1] >= asked_at[0] + 120, "{asked_at:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 8)]
