@@ -16,13 +16,14 @@ use longshore_schema::http::Reaction;
 
 use self::jobs::Jobs;
 use super::auth::Tokens;
-use super::data::{Records, Span, Truth, Volume};
+use super::data::{Records, Span, Volume};
 use super::faults::Draws;
 use super::http::{Call, Reply, Wire};
 use super::model::Model;
 use super::pages::Positions;
 use super::quotas::{self, Account, Spending};
 use super::times::{self, Time};
+use super::truth::Truth;
 use super::{Fault, Misdeed, Weather, Witness};
 
 /// What a tenant is like.

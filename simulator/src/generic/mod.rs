@@ -29,17 +29,19 @@ mod refusals;
 mod server;
 mod tables;
 mod times;
+mod truth;
 mod witness;
 mod xml;
 
 pub use app::{App, Settings};
 pub use auth::{Way, ways};
-pub use data::{Lives, MARK, Shown, Truth};
+pub use data::MARK;
 pub use faults::{Fault, Weather};
 pub use fixtures::Recorded;
 pub use model::{Input, Model};
 pub use server::Running;
 pub use times::Time;
+pub use truth::{Lives, Shown, Truth};
 pub use witness::{Misdeed, Witness};
 
 /// What of a manifest no simulator can play yet, in words.

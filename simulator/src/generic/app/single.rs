@@ -8,10 +8,11 @@ use serde_json::Value;
 
 use super::about::{fits, mentions};
 use super::{App, State, note};
-use crate::generic::data::{MARK, Truth};
+use crate::generic::data::MARK;
 use crate::generic::http::{Reply, Wire};
 use crate::generic::invert::Captured;
 use crate::generic::model::{Answers, Detail};
+use crate::generic::truth::Truth;
 use crate::generic::{Fault, place};
 
 impl App {
