@@ -9,4 +9,5 @@ codes! {
     UNKNOWN_COST = "LS1506" "unknown-cost" Error "A request costs of a quota that is not declared.";
     TEXT_WITHOUT_TYPE = "LS1507" "text-without-type" Warning "A body of plain text does not say what it is.";
     NO_ANSWER_BODY = "LS1508" "no-answer-body" Error "An answer without a body is read.";
+    HEADER_NAME = "LS1509" "header-name" Error "The name of a header cannot be sent.";
 }

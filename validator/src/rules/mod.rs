@@ -15,9 +15,11 @@ mod asked;
 mod auth;
 mod cases;
 mod decoding;
+mod elsewhere;
 mod errors;
 mod expectations;
 pub(crate) mod fetch;
+mod headers;
 mod helpers;
 mod hosts;
 mod inputs;
@@ -107,6 +109,7 @@ const RULES: &[Rule] = &[
     requests::bodies,
     requests::costs,
     requests::waits,
+    headers::names,
     requests::page_reactions,
     requests::pace,
     quotas::bursts,

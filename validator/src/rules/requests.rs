@@ -19,7 +19,7 @@ use crate::diagnostic::Diagnostic;
 use crate::suggest::{closest, one_of};
 
 /// Every request whose answer is read, and those that free what others left open.
-fn requests<'m>(cx: &Context<'m>) -> (Vec<&'m Request>, Vec<&'m Request>) {
+pub(super) fn requests<'m>(cx: &Context<'m>) -> (Vec<&'m Request>, Vec<&'m Request>) {
     let mut read: Vec<&Request> =
         cx.manifest.facts.iter().map(|(_, fact)| &fact.request.value).collect();
     let mut freeing = Vec::new();

@@ -19,6 +19,19 @@ pub(crate) fn mutants(base: &Base, found: &mut Vec<Mutant>) {
             &["who signs in"],
         ));
     }
+    for pattern in ["http.headers.*", "**.request.headers.*", "**.hmac.headers.*"] {
+        for at in base.at(pattern).into_iter().filter(|at| at.entry.key.contains('-')) {
+            let wrong = at.entry.key.replace('-', " ");
+            found.push(base.replace("header with a space", at.entry.key_span, &wrong, &[&wrong]));
+        }
+    }
+    for pattern in ["**.next_url.header", "quotas.*.headers.limit", "**.session.send.header"] {
+        for at in base.at(pattern) {
+            let wrong = format!("\"{}:\"", base.text(at.value()));
+            let name = at.text().unwrap_or_default();
+            found.push(base.replace("header with a colon", at.value(), &wrong, &[name]));
+        }
+    }
     for at in base.at("**.one_of.kinds.*") {
         let name = at.entry.key.as_str();
         let wrong = format!("{name}x");
