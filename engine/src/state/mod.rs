@@ -242,7 +242,7 @@ fn connect(path: &Path) -> Result<Connection, Failure> {
         ("trusted_schema", "OFF"),
         ("cell_size_check", "ON"),
         // KiB (negative): enough for the keys of a busy overlap.
-        ("cache_size", "-8192"),
+        ("cache_size", "-4096"),
         // Pages: a page changed by many commits is copied to the database once.
         ("wal_autocheckpoint", "8192"),
         ("journal_size_limit", "67108864"),
