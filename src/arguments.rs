@@ -8,6 +8,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use longshore_schema::manifest::GrantKind;
 use longshore_simulator::generic::Fault;
 use longshore_simulator::salesforce::Volume;
 
@@ -52,6 +53,16 @@ fn time(text: &str) -> Result<Timestamp, String> {
 
 fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| "write an address and a port, such as 127.0.0.1:8080".into())
+}
+
+fn grant(text: &str) -> Result<GrantKind, String> {
+    let grant = serde_json::from_value(text.into());
+    grant.map_err(|_| "write a grant of the manifest, such as client_credentials".into())
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|number| (0.0..=1.0).contains(number));
+    number.ok_or_else(|| "write a number from 0 to 1, such as 0.2".into())
 }
 
 #[derive(Debug, Subcommand)]
@@ -282,9 +293,48 @@ pub(crate) struct Run {
 }
 
 #[derive(Debug, Args)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    after_help = "Examples:\n  longshore simulate manifests/okta/manifest.yaml --connection okta.yaml\n  longshore simulate manifest.yaml --faults throttle,cut,half --chance 0.3\n  longshore simulate salesforce --listen 127.0.0.1:8080\n\nThe records are made from the fixtures beside the manifest; new ones happen while it runs. Ctrl-C ends\nit, and shows what it saw."
+)]
 pub(crate) struct Simulate {
     #[command(subcommand)]
-    pub(crate) app: App,
+    pub(crate) app: Option<App>,
+    #[command(flatten)]
+    pub(crate) simulated: Simulated,
+}
+
+/// The app of a manifest.
+#[derive(Debug, Args)]
+pub(crate) struct Simulated {
+    /// The manifest whose app is played, with its fixtures beside it
+    #[arg(value_name = "MANIFEST", required = true)]
+    pub(crate) manifest: Option<PathBuf>,
+    /// The loopback address to listen on; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS", value_parser = address, default_value = "127.0.0.1:8080")]
+    pub(crate) listen: SocketAddr,
+    /// Write the connection that reads from it to this file in place of standard output
+    #[arg(long, value_name = "FILE")]
+    pub(crate) connection: Option<PathBuf>,
+    /// The OAuth grant by which it is signed in to [default: the first of the manifest]
+    #[arg(long, value_name = "NAME", value_parser = grant)]
+    pub(crate) grant: Option<GrantKind>,
+    /// The same seed gives the same records and the same faults
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Records of each stream, half of them yet to happen
+    #[arg(long, value_name = "NUMBER", default_value_t = 200)]
+    pub(crate) records: usize,
+    /// Days of history, and days to come
+    #[arg(long, value_name = "NUMBER", default_value_t = 7)]
+    pub(crate) days: u32,
+    /// What may go wrong, by name [default: nothing]
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    pub(crate) faults: Vec<Fault>,
+    /// How often something goes wrong, from 0 to 1
+    #[arg(long, value_name = "NUMBER", value_parser = share, default_value_t = 0.2)]
+    pub(crate) chance: f64,
 }
 
 #[derive(Debug, Subcommand)]
@@ -346,7 +396,7 @@ pub(crate) enum EventMonitoring {
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  longshore conformance manifests/github/manifest.yaml\n  longshore conformance manifests/*/manifest.yaml --format html --output report.html\n  longshore conformance manifest.yaml --seed 42\n  longshore conformance manifest.yaml --faults cut,kill --seeds 100\n\nEach seed is a life of a connection: records, faults, polls and kills are drawn from it. Exit codes:\n0 nothing is wrong, 1 something is, 2 wrong usage, 3 a manifest cannot be played."
+    after_help = "Examples:\n  longshore conformance manifests/github/manifest.yaml\n  longshore conformance manifests/*/manifest.yaml --format html --output report.html\n  longshore conformance manifest.yaml --seed 42\n  longshore conformance manifest.yaml --faults cut,kill --seeds 100 --fail-fast\n\nEach seed is a life of a connection: records, faults, polls and kills are drawn from it. Exit codes:\n0 nothing is wrong, 1 something is, 2 wrong usage, 3 a manifest cannot be played."
 )]
 pub(crate) struct Conformance {
     /// The manifests, with their fixtures beside them
@@ -358,6 +408,9 @@ pub(crate) struct Conformance {
     /// Play this seed alone, and tell what happens
     #[arg(long, value_name = "NUMBER", conflicts_with = "seeds")]
     pub(crate) seed: Option<u64>,
+    /// Stop at the first seed with which something is wrong
+    #[arg(long)]
+    pub(crate) fail_fast: bool,
     /// What may go wrong, by name [default: everything]
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub(crate) faults: Vec<Fault>,

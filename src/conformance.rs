@@ -35,7 +35,7 @@ pub(crate) fn run(command: &Conformance) -> Exit {
                 continue;
             }
         };
-        match play(&subject, &options(command), &stop, &progress(command, &subject)) {
+        match play(&subject, &options(command), &stop, &progress(command, &subject, &stop)) {
             Ok(report) => reports.push(report),
             Err(error) => {
                 complain(&format!("error: the machine gives no threads: {error}"));
@@ -83,9 +83,13 @@ fn options(command: &Conformance) -> Options {
 }
 
 /// Tells of each seed with findings, of where it stands, and of all that happens in a single seed.
-fn progress(command: &Conformance, subject: &Subject) -> impl Fn(&SeedReport) + Sync {
+fn progress<'a>(
+    command: &Conformance,
+    subject: &Subject,
+    stop: &'a AtomicBool,
+) -> impl Fn(&SeedReport) + Sync + use<'a> {
     let (id, single, seeds) = (subject.id.clone(), command.seed.is_some(), command.seeds);
-    let done = AtomicU64::new(0);
+    let (done, fail_fast) = (AtomicU64::new(0), command.fail_fast);
     move |seed: &SeedReport| {
         let number = done.fetch_add(1, Ordering::Relaxed) + 1;
         if single {
@@ -94,6 +98,9 @@ fn progress(command: &Conformance, subject: &Subject) -> impl Fn(&SeedReport) + 
         if !seed.holds() {
             let what = seed.findings.first().map_or("", String::as_str);
             complain(&format!("{id}: seed {}: {what}", seed.seed));
+            if fail_fast {
+                stop.store(true, Ordering::Relaxed);
+            }
         }
         if live() && !single && number.is_multiple_of(50) {
             complain(&format!("{id}: {number} of {seeds} seeds"));

@@ -2,7 +2,7 @@
 //! came of it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -258,7 +258,7 @@ impl<'s> Life<'s> {
         let address = ([127, 0, 0, 1], 0).into();
         let running = self.app.serve(address).await;
         let running = running.map_err(|error| format!("the app could not be started: {error}"))?;
-        self.write_connection(&running.address().to_string())
+        self.write_connection(running.address())
             .map_err(|error| format!("the connection could not be written: {error}"))?;
         self.connect().await?;
         let polls = self.rng.u64(3..=9);
@@ -459,20 +459,8 @@ impl<'s> Life<'s> {
         Err("the state stayed locked after a poll was dropped".to_owned())
     }
 
-    fn write_connection(&self, address: &str) -> std::io::Result<()> {
-        let mut text = format!("name: simulated\nmanifest: manifest.yaml\nconnect_to: {address}\n");
-        if let Some(grant) = self.model.way().grant {
-            let _ = writeln!(text, "grant: {grant}");
-        }
-        text.push_str("inputs:\n");
-        for input in self.model.inputs() {
-            // A JSON text is a YAML text in quotes.
-            let value = serde_json::Value::from(input.value.as_str());
-            let _ = writeln!(text, "  {}: {value}", input.name);
-        }
-        if self.model.inputs().is_empty() {
-            text.push_str("  {}\n");
-        }
+    fn write_connection(&self, address: SocketAddr) -> std::io::Result<()> {
+        let text = self.model.connection("manifest.yaml", address);
         std::fs::write(self.folder.join("connection.yaml"), text)
     }
 

@@ -15,7 +15,6 @@ pub struct Subject {
     /// The app's name.
     pub app: String,
     pub(crate) manifest: Checked<Manifest>,
-    /// The app, once for each way of signing in.
     pub(crate) models: Vec<Arc<Model>>,
 }
 
@@ -68,5 +67,11 @@ impl Subject {
             manifest,
             models,
         })
+    }
+
+    /// The app, once for each way of signing in.
+    #[must_use]
+    pub fn models(&self) -> &[Arc<Model>] {
+        &self.models
     }
 }

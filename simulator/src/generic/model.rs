@@ -6,6 +6,8 @@ mod inputs;
 mod level;
 mod stream;
 
+use std::fmt::Write as _;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use longshore_schema::stream::Window;
@@ -157,6 +159,23 @@ impl Model {
     #[must_use]
     pub fn inputs(&self) -> &[Input] {
         &self.inputs
+    }
+
+    /// The connection file of a connector that reads from the app at `address`.
+    #[must_use]
+    pub fn connection(&self, manifest: &str, address: SocketAddr) -> String {
+        // A JSON text is a YAML text in quotes.
+        let quoted = |text: &str| Value::from(text).to_string();
+        let manifest = quoted(manifest);
+        let mut text = format!("name: simulated\nmanifest: {manifest}\nconnect_to: {address}\n");
+        if let Some(grant) = self.way.grant {
+            let _ = writeln!(text, "grant: {grant}");
+        }
+        text.push_str(if self.inputs.is_empty() { "inputs: {}\n" } else { "inputs:\n" });
+        for input in &self.inputs {
+            let _ = writeln!(text, "  {}: {}", input.name, quoted(&input.value));
+        }
+        text
     }
 
     /// The way to sign in that is played.
