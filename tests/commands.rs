@@ -53,6 +53,7 @@ fn help_and_version() {
         "connect",
         "simulate",
         "simulate salesforce",
+        "conformance",
         "demo",
     ];
     for command in commands {
@@ -318,6 +319,44 @@ fn a_simulated_org_listens_on_this_machine_only() {
     let ran = run(&mut longshore(["simulate", "salesforce", "--listen", "0.0.0.0:0"]));
     assert_eq!(ran.code, Some(3));
     assert!(ran.stderr.contains("loopback") && ran.stderr.contains("fix:"), "{}", ran.stderr);
+}
+
+#[test]
+fn the_app_of_a_manifest_is_played() {
+    let folder = tempfile::tempdir().unwrap();
+    let connection = folder.path().join("okta.yaml");
+    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/manifests/okta/manifest.yaml");
+    let mut command = longshore(["simulate", manifest, "--listen", "127.0.0.1:0"]);
+    command.args(["--grant", "client_credentials", "--connection"]).arg(&connection);
+    let mut app = Org(command.stdout(Stdio::piped()).spawn().unwrap());
+    let mut lines = BufReader::new(app.0.stdout.take().unwrap()).lines();
+    let first = lines.next().unwrap().unwrap();
+    assert!(first.starts_with("a simulated Okta listens on http://127.0.0.1:"), "{first}");
+    assert!(lines.next().unwrap().unwrap().starts_with("read it with: longshore run "));
+
+    let ran = with(&connection, &["run"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let events = std::fs::read_to_string(folder.path().join("events/users.jsonl")).unwrap();
+    assert!(events.lines().count() > 10, "{}", ran.stdout);
+
+    signal("INT", app.0.id());
+    assert_eq!(app.0.wait().unwrap().code(), Some(0));
+    let seen: Vec<_> = lines.map(Result::unwrap).collect();
+    assert!(seen[0].ends_with(" requests") && seen.len() == 1, "{seen:?}");
+}
+
+#[test]
+fn an_app_that_cannot_be_played_is_refused_with_the_reason() {
+    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/manifests/okta/manifest.yaml");
+    let refused = |arguments: &[&str]| {
+        let ran = run(longshore(["simulate"]).args(arguments));
+        assert_eq!(ran.code, Some(3), "{}", ran.stderr);
+        ran.stderr
+    };
+    assert!(refused(&["nowhere.yaml"]).contains("nowhere.yaml could not be read"));
+    let wrong = refused(&[manifest, "--listen", "127.0.0.1:0", "--grant", "password"]);
+    assert!(wrong.contains("fix:   it offers "), "{wrong}");
+    assert!(refused(&[manifest, "--listen", "0.0.0.0:0"]).contains("loopback"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -201,7 +201,9 @@ fn every_option_of_the_command_line_is_described() {
         "run",
         "check",
         "connect",
+        "simulate",
         "simulate salesforce",
+        "conformance",
         "demo",
     ];
     for command in commands {
