@@ -181,6 +181,9 @@ struct Life<'s> {
     until: Timestamp,
     /// What goes wrong in this life.
     faults: BTreeSet<Fault>,
+    /// Whether the process goes on from poll to poll, and so remembers what to poll when; one that is
+    /// started anew for each poll does not.
+    lasts: bool,
     /// When streams may be polled again that were asked to wait.
     later: BTreeMap<String, Timestamp>,
     /// For each stream, when the poll began that left nothing to be done.
@@ -232,6 +235,7 @@ impl<'s> Life<'s> {
             stall: Arc::new(move |duration| stalled.stall(duration)),
         };
         let app = App::new(Arc::clone(&model), &settings, time);
+        let lasts = rng.bool();
         Self {
             subject,
             model,
@@ -243,6 +247,7 @@ impl<'s> Life<'s> {
             from: settings.from,
             until: settings.until,
             faults,
+            lasts,
             later: BTreeMap::new(),
             complete: BTreeMap::new(),
             read: BTreeMap::new(),
@@ -347,8 +352,9 @@ impl<'s> Life<'s> {
             })
             .await?;
         let later = &self.later;
-        let is_due =
-            |stream: &&Arc<StreamPlan>| later.get(&stream.name).is_none_or(|at| *at <= now);
+        let is_due = |stream: &&Arc<StreamPlan>| {
+            !self.lasts || later.get(&stream.name).is_none_or(|at| *at <= now)
+        };
         let streams: Vec<_> = runner.plan().streams.iter().filter(is_due).cloned().collect();
         let since = longshore_engine::poll::Limits { since: Some(self.from), until: None };
         for stream in &streams {
