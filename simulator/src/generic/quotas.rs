@@ -101,8 +101,11 @@ impl Account {
     /// Others spend so many calls, if the app reports that.
     pub(super) fn spend(&mut self, rules: &Rules, now: i64, share: f64) {
         if rules.report.tells_usage() {
+            self.pass(rules, now);
             let spendable = self.limit - self.reserved(rules);
-            self.others.push((now, (spendable as f64 * share) as u64));
+            // Beyond its limit the app lets nobody spend, and its report could not tell.
+            let left = self.limit.saturating_sub(self.used());
+            self.others.push((now, ((spendable as f64 * share) as u64).min(left)));
         }
     }
 
