@@ -18,7 +18,7 @@ use longshore_engine::plan::{Plan, StreamPlan};
 use longshore_engine::poll::StreamReport;
 use longshore_engine::runner::{Folders, Runner};
 use longshore_schema::manifest::GrantKind;
-use longshore_simulator::generic::{App, Fault, Misdeed, Model, Settings, Time, Weather};
+use longshore_simulator::generic::{App, Fault, Misdeed, Model, Running, Settings, Time, Weather};
 use tokio::sync::Notify;
 
 use crate::compare::compare;
@@ -172,6 +172,8 @@ struct Life<'s> {
     subject: &'s Subject,
     model: Arc<Model>,
     app: Arc<App>,
+    /// The app's server, once it runs.
+    running: Option<Running>,
     clock: Clock,
     folder: &'s Path,
     rng: Rng,
@@ -240,6 +242,7 @@ impl<'s> Life<'s> {
             subject,
             model,
             app,
+            running: None,
             clock,
             folder,
             rng,
@@ -265,6 +268,7 @@ impl<'s> Life<'s> {
         let running = running.map_err(|error| format!("the app could not be started: {error}"))?;
         self.write_connection(running.address())
             .map_err(|error| format!("the connection could not be written: {error}"))?;
+        self.running = Some(running);
         self.connect().await?;
         let polls = self.rng.u64(3..=9);
         let all = self.until.duration_since(self.start);
@@ -376,6 +380,9 @@ impl<'s> Life<'s> {
         };
         runner.settled().await;
         drop(runner);
+        if let Some(running) = &self.running {
+            running.left().await;
+        }
         let ended = match ended {
             Ended::Reports(reports) => {
                 for report in &reports {

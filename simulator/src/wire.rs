@@ -3,7 +3,7 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -27,8 +27,22 @@ pub(crate) fn broken(kept: Bytes, flush: Duration) -> Body {
     }))
 }
 
-/// A listener whose connections can be reset.
-pub(crate) struct Listening(pub(crate) TcpListener);
+/// A listener whose connections can be reset, and are counted.
+pub(crate) struct Listening {
+    listener: TcpListener,
+    open: Arc<AtomicUsize>,
+}
+
+impl Listening {
+    pub(crate) fn new(listener: TcpListener) -> Self {
+        Self { listener, open: Arc::default() }
+    }
+
+    /// How many connections are open, now and later.
+    pub(crate) fn open(&self) -> Arc<AtomicUsize> {
+        Arc::clone(&self.open)
+    }
+}
 
 impl Listener for Listening {
     type Io = Connection;
@@ -36,11 +50,13 @@ impl Listener for Listening {
 
     async fn accept(&mut self) -> (Connection, Line) {
         // The standard listener knows which errors of `accept` to wait out.
-        let (stream, _) = Listener::accept(&mut self.0).await;
+        let (stream, _) = Listener::accept(&mut self.listener).await;
         // Without this small answers wait for acknowledgements.
         let _ = stream.set_nodelay(true);
         let reset = Arc::new(AtomicBool::new(false));
-        (Connection { stream, reset: Arc::clone(&reset) }, Line { reset })
+        self.open.fetch_add(1, Ordering::SeqCst);
+        let open = Arc::clone(&self.open);
+        (Connection { stream, reset: Arc::clone(&reset), open }, Line { reset })
     }
 
     fn local_addr(&self) -> io::Result<Line> {
@@ -64,6 +80,13 @@ impl Connected<IncomingStream<'_, Listening>> for Line {
 pub(crate) struct Connection {
     stream: TcpStream,
     reset: Arc<AtomicBool>,
+    open: Arc<AtomicUsize>,
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.open.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 impl Connection {

@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -26,11 +26,14 @@ use crate::wire::{Line, Listening, broken};
 const LONGEST_BODY: usize = 16 << 20;
 /// How long bytes before the end of a connection get to leave.
 const FLUSH: Duration = Duration::from_millis(2);
+/// The longest that connections are waited for which nobody uses any more.
+const LONGEST_LEAVING: Duration = Duration::from_secs(2);
 
 /// An app that can be reached. Dropped, it stops.
 #[derive(Debug)]
 pub struct Running {
     address: SocketAddr,
+    open: Arc<AtomicUsize>,
     _stop: oneshot::Sender<()>,
     _task: JoinHandle<io::Result<()>>,
 }
@@ -40,6 +43,20 @@ impl Running {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Waits until nobody is connected any more, and all that was sent is answered: what a connector
+    /// sent before it was killed would otherwise be counted at some later time. A while, at most.
+    pub async fn left(&self) {
+        let mut quiet = 0;
+        for _ in 0..LONGEST_LEAVING.as_millis() {
+            // Connections wait for a moment until they are accepted.
+            quiet = if self.open.load(Ordering::SeqCst) == 0 { quiet + 1 } else { 0 };
+            if quiet == 3 {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
     }
 }
 
@@ -51,16 +68,18 @@ impl App {
     pub async fn serve(self: &Arc<Self>, address: SocketAddr) -> io::Result<Running> {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
+        let listening = Listening::new(listener);
+        let open = listening.open();
         let router = Router::new().fallback(handle).with_state(Arc::clone(self));
         let (stop, stopped) = oneshot::channel();
         let task = tokio::spawn(async move {
-            axum::serve(Listening(listener), router.into_make_service_with_connect_info::<Line>())
+            axum::serve(listening, router.into_make_service_with_connect_info::<Line>())
                 .with_graceful_shutdown(async {
                     let _ = stopped.await;
                 })
                 .await
         });
-        Ok(Running { address, _stop: stop, _task: task })
+        Ok(Running { address, open, _stop: stop, _task: task })
     }
 }
 

@@ -36,7 +36,7 @@ pub(crate) async fn serve(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
     let app = Router::new().fallback(handle).with_state(org);
-    axum::serve(Listening(listener), app.into_make_service_with_connect_info::<Line>())
+    axum::serve(Listening::new(listener), app.into_make_service_with_connect_info::<Line>())
         .with_graceful_shutdown(stop)
         .await
 }
