@@ -42,6 +42,10 @@ pub struct Settings {
     pub faults: BTreeSet<Fault>,
 }
 
+/// The longest that a slow app takes to answer, in milliseconds: long enough that what is in hand is
+/// delivered in the middle of a window, and nobody gives up on it.
+const LONGEST_ANSWER: u64 = 3_000;
+
 /// One tenant of an app.
 pub struct App {
     model: Arc<Model>,
@@ -68,6 +72,8 @@ struct Nature {
     tokens_last: bool,
     /// Whether requests are kept for a moment, so that several are under way.
     lingers: bool,
+    /// How long an answer takes at most, in milliseconds, if that is worth telling.
+    slow: Option<u64>,
     descending: bool,
     /// How far the app's clock is ahead, in milliseconds.
     skew: i64,
@@ -86,6 +92,8 @@ struct State {
     /// When a request may come again that was asked to wait.
     not_before: BTreeMap<u64, i64>,
     asked: u64,
+    /// How long answers take.
+    pauses: Rng,
 }
 
 impl App {
@@ -104,6 +112,7 @@ impl App {
             exact: rng.bool(),
             tokens_last: rng.bool(),
             lingers: tight.is_some(),
+            slow: (rng.u8(..3) == 0).then_some(LONGEST_ANSWER),
             descending: rng.bool(),
             skew: if has(Fault::Skew) { rng.i64(-90_000..90_000) } else { 0 },
         };
@@ -130,6 +139,7 @@ impl App {
             witness: Witness::default(),
             not_before: BTreeMap::new(),
             asked: 0,
+            pauses: Rng::with_seed(settings.seed),
         };
         Arc::new(Self {
             model,
@@ -205,6 +215,10 @@ impl App {
 
     /// Keeps a request for a moment, if that is how this tenant is.
     pub(super) async fn linger(&self) {
+        if let Some(longest) = self.nature.slow {
+            let millis = self.state().pauses.u64(..=longest);
+            (self.time.stall)(Duration::from_millis(millis));
+        }
         if self.nature.lingers {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
