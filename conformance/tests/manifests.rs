@@ -30,7 +30,8 @@ const PROVED: [&str; 11] = [
 ];
 
 /// Manifests made to show what the others do not use.
-const EXAMPLES: [&str; 6] = ["combined", "following", "formats", "jobs", "points", "steps"];
+const EXAMPLES: [&str; 8] =
+    ["combined", "crowded", "following", "formats", "jobs", "ordered", "points", "steps"];
 
 fn manifests() -> Vec<PathBuf> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));

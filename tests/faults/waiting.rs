@@ -40,7 +40,12 @@ async fn a_long_wait_is_left_to_the_next_poll() {
     assert_eq!(at.duration_since(before), SignedDuration::from_secs(7200));
     assert_eq!(tenant.hits(), 1);
     insta::assert_snapshot!(redacted(&error));
+    // A poll that comes too early does not ask.
+    let early = tenant.failure("sign_ins").await;
+    assert_eq!((early.code, early.retry), (Code::RateLimited, Retry::Later(Some(at))));
+    assert_eq!(tenant.hits(), 1);
     tenant.org.clear_faults();
+    tenant.clock.sleep(Duration::from_secs(7200)).await;
     tenant.completes().await;
 }
 
