@@ -48,6 +48,9 @@ impl Poll<'_> {
                 self.cursor.position = Some(next);
                 self.cursor.position_at = Some(self.session.clock.now());
                 self.commit(None, false)?;
+            } else if self.cursor.position.is_some() {
+                // The app has just read on from it, so it still knows it.
+                self.cursor.position_at = Some(self.session.clock.now());
             }
             // An app that has pages has shown all of them.
             let has_pages = self.plan.steps.iter().any(|step| step.pages.is_some());

@@ -79,6 +79,24 @@ async fn a_place_that_the_app_forgot_stops_or_starts_again() {
     assert_eq!(tenant.delivered(), all);
 }
 
+/// Where nothing happens for long, the place stays the same and does not grow old.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_place_expires_when_it_is_not_used() {
+    let (held, knows) = (Arc::new(AtomicU64::new(4)), Arc::new(AtomicU64::new(0)));
+    let app = log_of(Arc::clone(&held), knows).await;
+    let tenant =
+        Tenant::new(&app, &stream(PLACE)).edit("first: \"0\"", "first: \"0\", expires: 1h");
+    for _ in 0..3 {
+        assert_eq!(tenant.completes().await.gaps, 0);
+        tenant.advance(45 * 60).await;
+    }
+    held.store(6, Ordering::SeqCst);
+    assert_eq!(tenant.completes().await.gaps, 0);
+    assert_eq!(tenant.delivered(), ids(0..6));
+    tenant.advance(61 * 60).await;
+    assert_eq!(tenant.poll().await.error.unwrap().code, Code::DataCursorExpired);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_place_that_stands_still_is_an_error() {
     let app = App::start(|_| json(&json!({ "records": [record(NOON)], "place": "7" }))).await;
