@@ -243,6 +243,10 @@ pub(crate) fn single_page(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
                 );
                 continue;
             }
+            // A place is asked on from until nothing more comes.
+            if stream.cursor.is_some() {
+                continue;
+            }
             let asks = fetch.request.query.iter().find(|(name, _)| {
                 PAGE_PARAMETERS.iter().any(|known| name.value.eq_ignore_ascii_case(known))
             });

@@ -45,15 +45,18 @@ pub(crate) fn prerequisites(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
                         Diagnostic::new(&codes::PROFILE_UNMET, profile.span, "`threat_protection` needs an audit log")
                             .help("add a stream with `provides: sign_ins`, `admin_activity` or `user_activity`, read by `window`"),
                     );
-                } else if logs.iter().all(|(_, _, stream)| stream.window.is_none()) {
+                } else if logs
+                    .iter()
+                    .all(|(_, _, stream)| stream.window.is_none() && stream.cursor.is_none())
+                {
                     let (name, span, _) = logs[0];
                     found.push(
                         Diagnostic::new(
                             &codes::PROFILE_UNMET,
                             profile.span,
-                            "`threat_protection` needs an audit log that is read by time",
+                            "`threat_protection` needs an audit log of which each poll reads what is new",
                         )
-                        .also(span, "a log without a window")
+                        .also(span, "a log without `window` or `cursor`")
                         .help(format!("add `window` to the stream `{name}`")),
                     );
                 }
