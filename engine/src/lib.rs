@@ -12,6 +12,8 @@ pub mod pauses;
 pub mod plan;
 pub mod poll;
 pub mod probe;
+#[cfg(test)]
+mod properties;
 pub mod quota;
 pub mod render;
 pub mod runner;

@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::error::Result;
 use crate::map::{Events, Mapped, Mapper, Record, Scratch};
 use crate::plan::StreamPlan;
-use crate::poll::window::Range;
+use crate::poll::window::{Range, kept_by};
 use crate::sink::{Batch, Commit, Committed, Dedupe, Delivery};
 use crate::state::{Advance, Cursor, Known, Shown, StreamId};
 
@@ -106,14 +106,7 @@ impl<'p> Outbox<'p> {
             if only.zip(time).is_some_and(outside) {
                 return batch.abandon_event();
             }
-            // A key is of use as long as a window can reach back to its record. Of a record that comes
-            // though its time is not in the window (rows of a listed file, an app that does not filter)
-            // nothing is known but when it came.
-            let inside = |time: &Timestamp| {
-                asked.is_some_and(|asked| asked.start <= *time && *time <= asked.end)
-            };
-            let own = time.filter(inside).filter(|_| plan.remember.is_none());
-            let keep = own.unwrap_or(*started);
+            let keep = kept_by(*asked, time.filter(|_| plan.remember.is_none()), *started);
             let key = match time {
                 Some(time) if plan.key_has_time => by_time(key, time),
                 _ => key,

@@ -109,7 +109,11 @@ impl Poll<'_> {
         let mut attempt = 1;
         loop {
             let delivered = self.report.delivered;
-            let from = self.resume(piece);
+            let from = piece.map(|piece| self.resume(piece));
+            if from == Some(None) {
+                return Ok(());
+            }
+            let from = from.flatten();
             let refused = match self.read(from).await {
                 Ok(()) => return Ok(()),
                 Err(refused) => refused,
@@ -136,15 +140,13 @@ impl Poll<'_> {
         }
     }
 
-    /// The part of a piece that is still to be read.
-    fn resume(&self, piece: Option<Range>) -> Option<Range> {
-        let (piece, settings) = (piece?, self.settings?);
-        let trusted = settings.ascending && !self.promise_broken;
-        let Some(watermark) = self.cursor.watermark.filter(|_| trusted) else {
-            return Some(piece);
-        };
-        let overlap = settings.horizon(watermark);
-        Some(Range { start: piece.start.max(overlap.min(piece.end)), end: piece.end })
+    /// The part of a piece that is still to be read; `None` if that is nothing.
+    fn resume(&self, piece: Range) -> Option<Range> {
+        let settings = self.settings.filter(|settings| settings.ascending && !self.promise_broken);
+        match settings.zip(self.cursor.watermark) {
+            Some((settings, watermark)) => settings.resume(piece, watermark),
+            None => Some(piece),
+        }
     }
 }
 

@@ -170,10 +170,7 @@ impl<'p> Poll<'p> {
         let mut cursor = self.cursor.clone();
         let in_hand = self.settings.zip(self.seen.newest).and_then(|(settings, newest)| {
             let (start, end) = cursor.window?;
-            let certain =
-                settings.ascending && self.seen.in_order && start <= newest && newest < end;
-            // Records with this very time may still come.
-            certain.then(|| settings.floor(newest))
+            settings.in_hand(Range { start, end }, newest).filter(|_| self.seen.in_order)
         });
         // `None` is less than every time: the watermark only moves forward.
         cursor.watermark = cursor.watermark.max(in_hand).max(reached);
@@ -208,11 +205,8 @@ impl<'p> Poll<'p> {
                 reached: self.snapshot.filter(|_| complete),
             };
         };
-        let horizon = cursor.watermark.map(|watermark| {
-            // Until a window is over, the app may show any record of it again, whatever order it
-            // promised: a page that comes twice is older than the watermark.
-            settings.horizon(cursor.window.map_or(watermark, |(start, _)| start.min(watermark)))
-        });
+        let window = cursor.window.map(|(start, end)| Range { start, end });
+        let horizon = cursor.watermark.map(|watermark| settings.forget(watermark, window));
         // Never less than the windows reach back: after a pause that is long ago.
         let keys = horizon.map(|horizon| remembered.map_or(horizon, |r| r.min(horizon)));
         // An item that was away for so long is as good as new.

@@ -188,6 +188,32 @@ impl Settings {
         earlier(self.floor(earlier(watermark, self.overlap)), self.resolution)
     }
 
+    /// Up to when keys are of no use any more while `window` is read and everything before
+    /// `watermark` is delivered. Until a window is over, the app may show any record of it again,
+    /// whatever order it promised: a page that comes twice is older than the watermark.
+    #[must_use]
+    pub fn forget(&self, watermark: Timestamp, window: Option<Range>) -> Timestamp {
+        self.horizon(window.map_or(watermark, |window| window.start.min(watermark)))
+    }
+
+    /// Up to when everything of `window` is in hand, once a record of time `newest` came after
+    /// others that were all older or as old. `None` if that is not certain.
+    #[must_use]
+    pub fn in_hand(&self, window: Range, newest: Timestamp) -> Option<Timestamp> {
+        let certain = self.ascending && window.start <= newest && newest < window.end;
+        // Records with this very time may still come.
+        certain.then(|| self.floor(newest))
+    }
+
+    /// The part of a piece that is still to be read once everything before `watermark` is
+    /// delivered, if the app keeps the order that it promised. `None` if that is nothing: some of a
+    /// longer piece was delivered before that was halved.
+    #[must_use]
+    pub fn resume(&self, piece: Range, watermark: Timestamp) -> Option<Range> {
+        let start = piece.start.max(self.horizon(watermark));
+        (start < piece.end).then_some(Range { start, end: piece.end })
+    }
+
     /// The last multiple of the resolution that is not after `time`.
     #[must_use]
     pub fn floor(&self, time: Timestamp) -> Timestamp {
@@ -195,6 +221,16 @@ impl Settings {
         let floored = time.as_millisecond().div_euclid(step) * step;
         Timestamp::from_millisecond(floored).unwrap_or(time)
     }
+}
+
+/// The time by which the key of a record is kept: its `own`, as long as a window can reach back to
+/// it. Of a record that comes though its time is not in the range that was `asked` for (rows of a
+/// listed file, an app that does not filter) nothing is known but when it `came`.
+#[must_use]
+pub fn kept_by(asked: Option<Range>, own: Option<Timestamp>, came: Timestamp) -> Timestamp {
+    let inside =
+        |time: &Timestamp| asked.is_some_and(|asked| asked.start <= *time && *time <= asked.end);
+    own.filter(inside).unwrap_or(came)
 }
 
 /// `time - by`, bounded by the first time there is.
@@ -214,102 +250,14 @@ fn later(time: Timestamp, by: Duration) -> Timestamp {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn settings(span: u64, lag: u64, overlap: u64, bounds: Bounds) -> Settings {
-        Settings {
-            span: Some(Duration::from_secs(span)),
-            lag: Duration::from_secs(lag),
-            overlap: Duration::from_secs(overlap),
-            resolution: Duration::from_secs(1),
-            bounds,
-            backfill: Duration::from_secs(3600),
-            retention: None,
-            ascending: false,
-            descending: false,
-            filters: false,
-            most: None,
-        }
-    }
-
-    fn at(second: i64) -> Timestamp {
-        Timestamp::from_second(second).unwrap()
-    }
-
-    #[test]
-    fn a_gap_is_what_the_app_forgot_since_the_watermark() {
-        let settings = Settings {
-            retention: Some(Duration::from_secs(100)),
-            ..settings(10, 0, 5, Bounds::StartOnly)
-        };
-        let due = settings.due(Some(at(850)), at(1000), None, None).unwrap();
-        assert_eq!(due.gap, Some(Range { start: at(850), end: at(900) }));
-        assert_eq!(due.range, Range { start: at(900), end: at(1000) });
-        let fresh = settings.due(None, at(1000), None, None).unwrap();
-        assert_eq!((fresh.gap, fresh.range.start), (None, at(900)));
-    }
-
-    #[test]
-    fn halving_ends_at_the_resolution() {
-        let settings = settings(10, 0, 0, Bounds::StartOnly);
-        let half = |seconds| settings.half(Range { start: at(0), end: at(seconds) });
-        assert_eq!(half(10), Some(Duration::from_secs(5)));
-        assert_eq!(half(3), Some(Duration::from_secs(1)));
-        assert_eq!(half(1), None);
-    }
-
-    #[test]
-    fn pieces_end_where_the_app_can_tell() {
-        let minutes = Settings {
-            resolution: Duration::from_secs(60),
-            ..settings(90, 0, 0, Bounds::StartOnly)
-        };
-        let range = Range { start: at(0), end: at(600) };
-        let piece = |span| minutes.piece(range, at(60), Some(Duration::from_secs(span))).end;
-        assert_eq!((piece(90), piece(10), piece(1000)), (at(120), at(120), at(600)));
-    }
-
-    proptest! {
-        /// Whatever the polls' times, spans and overlaps: consecutive polls leave no instant out.
-        #[test]
-        fn polls_cover_every_instant(
-            span in 1_u64..5000, lag in 0_u64..120, overlap in 0_u64..900,
-            steps in prop::collection::vec(0_i64..4000, 1..12),
-        ) {
-            let settings = settings(span, lag, overlap, Bounds::StartOnly);
-            let mut now = 1_000_000;
-            let first = now - 3600;
-            let mut watermark: Option<Timestamp> = None;
-            for step in steps {
-                now += step;
-                let Some(due) = settings.due(watermark, at(now), None, None) else { continue };
-                let reached = watermark.unwrap_or(at(first));
-                prop_assert!(due.range.start <= reached.max(due.range.start.min(at(first + step))));
-                let mut position = due.range.start;
-                while position < due.range.end {
-                    let piece = settings.piece(due.range, position, settings.span());
-                    prop_assert!(piece.start == position && piece.end > piece.start);
-                    position = piece.end;
-                }
-                prop_assert_eq!(position, due.range.end);
-                if let Some(watermark) = watermark {
-                    prop_assert!(due.range.start <= watermark);
-                    prop_assert!(settings.horizon(watermark) < due.range.start);
-                }
-                watermark = Some(watermark.map_or(position, |known| known.max(position)));
-            }
-        }
-
-        /// An app that leaves the start out is asked for one resolution more.
-        #[test]
-        fn open_starts_are_moved_back(start in 0_i64..1_000_000, length in 1_i64..5000) {
-            let range = Range { start: at(start), end: at(start + length) };
-            let open = settings(10, 0, 0, Bounds::Neither).asked(range);
-            for second in start..start + length.min(50) {
-                prop_assert!(open.start < at(second) && at(second) < open.end);
-            }
-        }
-    }
-}
+#[path = "dedupe_tests.rs"]
+mod dedupe_tests;
+#[cfg(test)]
+#[path = "window_model.rs"]
+mod model;
+#[cfg(test)]
+#[path = "window_properties.rs"]
+mod properties;
+#[cfg(test)]
+#[path = "window_tests.rs"]
+mod tests;

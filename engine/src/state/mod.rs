@@ -253,6 +253,14 @@ fn connect(path: &Path) -> Result<Connection, Failure> {
     Ok(connection)
 }
 
+/// An empty database in memory, for tests of what needs no file.
+#[cfg(test)]
+pub(crate) fn in_memory() -> Connection {
+    let mut connection = Connection::open_in_memory().unwrap();
+    schema::migrate(&mut connection, Path::new(":memory:")).unwrap();
+    connection
+}
+
 /// Takes the lock; `Ok(Err(owner))` if another process, whose number it wrote there, has it.
 fn lock_or_owner(mut file: File, path: &Path) -> std::io::Result<Result<File, String>> {
     match file.try_lock() {
