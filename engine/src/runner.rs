@@ -72,9 +72,6 @@ impl Runner {
             let salt = secrets(&folders.state).map_err(named)?.salt(&name);
             for stream in plan.streams.iter_mut().filter_map(Arc::get_mut) {
                 stream.mapper.set_salt(&salt);
-                if let Some((gone, _)) = stream.changes.as_mut().and_then(|c| c.gone.as_mut()) {
-                    gone.set_salt(&salt);
-                }
             }
         }
         let plan = Arc::new(plan);

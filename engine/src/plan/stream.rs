@@ -12,7 +12,7 @@ use longshore_schema::stream::{
     self, Batch, Capability, Cursor, MissingDetail, Pages, Priority, Promise, Request, Stream,
     Wait, Window,
 };
-use longshore_schema::{JsonPath, Spanned};
+use longshore_schema::{JsonPath, Spanned, Table};
 use serde_json::Value;
 
 use super::needed_facts;
@@ -276,7 +276,9 @@ fn steps(stream: &Stream) -> Vec<StepPlan> {
 fn changes(stream: &Stream, context: &EventContext) -> Result<Option<ChangesPlan>> {
     let Some(changes) = &stream.changes else { return Ok(None) };
     let gone = |map: &Spanned<Map>| {
-        let gone = Stream { map: map.clone(), raw: false, ..stream.clone() };
+        // What is kept of a record is without what is private already.
+        let privacy = Table::default();
+        let gone = Stream { map: map.clone(), raw: false, privacy, ..stream.clone() };
         let mapper = Mapper::compile(&gone, context)?;
         let needed = mapper.paths();
         Ok::<_, Error>((mapper, needed))

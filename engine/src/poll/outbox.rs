@@ -188,9 +188,11 @@ impl<'p> Outbox<'p> {
         self.rejected.push(key, time, Dedupe::Check, line.to_string().as_bytes());
     }
 
-    /// Keeps a listed item that cannot be read, with the reason.
+    /// Keeps a listed item that cannot be read, with the reason. Where records have something
+    /// private items may have it too, at places that nobody named: of those only the reason stays.
     pub(super) fn leave_out(&mut self, item: &Value, reason: &str) {
-        self.keep(item.to_string().as_bytes(), reason);
+        let shown = if self.plan.mapper.is_private() { &Value::Null } else { item };
+        self.keep(shown.to_string().as_bytes(), reason);
     }
 
     /// How long until what is in hand has to be committed for its age; `None` if there is nothing.

@@ -74,7 +74,11 @@ impl Poll<'_> {
                 return Err(error.what.clone());
             }
         };
-        let kept = changes.gone.as_ref().map(|(_, paths)| keep(&document, paths).to_string());
+        let kept = changes.gone.as_ref().map(|(_, paths)| {
+            let redacted = self.plan.mapper.redacted(&record);
+            let redacted = redacted.map(|bytes| serde_json::from_slice(&bytes).unwrap_or_default());
+            keep(redacted.as_ref().unwrap_or(&document), paths).to_string()
+        });
         let digest = digest(changes, &mut document);
         let before = self.outbox.shown(&known).map_err(|error| error.what.clone())?;
         let shown = Shown { record: known, digest, snapshot: number, kept };

@@ -188,6 +188,45 @@ changes:
     assert_eq!(tenant.delivered().iter().filter(|name| *name == "ben").count(), 3);
 }
 
+/// What is kept of a record until it is gone is as private as its events, and known by the same hash.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_private_is_kept_until_a_record_is_gone() {
+    let shown: Arc<Mutex<Vec<Value>>> = Arc::default();
+    let shows = Arc::clone(&shown);
+    let app = App::start(move |_| json(&json!({ "records": shows.lock().unwrap().clone() }))).await;
+    let settings = r#"request: { get: /users }
+records: $.records[*]
+key: $.id
+privacy: { $.name: hash }
+changes:
+  gone:
+    to: authentication
+    activity: Logoff
+    message: $.name
+    user.uid: $.id
+    status: Success
+    service.name: Tester"#;
+    let person = |id: i64, name: &str| {
+        let mut record = record(NOON + id);
+        record["name"] = name.into();
+        record
+    };
+    let tenant = Tenant::new(&app, &stream(settings).replace("message: $.id", "message: $.name"));
+    *shown.lock().unwrap() = vec![person(1, "Adalovelace"), person(2, "Charlesbabbage")];
+    tenant.completes().await;
+    let before = tenant.delivered();
+    *shown.lock().unwrap() = vec![person(1, "Adalovelace")];
+    tenant.advance(900).await;
+    tenant.completes().await;
+    let after = tenant.delivered();
+    assert_eq!((before.len(), after.len()), (2, 3));
+    let twice = |name: &&String| after.iter().filter(|other| other == name).count() == 2;
+    assert_eq!(before.iter().filter(twice).count(), 1, "{before:?} {after:?}");
+    for name in ["Adalovelace", "Charlesbabbage"] {
+        assert!(!tenant.has_written(name), "{name}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn three_steps_are_read_for_every_item_of_the_one_before() {
     let app = App::start(|asked| {

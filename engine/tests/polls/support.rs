@@ -260,6 +260,24 @@ impl Tenant {
     pub(crate) fn rejected(&self) -> Vec<Value> {
         lines(&self.folder.path().join("events/events.rejected.jsonl"))
     }
+
+    /// Whether a text stands in any file of the connection.
+    pub(crate) fn has_written(&self, text: &str) -> bool {
+        let mut folders = vec![self.folder.path().to_owned()];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
+                if entry.path().is_dir() {
+                    folders.push(entry.path());
+                    continue;
+                }
+                let bytes = std::fs::read(entry.path()).unwrap();
+                if bytes.windows(text.len()).any(|part| part == text.as_bytes()) {
+                    return true;
+                }
+            }
+        }
+        false
+    }
 }
 
 fn lines(path: &Path) -> Vec<Value> {
