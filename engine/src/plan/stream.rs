@@ -154,6 +154,7 @@ pub(super) fn stream_plan(
         vendor: manifest.app.vendor.value.clone(),
         tenant: None,
     };
+    let stream = &*with_tables(stream, manifest);
     let mut steps = steps(stream);
     if let Some(last) = steps.last_mut() {
         let packed = stream.unpack.iter();
@@ -204,14 +205,14 @@ pub(super) fn stream_plan(
         rejected_file: format!("{name}.rejected.jsonl"),
         window: stream.window.as_ref().map(|window| window.value.clone()),
         cursor: stream.cursor.as_ref().map(|cursor| cursor.value.clone()),
-        changes: changes(&with_tables(stream, manifest), &context)?,
+        changes: changes(stream, &context)?,
         partitions: combinations(name, stream)?,
         timed: stream.timed_step(),
         joins,
         remember: stream.remember.as_ref().map(|remember| remember.0),
         key_has_time: stream.window.is_some() && stream.times_records()
             || stream.key.value.0.iter().any(|path| path.as_str() == "$"),
-        mapper: Mapper::compile(&with_tables(stream, manifest), &context)?,
+        mapper: Mapper::compile(stream, &context)?,
         facts,
         steps,
     })

@@ -4,6 +4,7 @@ use longshore_schema::stream::Fact;
 use serde_json::Value;
 
 use crate::error::{Code, Error, Result};
+use crate::poll::steps::text;
 
 /// The value of a fact whose question was answered with this document: what the manifest says if
 /// something is found or nothing is, the best of a list, those of a list that exist, or what was
@@ -11,6 +12,7 @@ use crate::error::{Code, Error, Result};
 pub(super) fn value(fact: &Fact, document: &Value) -> Result<Value> {
     let found: Vec<_> =
         fact.select.select(document).into_iter().filter(|value| !value.is_null()).collect();
+    // A version may be a number in one place and a text in another.
     let is_there = |wanted: &Value| found.iter().any(|value| text(value) == text(wanted));
     let answer = if !fact.prefer.is_empty() {
         fact.prefer.iter().map(|one| one.value.to_json()).find(is_there)
@@ -33,14 +35,6 @@ pub(super) fn value(fact: &Fact, document: &Value) -> Result<Value> {
             .cause(format!("`{}` in the answer: {wanted}", fact.select))
             .fix("use a newer connector; whoever maintains it can add `missing` to the fact")
     })
-}
-
-/// A value as it is compared: a version may be a number in one place and a text in another.
-fn text(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    }
 }
 
 #[cfg(test)]

@@ -125,7 +125,7 @@ impl<'p> Outbox<'p> {
         }
     }
 
-    /// Maps one version of a record into the batch; it is known to be new. Returns its time. A record
+    /// Maps one version of a record into the batch; it is known to be new. A record
     /// that cannot be mapped is set aside with the reason, which is the error.
     pub(super) fn take_version(
         &mut self,

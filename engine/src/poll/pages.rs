@@ -492,7 +492,8 @@ fn counted(number: Option<u64>, page: &PageRead<'_>, what: &str) -> Result<u64> 
     }
 }
 
-fn hash(text: &str) -> u64 {
+/// What stands for an address or a cursor that was seen, in less room.
+pub(super) fn hash(text: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
     text.hash(&mut hasher);
     hasher.finish()

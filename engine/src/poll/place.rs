@@ -2,7 +2,6 @@
 
 use std::cmp::Ordering;
 use std::collections::HashSet;
-use std::hash::{DefaultHasher, Hash, Hasher};
 
 use jiff::SignedDuration;
 use longshore_schema::stream::{Cursor, Expired};
@@ -10,6 +9,7 @@ use longshore_schema::stream::{Cursor, Expired};
 use crate::error::{Code, Error, Result};
 use crate::map::Record;
 use crate::poll::item::document;
+use crate::poll::pages::hash;
 use crate::poll::progress::Progress;
 use crate::poll::session::Refused;
 use crate::poll::steps::{text, text_at};
@@ -151,12 +151,6 @@ fn order(a: &str, b: &str) -> Ordering {
         (Ok(a), Ok(b)) => a.cmp(&b),
         _ => a.cmp(b),
     }
-}
-
-fn hash(text: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    text.hash(&mut hasher);
-    hasher.finish()
 }
 
 fn standing(cause: &str) -> Error {
