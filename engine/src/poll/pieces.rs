@@ -70,7 +70,11 @@ impl Poll<'_> {
             match self.settled(Some(piece)).await {
                 Ok(()) => {
                     at = piece.end;
-                    self.cursor.window = None;
+                    // Pieces behind this one may begin before the watermark: their keys are of use
+                    // still.
+                    self.cursor.window = (at < range.end).then_some((at, range.end));
+                    // What was seen is of the piece that is over.
+                    self.seen.start_reading();
                     // Whatever happens to the next piece, this one is delivered.
                     self.commit(Some(at), false)?;
                     span = settings.wider(span).filter(|_| !whole);

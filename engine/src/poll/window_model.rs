@@ -228,7 +228,8 @@ impl<'c> World<'c> {
             match self.settled(piece, &mut stops, &mut polled) {
                 Outcome::Complete => {
                     from = piece.end;
-                    self.window = None;
+                    // Pieces behind this one may begin before the watermark.
+                    self.window = (from < range.end).then_some(Range { start: from, ..range });
                     self.commit(Some(from), &mut polled);
                     span = settings.wider(span);
                 }
@@ -330,7 +331,7 @@ impl<'c> World<'c> {
     /// Polls without failures until everything is due, often enough for what the app keeps.
     pub(super) fn rest(&self) -> Step {
         let often = self.case.settings.retention.map_or(i64::MAX, |kept| millis(kept) / 4);
-        let wait = (self.end() - self.now).min(often);
+        let wait = (self.end() - self.now).clamp(0, often);
         Step { wait, ahead: 0, until: None, stops: Vec::new() }
     }
 }

@@ -63,14 +63,16 @@ proptest! {
         let mut excused = read.clone();
         let (mut first, mut last) = (None, None);
         let mut steps = steps.iter();
+        let mut rested = false;
         let mut world = World::new(&case);
         loop {
             let next = steps.next().cloned();
             if next.is_none() {
-                if world.now >= world.end() {
+                if rested && world.now >= world.end() {
                     break;
                 }
                 world.case = &patient;
+                rested = true;
             }
             let polled = world.poll(&next.unwrap_or_else(|| world.rest()));
             check(&case, &polled)?;
