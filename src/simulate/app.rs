@@ -1,5 +1,6 @@
 //! `longshore simulate MANIFEST`: the app of any manifest, on this machine.
 
+use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -95,7 +96,7 @@ fn seen(app: &App) -> String {
     let witness = app.witness();
     let mut text = format!("{} requests", witness.requests);
     for (fault, count) in &witness.faults {
-        text.push_str(&format!("; {fault} {count}"));
+        let _ = write!(text, "; {fault} {count}");
     }
     text.push('\n');
     let names = [
@@ -106,11 +107,11 @@ fn seen(app: &App) -> String {
     for (misdeed, name) in names {
         let count = witness.count(misdeed);
         if count > 0 {
-            text.push_str(&format!("{count} requests {name}\n"));
+            let _ = writeln!(text, "{count} requests {name}");
         }
     }
     for (_, what) in &witness.misdeeds {
-        text.push_str(&format!("  {what}\n"));
+        let _ = writeln!(text, "  {what}");
     }
     text
 }

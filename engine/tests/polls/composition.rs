@@ -194,7 +194,7 @@ async fn nothing_private_is_kept_until_a_record_is_gone() {
     let shown: Arc<Mutex<Vec<Value>>> = Arc::default();
     let shows = Arc::clone(&shown);
     let app = App::start(move |_| json(&json!({ "records": shows.lock().unwrap().clone() }))).await;
-    let settings = r#"request: { get: /users }
+    let settings = r"request: { get: /users }
 records: $.records[*]
 key: $.id
 privacy: { $.name: hash }
@@ -205,7 +205,7 @@ changes:
     message: $.name
     user.uid: $.id
     status: Success
-    service.name: Tester"#;
+    service.name: Tester";
     let person = |id: i64, name: &str| {
         let mut record = record(NOON + id);
         record["name"] = name.into();
