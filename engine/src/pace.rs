@@ -16,15 +16,13 @@ use longshore_schema::stream::Priority;
 use tokio::sync::Notify;
 
 use crate::clock::Clock;
+use crate::pauses::LONGEST_WAIT;
 
 /// How long an app must not have asked to slow down before one more request is sent at once, in
 /// milliseconds.
 const QUIET: i64 = 30_000;
 /// So many requests at once are as good as no bound.
 const UNBOUNDED: usize = 1_000;
-/// The longest that an app is left alone because it asked for it, in milliseconds; whoever was told
-/// a later time comes back by its own schedule.
-const LONGEST_PAUSE: i64 = 300_000;
 
 /// The gates of a connection.
 #[derive(Debug)]
@@ -233,7 +231,9 @@ impl Gate {
         state.narrowed = Some(state.narrowed.map_or(half, |narrowed| narrowed.min(half)));
         state.quiet_since = now;
         if let Some(until) = until {
-            let until = until.as_millisecond().min(now.saturating_add(LONGEST_PAUSE));
+            // Whoever was told a later time comes back by its own schedule.
+            let longest = LONGEST_WAIT.as_millis() as i64;
+            let until = until.as_millisecond().min(now.saturating_add(longest));
             state.paused_until = state.paused_until.max(until);
         }
     }

@@ -16,10 +16,10 @@ use crate::error::{Code, Error, Result};
 use crate::state::Store;
 
 /// The longest pause that is sat out; whoever meets a longer one comes back by its own schedule.
-const LONGEST_WAIT: SignedDuration = SignedDuration::from_mins(5);
+pub(crate) const LONGEST_WAIT: SignedDuration = SignedDuration::from_mins(5);
 /// The longest that an address is left alone, whatever the app said: a request a day is no burden,
 /// and a mistaken date must not stop a stream for years.
-const LONGEST_PAUSE: SignedDuration = SignedDuration::from_hours(24);
+pub(crate) const LONGEST_PAUSE: SignedDuration = SignedDuration::from_hours(24);
 
 /// The pauses of a connection.
 #[derive(Debug)]

@@ -11,7 +11,7 @@ use crate::auth::Authenticator;
 use crate::clock::Clock;
 use crate::error::{Code, Error, Result, Retry};
 use crate::http::{Client, Transport};
-use crate::pauses::Pauses;
+use crate::pauses::{LONGEST_PAUSE, Pauses};
 use crate::plan::{AuthPlan, Plan, StreamPlan};
 use crate::poll::session::Session;
 use crate::poll::stream::Poll;
@@ -23,10 +23,6 @@ use crate::state::Store;
 
 /// The longest that a stream which failed waits for its next poll, whatever its schedule.
 const LONGEST_RETRY: Duration = Duration::from_secs(15 * 60);
-
-/// The longest that a stream waits because the app asked it to. Whatever the app said: a request a
-/// day is no burden, and a mistaken date must not stop a stream for years.
-const LONGEST_WAIT: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
 
 /// Where a connection keeps things.
 #[derive(Clone, Debug)]
@@ -188,7 +184,7 @@ impl Runner {
                         let soon = stream.every.min(LONGEST_RETRY);
                         let soon = jiff::SignedDuration::try_from(soon).unwrap_or_default();
                         let soon = runner.clock.now().checked_add(soon).unwrap_or(due);
-                        let latest = runner.clock.now().checked_add(LONGEST_WAIT).unwrap_or(due);
+                        let latest = runner.clock.now().checked_add(LONGEST_PAUSE).unwrap_or(due);
                         due = match error.retry {
                             Retry::Later(Some(at)) => at.min(latest).max(soon),
                             _ => soon,

@@ -118,8 +118,7 @@ impl<'p> Outbox<'p> {
             Ok(mapped) => Ok(mapped.time.and_then(|ms| Timestamp::from_millisecond(ms).ok())),
             Err(error) => {
                 let reason = error.to_string();
-                let redacted = self.plan.mapper.redacted(&record);
-                self.keep(redacted.as_deref().unwrap_or(raw(&record)), &reason);
+                self.set_aside(&record, &reason);
                 Err(reason)
             }
         }
@@ -163,15 +162,19 @@ impl<'p> Outbox<'p> {
         self.scratch.set_version(None);
         mapped.map(|_| ()).map_err(|error| {
             let reason = error.to_string();
-            let redacted = mapper.redacted(&record);
-            self.keep(redacted.as_deref().unwrap_or(raw(&record)), &reason);
+            self.keep_of(mapper, &record, &reason);
             reason
         })
     }
 
-    /// Keeps a record that cannot be known again.
+    /// Keeps a record that cannot be mapped or known again, with the reason.
     pub(super) fn set_aside(&mut self, record: &Record<'_>, reason: &str) {
-        let redacted = self.plan.mapper.redacted(record);
+        self.keep_of(&self.plan.mapper, record, reason);
+    }
+
+    /// Keeps a record as far as its mapper says that it is not private.
+    fn keep_of(&mut self, mapper: &Mapper, record: &Record<'_>, reason: &str) {
+        let redacted = mapper.redacted(record);
         self.keep(redacted.as_deref().unwrap_or(raw(record)), reason);
     }
 
