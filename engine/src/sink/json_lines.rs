@@ -22,9 +22,12 @@ use rusqlite::Transaction;
 use super::{Commit, Committed, Dedupe, FileWarning};
 use crate::error::{Code, Error, Result};
 use crate::state::{
-    Failure, Inserted, KEYS_AT_ONCE, KeyWriter, SinkPosition, Store, file_failure, finish_item,
+    Failure, Inserted, KEYS_IN_BLOCK, KeyWriter, SinkPosition, Store, file_failure, finish_item,
     forget_finished, forget_keys, private_file,
 };
+
+/// Fewer keys have a row each.
+const WORTH_A_BLOCK: usize = 32;
 
 /// Delivers to the files of one directory. Shared between threads; all methods block.
 #[derive(Debug)]
@@ -191,7 +194,10 @@ impl Delivery {
 }
 
 /// Stores the keys of the batch; for each event whether it is dropped (empty if none is).
-fn store_keys(transaction: &Transaction<'_>, commit: &Commit<'_>) -> Result<Vec<bool>, Failure> {
+pub(super) fn store_keys(
+    transaction: &Transaction<'_>,
+    commit: &Commit<'_>,
+) -> Result<Vec<bool>, Failure> {
     let batch = commit.batch;
     let mut checked: Vec<u32> = (0..batch.events.len() as u32)
         .filter(|index| batch.events[*index as usize].dedupe == Dedupe::Check)
@@ -207,28 +213,37 @@ fn store_keys(transaction: &Transaction<'_>, commit: &Commit<'_>) -> Result<Vec<
     // A key that this very commit may forget is looked up, and not stored first.
     let forgotten = commit.forget_keys_before.map_or(i64::MIN, Timestamp::as_millisecond);
     let mut before = None;
+    let mut ascending = Vec::with_capacity(KEYS_IN_BLOCK);
     let mut rest = checked.as_slice();
-    while let Some((&index, behind)) = rest.split_first() {
-        if let Some((many, behind)) = rest.split_first_chunk::<KEYS_AT_ONCE>() {
-            let events = many.map(|index| &batch.events[index as usize]);
-            let are_kept = events.iter().all(|event| event.time >= forgotten);
-            let differ = before < Some(events[0].key)
-                && events.windows(2).all(|pair| pair[0].key < pair[1].key);
-            if are_kept && differ && keys.insert_new(&events.map(|e| (&e.key, e.time)))? {
-                before = Some(events[KEYS_AT_ONCE - 1].key);
-                rest = behind;
-                continue;
+    while !rest.is_empty() {
+        ascending.clear();
+        let mut latest = i64::MIN;
+        for event in rest.iter().take(KEYS_IN_BLOCK).map(|index| &batch.events[*index as usize]) {
+            // Keys of very different times would be kept for the latest of them.
+            if event.time < forgotten.max(latest)
+                || ascending.last().or(before.as_ref()) >= Some(&event.key)
+            {
+                break;
             }
+            ascending.push(event.key);
+            latest = event.time;
         }
+        let (together, behind) = rest.split_at(ascending.len().max(1));
         rest = behind;
-        let event = &batch.events[index as usize];
-        let is_known = if event.time < forgotten {
-            keys.is_known(&event.key)?
-        } else {
-            keys.insert(&event.key, event.time)? == Inserted::Known
-        };
-        dropped[index as usize] = is_known || before == Some(event.key);
-        before = Some(event.key);
+        if ascending.len() >= WORTH_A_BLOCK && keys.insert_new(&ascending, latest)? {
+            before = ascending.last().copied();
+            continue;
+        }
+        for index in together {
+            let event = &batch.events[*index as usize];
+            let is_known = if event.time < forgotten {
+                keys.is_known(&event.key)?
+            } else {
+                keys.insert(&event.key, event.time)? == Inserted::Known
+            };
+            dropped[*index as usize] = is_known || before == Some(event.key);
+            before = Some(event.key);
+        }
     }
     keys.finish()?;
     Ok(dropped)

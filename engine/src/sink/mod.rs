@@ -230,4 +230,6 @@ impl fmt::Display for FileWarning {
 }
 
 #[cfg(test)]
+mod key_tests;
+#[cfg(test)]
 mod tests;

@@ -195,13 +195,13 @@ fn old_keys_are_forgotten_and_refreshed_ones_kept() {
     let delivery = bench.open();
     let store = delivery.store();
     let _ = deliver(&delivery, &batch(0..3000, Dedupe::Check)).unwrap();
-    assert_eq!(store.count("seen_keys"), 3000);
+    assert_eq!(store.count_keys(), 3000);
     // Key 7 is seen again, much later.
     let mut again = Batch::new();
     again.push(key(7), 5000, Dedupe::Check, b"{}");
     let prune = Commit { forget_keys_before: Some(at(2000)), ..commit(&delivery, &again, None) };
     assert_eq!(delivery.commit(prune).unwrap().duplicates, 1);
-    assert_eq!(store.count("seen_keys"), 1001);
+    assert_eq!(store.count_keys(), 1001);
     let again = deliver(&delivery, &batch([6, 7, 1999, 2000], Dedupe::Check)).unwrap();
     assert_eq!((again.delivered, again.duplicates), (2, 2));
 
@@ -212,7 +212,7 @@ fn old_keys_are_forgotten_and_refreshed_ones_kept() {
         let before = Some(at(i64::from(start) - 500));
         let step = Commit { forget_keys_before: before, ..commit(&delivery, &events, None) };
         assert_eq!(delivery.commit(step).unwrap().delivered, 500);
-        most = most.max(store.count("seen_keys"));
+        most = most.max(store.count_keys());
     }
     assert!(most <= 4000, "{most} keys");
 }
@@ -230,7 +230,7 @@ fn keys_that_a_commit_forgets_at_once_are_looked_up_and_not_stored() {
     assert_eq!(delivery.commit(forget).unwrap().duplicates, 3);
     assert_eq!(bench.text(), lines([3, 4, 8, 5]));
     // 3 stays until the next pass over the table; 4 was never there.
-    assert_eq!(delivery.store().count("seen_keys"), 3);
+    assert_eq!(delivery.store().count_keys(), 3);
 }
 
 #[test]

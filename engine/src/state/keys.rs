@@ -1,14 +1,17 @@
 //! Which records a stream has seen, and which items it has finished.
 
-use std::sync::LazyLock;
-
 use jiff::Timestamp;
-use rusqlite::{CachedStatement, Transaction, params};
+use rusqlite::{CachedStatement, OptionalExtension, Transaction, params};
 
-use super::{Failure, StreamId, milliseconds};
+use super::{Failure, Known, StreamId, milliseconds};
 
 /// Fewer new keys than this are not worth a pass over all keys of a stream.
 const PRUNE_AT_LEAST: i64 = 1000;
+
+/// Counts the keys of all streams.
+#[cfg(test)]
+pub(crate) const COUNT: &str = "SELECT (SELECT count(*) FROM seen_keys)
+    + (SELECT coalesce(sum(length(keys)), 0) / 16 FROM seen_blocks)";
 
 /// Whether a key was new.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,54 +22,87 @@ pub(crate) enum Inserted {
     Known,
 }
 
-/// So many keys are stored by one statement.
-pub(crate) const KEYS_AT_ONCE: usize = 64;
+/// The most keys of a block: so many fit on a page of the database.
+pub(crate) const KEYS_IN_BLOCK: usize = 248;
 
-/// Stores [`KEYS_AT_ONCE`] keys. Within one statement SQLite stays where it is in the table, which
-/// makes keys that follow on one another much cheaper than each by itself. `OR FAIL` spares it a
-/// journal of its own: after an error the whole transaction is undone.
-static INSERT_MANY: LazyLock<String> = LazyLock::new(|| {
-    let rows: Vec<_> =
-        (1..=KEYS_AT_ONCE).map(|n| format!("(?1, ?{}, ?{})", n * 2, n * 2 + 1)).collect();
-    format!("INSERT OR FAIL INTO seen_keys (stream, key, time) VALUES {}", rows.join(", "))
-});
+/// A block: keys that came together, in ascending order, with nothing else known from the first to
+/// the last of them when it was stored. No two blocks of a stream overlap.
+struct Block {
+    id: i64,
+    first: Known,
+    last: Known,
+    time: i64,
+    /// Read when a key may be among them.
+    keys: Option<Vec<u8>>,
+}
+
+/// The first block of a stream that ends at `from` or behind it, if there is one.
+struct Near {
+    from: Known,
+    block: Option<Block>,
+}
 
 /// Looks up and stores keys of one stream within one transaction.
+///
+/// Records of a log come in the order of their keys: those are stored in blocks, at a fraction of
+/// the cost of a row each. All others have a row each. A key is in a block or in a row.
 pub(crate) struct KeyWriter<'a> {
     insert: CachedStatement<'a>,
-    insert_many: CachedStatement<'a>,
     look_between: CachedStatement<'a>,
     look_up: CachedStatement<'a>,
     refresh: CachedStatement<'a>,
+    insert_block: CachedStatement<'a>,
+    find_block: CachedStatement<'a>,
+    read_block: CachedStatement<'a>,
+    refresh_block: CachedStatement<'a>,
     count: CachedStatement<'a>,
     stream: StreamId,
+    /// What was found last; keys are asked for in their order.
+    near: Option<Near>,
     added: i64,
 }
 
 impl<'a> KeyWriter<'a> {
     pub(crate) fn new(transaction: &'a Transaction<'_>, stream: StreamId) -> Result<Self, Failure> {
+        let prepare = |statement| transaction.prepare_cached(statement);
         Ok(Self {
-            insert: transaction.prepare_cached(
+            insert: prepare(
                 "INSERT OR IGNORE INTO seen_keys (stream, key, time) VALUES (?1, ?2, ?3)",
             )?,
-            insert_many: transaction.prepare_cached(&INSERT_MANY)?,
-            look_between: transaction.prepare_cached(
+            look_between: prepare(
                 "SELECT 1 FROM seen_keys WHERE stream = ?1 AND key BETWEEN ?2 AND ?3",
             )?,
-            look_up: transaction
-                .prepare_cached("SELECT 1 FROM seen_keys WHERE stream = ?1 AND key = ?2")?,
-            refresh: transaction.prepare_cached(
+            look_up: prepare("SELECT 1 FROM seen_keys WHERE stream = ?1 AND key = ?2")?,
+            refresh: prepare(
                 "UPDATE seen_keys SET time = ?3 WHERE stream = ?1 AND key = ?2 AND time < ?3",
             )?,
-            count: transaction
-                .prepare_cached("UPDATE streams SET keys_added = keys_added + ?2 WHERE id = ?1")?,
+            insert_block: prepare(
+                "INSERT INTO seen_blocks (stream, first, last, time, keys)
+                 VALUES (?1, ?2, ?3, ?4, ?5)",
+            )?,
+            find_block: prepare(
+                "SELECT id, first, last, time FROM seen_blocks
+                 WHERE stream = ?1 AND last >= ?2 ORDER BY last LIMIT 1",
+            )?,
+            read_block: prepare("SELECT keys FROM seen_blocks WHERE id = ?1")?,
+            refresh_block: prepare("UPDATE seen_blocks SET time = ?2 WHERE id = ?1")?,
+            count: prepare("UPDATE streams SET keys_added = keys_added + ?2 WHERE id = ?1")?,
             stream,
+            near: None,
             added: 0,
         })
     }
 
     /// Stores `key`, seen at `time` (milliseconds since 1970).
-    pub(crate) fn insert(&mut self, key: &[u8; 16], time: i64) -> Result<Inserted, Failure> {
+    pub(crate) fn insert(&mut self, key: &Known, time: i64) -> Result<Inserted, Failure> {
+        if let Some(block) = self.block_of(key)? {
+            if block.time < time {
+                block.time = time;
+                let id = block.id;
+                self.refresh_block.execute(params![id, time])?;
+            }
+            return Ok(Inserted::Known);
+        }
         if self.insert.execute(params![self.stream.0, key, time])? == 1 {
             self.added += 1;
             return Ok(Inserted::New);
@@ -75,30 +111,62 @@ impl<'a> KeyWriter<'a> {
         Ok(Inserted::Known)
     }
 
-    /// Stores [`KEYS_AT_ONCE`] keys with their times, which are in ascending order and different, if
+    /// Stores keys, at most [`KEYS_IN_BLOCK`], which are in ascending order and different, if
     /// nothing is known from the first to the last of them: `true` then. So it is with what comes in
-    /// the order of its keys, as records of a log do.
-    pub(crate) fn insert_new(
-        &mut self,
-        keys: &[(&[u8; 16], i64); KEYS_AT_ONCE],
-    ) -> Result<bool, Failure> {
-        let [(first, _), .., (last, _)] = keys;
-        if self.look_between.exists(params![self.stream.0, first, last])? {
+    /// the order of its keys, as records of a log do. `time` is when the last of them was seen.
+    pub(crate) fn insert_new(&mut self, keys: &[Known], time: i64) -> Result<bool, Failure> {
+        let (Some(first), Some(last)) = (keys.first(), keys.last()) else { return Ok(true) };
+        if self.near(first)?.is_some_and(|block| block.first <= *last)
+            || self.look_between.exists(params![self.stream.0, first, last])?
+        {
             return Ok(false);
         }
-        let insert = &mut self.insert_many;
-        insert.raw_bind_parameter(1, self.stream.0)?;
-        for (index, (key, time)) in keys.iter().enumerate() {
-            insert.raw_bind_parameter(index * 2 + 2, key)?;
-            insert.raw_bind_parameter(index * 2 + 3, time)?;
-        }
-        self.added += insert.raw_execute()? as i64;
+        self.insert_block.execute(params![
+            self.stream.0,
+            first,
+            last,
+            time,
+            keys.as_flattened()
+        ])?;
+        self.near = None;
+        self.added += keys.len() as i64;
         Ok(true)
     }
 
     /// Whether `key` was stored before.
-    pub(crate) fn is_known(&mut self, key: &[u8; 16]) -> Result<bool, Failure> {
-        Ok(self.look_up.exists(params![self.stream.0, key])?)
+    pub(crate) fn is_known(&mut self, key: &Known) -> Result<bool, Failure> {
+        Ok(self.block_of(key)?.is_some() || self.look_up.exists(params![self.stream.0, key])?)
+    }
+
+    /// The first block that ends at `key` or behind it.
+    fn near(&mut self, key: &Known) -> Result<Option<&mut Block>, Failure> {
+        let known = self.near.as_ref().is_some_and(|near| {
+            near.from <= *key && near.block.as_ref().is_none_or(|block| *key <= block.last)
+        });
+        if !known {
+            let block = self.find_block.query_row(params![self.stream.0, key], |row| {
+                let (id, first, last, time) = row.try_into()?;
+                Ok(Block { id, first, last, time, keys: None })
+            });
+            self.near = Some(Near { from: *key, block: block.optional()? });
+        }
+        Ok(self.near.as_mut().and_then(|near| near.block.as_mut()))
+    }
+
+    /// The block that has `key`, if one has it.
+    fn block_of(&mut self, key: &Known) -> Result<Option<&mut Block>, Failure> {
+        self.near(key)?;
+        let Self { near: Some(Near { block: Some(block), .. }), read_block, .. } = self else {
+            return Ok(None);
+        };
+        if *key < block.first {
+            return Ok(None);
+        }
+        if block.keys.is_none() {
+            block.keys = Some(read_block.query_row([block.id], |row| row.get(0))?);
+        }
+        let (keys, _) = block.keys.as_deref().unwrap_or_default().as_chunks();
+        Ok(keys.binary_search(key).is_ok().then_some(block))
     }
 
     /// Counts what was added, so that pruning knows when it is due.
@@ -112,9 +180,9 @@ impl<'a> KeyWriter<'a> {
 
 /// Forgets keys last seen before `before`, when enough keys were added since the last time.
 ///
-/// A pass reads all keys of the stream. It waits until their number has doubled, so that it costs a
-/// constant share of every insertion and needs no index by time, which would double the cost of
-/// every insertion. Keeping a key for longer is harmless.
+/// A pass reads all rows and blocks of the stream. It waits until their number has doubled, so that
+/// it costs a constant share of every insertion and needs no index by time, which would double the
+/// cost of every insertion. Keeping a key for longer is harmless: a block is kept for its last one.
 pub(crate) fn forget_keys(
     transaction: &Transaction<'_>,
     stream: StreamId,
@@ -126,12 +194,23 @@ pub(crate) fn forget_keys(
     if added < kept.max(PRUNE_AT_LEAST) {
         return Ok(());
     }
-    let forgotten = transaction
+    let old = params![stream.0, milliseconds(before)];
+    let rows = transaction
         .prepare_cached("DELETE FROM seen_keys WHERE stream = ?1 AND time < ?2")?
-        .execute(params![stream.0, milliseconds(before)])?;
+        .execute(old)?;
+    let in_blocks: i64 = transaction
+        .prepare_cached(
+            "SELECT coalesce(sum(length(keys)), 0) / 16 FROM seen_blocks
+             WHERE stream = ?1 AND time < ?2",
+        )?
+        .query_row(old, |row| row.get(0))?;
+    transaction
+        .prepare_cached("DELETE FROM seen_blocks WHERE stream = ?1 AND time < ?2")?
+        .execute(old)?;
+    let left = (kept + added - in_blocks).saturating_sub_unsigned(rows as u64);
     transaction
         .prepare_cached("UPDATE streams SET keys_kept = ?2, keys_added = 0 WHERE id = ?1")?
-        .execute(params![stream.0, (kept + added).saturating_sub_unsigned(forgotten as u64)])?;
+        .execute(params![stream.0, left])?;
     Ok(())
 }
 

@@ -28,7 +28,7 @@ pub(crate) use advance::{Advance, Known, Shown};
 pub use cursor::Cursor;
 pub(crate) use failure::{Failure, file as file_failure};
 pub(crate) use keys::{
-    Inserted, KEYS_AT_ONCE, KeyWriter, finish_item, forget_finished, forget_keys,
+    Inserted, KEYS_IN_BLOCK, KeyWriter, finish_item, forget_finished, forget_keys,
 };
 pub(crate) use positions::SinkPosition;
 pub(crate) use quotas::{QuotaBucket, QuotaSnapshot};
@@ -148,11 +148,13 @@ impl Store {
     /// Removes everything known about a connection, except the lengths of its delivered files.
     pub fn forget_connection(&self, connection: &str) -> Result<()> {
         self.write("forgetting a connection", |transaction| {
-            transaction.execute(
-                "DELETE FROM seen_keys WHERE stream IN
-                    (SELECT id FROM streams WHERE connection = ?1)",
-                [connection],
-            )?;
+            for table in ["seen_keys", "seen_blocks"] {
+                let forget = format!(
+                    "DELETE FROM {table} WHERE stream IN
+                        (SELECT id FROM streams WHERE connection = ?1)"
+                );
+                transaction.execute(&forget, [connection])?;
+            }
             // Cursors, items, snapshots and runs follow by foreign key.
             transaction.execute("DELETE FROM streams WHERE connection = ?1", [connection])?;
             for table in ["quota_states", "quota_buckets", "pauses"] {
@@ -168,6 +170,12 @@ impl Store {
     pub(crate) fn count(&self, table: &str) -> i64 {
         let count = format!("SELECT count(*) FROM {table}");
         self.lock().connection.query_row(&count, [], |row| row.get(0)).unwrap()
+    }
+
+    /// Number of keys that are known, in rows and in blocks.
+    #[cfg(test)]
+    pub(crate) fn count_keys(&self) -> i64 {
+        self.lock().connection.query_row(keys::COUNT, [], |row| row.get(0)).unwrap()
     }
 
     /// Lets the database grow by so many pages only, like a full disk; `None` lifts the limit.

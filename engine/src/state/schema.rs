@@ -18,7 +18,7 @@ const MIGRATIONS: &[&str] = &[
         id         INTEGER PRIMARY KEY,
         connection TEXT NOT NULL,
         stream     TEXT NOT NULL,
-        -- How many rows of seen_keys the last pruning left, and how many were added since.
+        -- How many keys the last pruning left, and how many were added since.
         keys_kept  INTEGER NOT NULL DEFAULT 0,
         keys_added INTEGER NOT NULL DEFAULT 0,
         UNIQUE (connection, stream)
@@ -36,6 +36,19 @@ const MIGRATIONS: &[&str] = &[
         time   INTEGER NOT NULL,
         PRIMARY KEY (stream, key)
     ) STRICT, WITHOUT ROWID;
+
+    -- Ascending keys that came together, one behind the other; no two blocks of a stream overlap.
+    CREATE TABLE seen_blocks (
+        id     INTEGER PRIMARY KEY,
+        stream INTEGER NOT NULL,
+        first  BLOB NOT NULL,
+        last   BLOB NOT NULL,
+        -- The latest of its keys.
+        time   INTEGER NOT NULL,
+        keys   BLOB NOT NULL
+    ) STRICT;
+    -- With all but the keys, so that those are read only when one of them may be meant.
+    CREATE INDEX seen_blocks_by_last ON seen_blocks (stream, last, first, time);
 
     CREATE TABLE finished_items (
         stream INTEGER NOT NULL REFERENCES streams (id) ON DELETE CASCADE,

@@ -204,6 +204,7 @@ fn a_forgotten_connection_leaves_nothing() {
                 finish_item(transaction, stream, "file", at(1))?;
                 let mut keys = KeyWriter::new(transaction, stream)?;
                 keys.insert(&[1; 16], 1)?;
+                assert!(keys.insert_new(&[[2; 16], [3; 16]], 1)?);
                 keys.finish()
             })
             .unwrap();
@@ -212,7 +213,9 @@ fn a_forgotten_connection_leaves_nothing() {
         store.store_pause(connection, &[1; 16], 2, 1).unwrap();
     }
     store.forget_connection("acme").unwrap();
-    for table in ["streams", "cursors", "seen_keys", "finished_items", "runs", "pauses"] {
+    for table in
+        ["streams", "cursors", "seen_keys", "seen_blocks", "finished_items", "runs", "pauses"]
+    {
         assert_eq!(store.count(table), 1, "{table}");
     }
     assert!(store.is_finished(kept, "file").unwrap());
