@@ -81,7 +81,7 @@ codes! {
     AuthLoginRate = "AUTH_LOGIN_RATE", Retry::Later(None);
     /// The clocks of this machine and the app differ too much for a signed assertion.
     AuthClockSkew = "AUTH_CLOCK_SKEW", Retry::Never;
-    /// The certificate or key that signs our assertions is refused, expired or unreadable.
+    /// The certificate or key by which we prove who we are is refused, expired or missing.
     AuthCertExpired = "AUTH_CERT_EXPIRED", Retry::Never;
     /// The account is locked.
     AuthAccountLocked = "AUTH_ACCOUNT_LOCKED", Retry::Never;

@@ -3,6 +3,9 @@
 use std::fmt;
 
 use reqwest::{Certificate, ClientBuilder, Identity};
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 
 use crate::error::{Code, Error, Result};
 use crate::secret::Secret;
@@ -35,8 +38,9 @@ impl Certificates {
             builder = builder.identity(identity);
         }
         if let Some(ca) = &self.ca {
-            let roots = Certificate::from_pem_bundle(ca.expose().as_bytes()).ok();
-            let roots = roots.filter(|roots| !roots.is_empty()).ok_or_else(|| {
+            let pem = ca.expose().as_bytes();
+            let roots = Certificate::from_pem_bundle(pem).ok().filter(|_| are_certificates(pem));
+            let roots = roots.ok_or_else(|| {
                 unreadable("the root certificate", "give the certificates of the CA in PEM form")
             })?;
             builder = builder.tls_certs_merge(roots);
@@ -52,6 +56,15 @@ impl fmt::Debug for Certificates {
             .field("ca", &self.ca.is_some())
             .finish()
     }
+}
+
+/// Whether there are certificates in a PEM text, and each is one. A root that cannot be read is left
+/// out without a word where roots of the system are trusted as well.
+fn are_certificates(pem: &[u8]) -> bool {
+    let mut roots = RootCertStore::empty();
+    let all = CertificateDer::pem_slice_iter(pem)
+        .all(|certificate| certificate.is_ok_and(|certificate| roots.add(certificate).is_ok()));
+    all && !roots.is_empty()
 }
 
 fn unreadable(what: &str, fix: &str) -> Error {

@@ -51,14 +51,19 @@ impl Transport {
     /// # Errors
     /// As [`new`](Self::new), and [`Code::InputInvalid`] if the certificates cannot be used.
     pub fn with_certificates(certificates: &Certificates) -> Result<Self> {
-        let builder = certificates.apply(base())?;
-        let http = build(builder).map_err(|error| match certificates.client {
+        Self::built(base(), certificates)
+    }
+
+    fn built(builder: reqwest::ClientBuilder, certificates: &Certificates) -> Result<Self> {
+        let http = build(certificates.apply(builder)?).map_err(|error| {
+            match certificates.client {
             Some(_) => Error::new(Code::InputInvalid, "the client certificate cannot be used")
                 .cause("its private key does not belong to it, or is of a kind that is not known")
                 .fix(
                     "give the certificate and the private key that it was issued for, in PEM form",
                 ),
             None => error,
+        }
         })?;
         Ok(Self { http, clock: Clock::system() })
     }
@@ -71,8 +76,8 @@ impl Transport {
 
     /// Without the system's proxy, which must not decide the result of a test.
     #[cfg(test)]
-    pub(crate) fn without_proxy() -> Self {
-        Self { http: build(base().no_proxy()).unwrap(), clock: Clock::system() }
+    pub(crate) fn without_proxy(certificates: &Certificates) -> Result<Self> {
+        Self::built(base().no_proxy(), certificates)
     }
 }
 
@@ -152,7 +157,7 @@ impl Client {
             let answer = match self.clock.timeout(timeout, attempt).await {
                 Some(Ok(answer)) => answer,
                 Some(Err(error)) => {
-                    let sent = sent || !error.is_connect();
+                    let sent = sent || !(error.is_connect() || failure::is_stranger(&error));
                     let error = failure::head(&error, &hop.url, CONNECT_TIMEOUT);
                     return Err(failed(self.at_stand_in(error), sent));
                 }

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use rustls::CertificateError;
+use rustls::{AlertDescription, CertificateError};
 use url::Url;
 
 use crate::error::{Code, Error, printable};
@@ -104,19 +104,83 @@ pub(super) fn timeout(url: &Url, doing: &str, limit: Duration) -> Error {
         .fix("if this lasts, ask for less at once, or raise the timeout")
 }
 
+/// Whether the host broke off because of our certificate. Nothing that was sent has been carried out
+/// then, though in TLS 1.3 a client hears of it after it began to send (RFC 8446, section 4.4.2.4).
+pub(super) fn is_stranger(error: &reqwest::Error) -> bool {
+    find::<rustls::Error>(error).is_some_and(|error| {
+        matches!(error, rustls::Error::AlertReceived(alert) if about_client(*alert).is_some())
+    })
+}
+
+/// What an alert says of the client's certificate (RFC 8446, section 6.2), and the fix.
+fn about_client(alert: AlertDescription) -> Option<(&'static str, &'static str)> {
+    Some(match alert {
+        AlertDescription::CertificateRequired => (
+            "wants a client certificate, and was shown none",
+            "give the connection a certificate that the app knows, with its key, as `http.tls` of the manifest wants it",
+        ),
+        AlertDescription::CertificateExpired => (
+            "says that our client certificate has expired",
+            "have a new certificate issued, make it known to the app, and give it to the connection",
+        ),
+        AlertDescription::CertificateRevoked => (
+            "says that our client certificate was revoked",
+            "find out why, have a new certificate issued, and give it to the connection",
+        ),
+        AlertDescription::UnknownCA => (
+            "does not know the authority that issued our client certificate",
+            "give the connection the certificate that was issued for this app, followed by those that lead to its root, or make its authority known to the app",
+        ),
+        AlertDescription::BadCertificate
+        | AlertDescription::UnsupportedCertificate
+        | AlertDescription::CertificateUnknown
+        | AlertDescription::AccessDenied
+        | AlertDescription::DecryptError => (
+            "refuses our client certificate",
+            "give the connection the certificate that was issued for this app, and the key that belongs to it",
+        ),
+        _ => return None,
+    })
+}
+
 fn tls_failure(error: &rustls::Error, host: &str) -> Error {
-    let cause = printable(&error.to_string(), 300);
-    match error {
-        rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => Error::new(
+    use rustls::Error::{AlertReceived, InvalidCertificate};
+
+    let (code, what, fix) = match error {
+        InvalidCertificate(CertificateError::UnknownIssuer) => (
             Code::NetTlsIntercept,
             format!("the certificate of {host} comes from an authority this machine does not know"),
-        )
-        .cause(cause)
-        .fix("if a proxy re-signs TLS traffic, add its authority to the system's trust store (or SSL_CERT_FILE)"),
-        _ => Error::new(Code::NetTls, format!("no secure connection to {host}"))
-            .cause(cause)
-            .fix("check this machine's clock, and that nothing between here and the host alters TLS"),
-    }
+            "if a proxy re-signs TLS traffic, add its authority to the system's trust store (or SSL_CERT_FILE); if the app has an authority of its own, give its root certificate as `http.tls.ca` of the manifest wants it",
+        ),
+        InvalidCertificate(CertificateError::Expired | CertificateError::ExpiredContext { .. }) => {
+            (
+                Code::NetTls,
+                format!("the certificate of {host} has expired"),
+                "check this machine's clock; if it is right, only those who run the host can renew its certificate",
+            )
+        }
+        InvalidCertificate(
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+        ) => (
+            Code::NetTls,
+            format!("the certificate shown for {host} is that of another host"),
+            "check the spelling of the host, and that no proxy or portal answers for it",
+        ),
+        AlertReceived(alert) if let Some((said, fix)) = about_client(*alert) => {
+            (Code::AuthCertExpired, format!("{host} {said}"), fix)
+        }
+        AlertReceived(AlertDescription::HandshakeFailure) => (
+            Code::NetTls,
+            format!("no secure connection to {host}"),
+            "if the app wants a client certificate, give the connection one, as `http.tls` of the manifest wants it; check that the host speaks TLS 1.2 or 1.3, and that nothing between here and it alters TLS",
+        ),
+        _ => (
+            Code::NetTls,
+            format!("no secure connection to {host}"),
+            "check this machine's clock, and that nothing between here and the host alters TLS",
+        ),
+    };
+    Error::new(code, what).cause(printable(&error.to_string(), 300)).fix(fix)
 }
 
 /// Host and port for a message.
@@ -210,5 +274,10 @@ mod tests {
         assert_eq!(tls_failure(&unknown, "app.example.com").code, Code::NetTlsIntercept);
         let expired = rustls::Error::InvalidCertificate(CertificateError::Expired);
         assert_eq!(tls_failure(&expired, "app.example.com").code, Code::NetTls);
+        // What many servers say in TLS 1.2 to a client without a certificate.
+        let failed = rustls::Error::AlertReceived(AlertDescription::HandshakeFailure);
+        let failed = tls_failure(&failed, "app.example.com");
+        assert_eq!(failed.code, Code::NetTls);
+        assert!(failed.fix.as_deref().unwrap().contains("client certificate"), "{failed}");
     }
 }

@@ -17,6 +17,8 @@ pub mod retry;
 
 #[cfg(test)]
 pub(crate) mod tests;
+#[cfg(test)]
+mod tls_tests;
 
 pub use certificates::Certificates;
 pub use client::{Client, Transport};

@@ -13,7 +13,7 @@ use tokio::net::TcpListener;
 use url::Url;
 
 use crate::error::{Code, Error, Retry};
-use crate::http::{Client, Credential, Failure, Hosts, Request, Response, Transport};
+use crate::http::{Certificates, Client, Credential, Failure, Hosts, Request, Response, Transport};
 use crate::secret::Secret;
 
 /// What a server of ours was asked.
@@ -90,9 +90,13 @@ async fn raw(bytes: &str, then: Then) -> SocketAddr {
     address
 }
 
+fn transport() -> Transport {
+    Transport::without_proxy(&Certificates::default()).unwrap()
+}
+
 pub(crate) fn client(hosts: &[&str], address: SocketAddr) -> Client {
     let hosts = Hosts::new(hosts.iter().copied()).unwrap();
-    Client::new(&Transport::without_proxy(), hosts, Some(address)).unwrap()
+    Client::new(&transport(), hosts, Some(address)).unwrap()
 }
 
 fn get(url: &str) -> Request {
@@ -318,9 +322,8 @@ async fn each_layer_has_its_error() {
         assert_eq!((failure.error.code, failure.sent), (Code::NetUnreachable, true));
     }
 
-    let direct = |hosts: &str| {
-        Client::new(&Transport::without_proxy(), Hosts::new([hosts]).unwrap(), None).unwrap()
-    };
+    let direct =
+        |hosts: &str| Client::new(&transport(), Hosts::new([hosts]).unwrap(), None).unwrap();
     let not_tls = raw("HTTP/1.1 400 Bad Request\r\n\r\n", Then::Close).await;
     let tls = failure(&direct(&not_tls.to_string()), get(&format!("https://{not_tls}/"))).await;
     assert_eq!((tls.error.code, tls.sent), (Code::NetTls, false), "{}", tls.error);
@@ -329,7 +332,7 @@ async fn each_layer_has_its_error() {
 #[tokio::test]
 async fn only_a_loopback_address_stands_in_for_an_app() {
     let hosts = Hosts::new(["app.example.com"]).unwrap();
-    let transport = Transport::without_proxy();
+    let transport = transport();
     let error = Client::new(&transport, hosts, "192.0.2.1:80".parse().ok()).unwrap_err();
     assert_eq!(error.code, Code::InputInvalid);
     assert!(error.what.contains("192.0.2.1:80"));
