@@ -102,13 +102,16 @@ impl Endpoint<'_> {
         {
             return Err(self.refused(&document, &name, asked, secrets, None, &place));
         }
+        let named = paths.access_token.as_str().trim_start_matches("$.");
         let Some(access) = access else {
-            let error = invalid(&format!(
-                "the answer contains no {}",
-                paths.access_token.as_str().trim_start_matches("$.")
-            ));
+            let error = invalid(&format!("the answer contains no {named}"));
             return Err(Trouble::lost(error.in_request(place)));
         };
+        // RFC 6749, appendix A.12.
+        if !access.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+            let error = invalid(&format!("{named} has characters that no token has"));
+            return Err(Trouble::lost(error.in_request(place)));
+        }
         let is_secret = |path: &JsonPath| {
             let name = path.members().and_then(|members| members.last().copied());
             name.is_some_and(|name| SECRET_MEMBERS.contains(&name))
@@ -169,8 +172,14 @@ impl Endpoint<'_> {
                 lost: failure.sent,
             }
         })?;
-        let body = response.bytes().await.map_err(Trouble::lost)?;
         let place = response.place().to_owned();
+        let body = response.bytes().await.map_err(|error| {
+            let error = match error.code {
+                Code::DataTooLarge => invalid(&error.what).in_request(&*place),
+                _ => error,
+            };
+            Trouble::lost(error)
+        })?;
         let members = match serde_json::from_slice(&body) {
             Ok(Value::Object(members)) => Some(members),
             _ => None,
@@ -210,7 +219,7 @@ impl Endpoint<'_> {
     ) -> Trouble {
         let description = document.get("error_description").and_then(text);
         let mut error = refusal::refused(self.config, asked, name, description.as_deref(), secrets);
-        if asked == Asked::Assertion
+        if matches!(refusal::proof(self.config, asked, name), Asked::Assertion | Asked::ClientKey)
             && error.code == Code::AuthClientInvalid
             && let Some(skew) = headers.and_then(|headers| self.clock_skew(headers))
         {
@@ -278,10 +287,10 @@ impl Endpoint<'_> {
     }
 }
 
-/// A member as text: a non-empty string, a number or a boolean.
+/// A member as text: a string that is not blank, a number or a boolean.
 pub(super) fn text(value: &Value) -> Option<String> {
     match value {
-        Value::String(text) if !text.is_empty() => Some(text.clone()),
+        Value::String(text) if !text.trim().is_empty() => Some(text.clone()),
         Value::Number(number) => Some(number.to_string()),
         Value::Bool(flag) => Some(flag.to_string()),
         _ => None,
@@ -321,7 +330,7 @@ pub(super) fn invalid(cause: &str) -> Error {
 }
 
 /// What came instead of a JSON object, without showing any of it.
-fn not_json(headers: &HeaderMap, body: &[u8]) -> String {
+pub(super) fn not_json(headers: &HeaderMap, body: &[u8]) -> String {
     if body.is_empty() {
         return "the body is empty".to_owned();
     }

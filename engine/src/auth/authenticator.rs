@@ -61,6 +61,17 @@ struct Work {
     failed: Option<Failed>,
 }
 
+/// What became of the tokens of a connection that were given back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Revocation {
+    /// There were none.
+    Nothing,
+    /// They are good for nothing any more, and forgotten.
+    Revoked,
+    /// They are forgotten; the app has no call that ends what they are good for.
+    Forgotten,
+}
+
 /// The last attempt to renew, if it failed.
 struct Failed {
     attempt: u64,
@@ -223,11 +234,12 @@ impl Authenticator {
         .await
     }
 
-    /// Revokes the tokens at the app, if it can do that, and forgets them.
+    /// Ends what the tokens are good for at the app, if it has a call for that (RFC 7009, or the
+    /// logout of a session), and forgets them.
     ///
     /// # Errors
     /// If the app cannot be reached or refuses; then the tokens are kept.
-    pub async fn revoke(&self) -> Result<()> {
+    pub async fn revoke(&self) -> Result<Revocation> {
         let inner = Arc::clone(&self.0);
         self.detached(async move {
             let mut work = inner.work.lock().await;
@@ -235,21 +247,26 @@ impl Authenticator {
                 Some(tokens) => Some(tokens),
                 None => inner.load().await?.map(Arc::new),
             };
-            if let (Means::Session(_), Some(tokens)) = (&inner.means, &tokens) {
-                inner.login()?.close(tokens).await?;
-            } else if let (Ok(config), Some(tokens)) = (inner.oauth(), &tokens)
-                && let Some(url) = &config.revoke_url
-            {
-                let (token, hint) = match &tokens.refresh {
-                    Some(refresh) => (refresh, "refresh_token"),
-                    None => (&tokens.access, "access_token"),
-                };
-                inner.endpoint()?.revoke(url, token, hint).await?;
-            }
+            let revocation = match (&inner.means, &tokens) {
+                (_, None) => Revocation::Nothing,
+                (Means::Session(_), Some(tokens)) => inner.login()?.close(tokens).await?,
+                (Means::OAuth(config), Some(tokens)) => match &config.revoke_url {
+                    None => Revocation::Forgotten,
+                    Some(url) => {
+                        let (token, hint) = match &tokens.refresh {
+                            Some(refresh) => (refresh, "refresh_token"),
+                            None => (&tokens.access, "access_token"),
+                        };
+                        inner.endpoint()?.revoke(url, token, hint).await?;
+                        Revocation::Revoked
+                    }
+                },
+            };
             *work = Work::default();
             *inner.current.write().unwrap_or_else(PoisonError::into_inner) = None;
             let here = Arc::clone(&inner);
-            blocking(move || here.store.remove(&here.connection)).await
+            blocking(move || here.store.remove(&here.connection)).await?;
+            Ok(revocation)
         })
         .await
     }
@@ -410,9 +427,12 @@ impl Inner {
     /// The answer to the question whether a person has entered the code (RFC 8628, section 3.5).
     async fn entered(&self, request: &DeviceAuthorization) -> Result<Answer> {
         let mut interval = request.interval;
+        let mut wait = interval;
         loop {
-            self.clock.sleep(interval).await;
-            if self.clock.now() > request.expires_at {
+            let left = request.expires_at.duration_since(self.clock.now());
+            let left = Duration::try_from(left).unwrap_or_default();
+            self.clock.sleep(wait.min(left)).await;
+            if wait > left {
                 return Err(Error::new(Code::AuthTimeout, "the code was not entered in time")
                     .cause(format!("it had to be entered by {:.0}", request.expires_at))
                     .fix("start again, and enter the new code"));
@@ -427,6 +447,7 @@ impl Inner {
                 _ if trouble.outcome == Outcome::Permanent => return Err(trouble.error),
                 _ => interval += SLOWER,
             }
+            wait = interval.max(trouble.retry_after.unwrap_or_default());
         }
     }
 

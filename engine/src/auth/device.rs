@@ -38,10 +38,8 @@ impl DeviceAuthorization {
     pub(super) fn read(members: &Map<String, Value>, place: &str, now: Timestamp) -> Result<Self> {
         let member = |names: &[&str]| names.iter().find_map(|name| text(members.get(*name)?));
         let shown = |names: &[&str]| member(names).map(|text| printable(&text, 300));
-        let missing = |name: &str| -> Error {
-            let mut error = invalid(&format!("the answer contains no {name}"));
-            "the app gave no code to enter".clone_into(&mut error.what);
-            error.fix("check `device_url` in the manifest").in_request(place)
+        let missing = |name: &str| {
+            no_code(invalid(&format!("the answer contains no {name}"))).in_request(place)
         };
         let lasts = members.get("expires_in").and_then(seconds).map(Duration::from_secs);
         let lasts = SignedDuration::try_from(lasts.unwrap_or(MAX_WAIT).min(MAX_WAIT));
@@ -61,4 +59,10 @@ impl DeviceAuthorization {
                 .ok_or_else(|| missing("device_code"))?,
         })
     }
+}
+
+/// Something came that is no code to enter.
+pub(super) fn no_code(mut error: Error) -> Error {
+    "the app gave no code to enter".clone_into(&mut error.what);
+    error.fix("check `device_url` in the manifest, and that no proxy or portal answers for the app")
 }

@@ -15,6 +15,7 @@ use url::{Url, form_urlencoded};
 use crate::auth::answer::{Trouble, passed};
 use crate::auth::assertion::Assertion;
 use crate::auth::config::{ClientAuth, Grant, OAuthConfig};
+use crate::auth::device::no_code;
 use crate::auth::refusal::Asked;
 use crate::clock::Clock;
 use crate::error::{Code, Error, Result, Retry};
@@ -130,17 +131,32 @@ impl Endpoint<'_> {
         params.push_scopes(scopes);
         let (request, secrets) =
             self.request(url, params, true, self.clock.now()).map_err(Trouble::permanent)?;
-        self.post(request, Asked::Device, &secrets).await
+        let answer = self.post(request, Asked::Device, &secrets).await;
+        answer.map_err(|mut trouble| {
+            // Nobody refused; somebody else answered.
+            if trouble.said.is_none()
+                && matches!(trouble.error.code, Code::AuthResponseInvalid | Code::AppEndpointGone)
+            {
+                trouble.error = no_code(trouble.error);
+            }
+            trouble
+        })
     }
 
-    /// Revokes a refresh token, or an access token (RFC 7009).
+    /// Revokes a refresh token, or an access token (RFC 7009). That a token is not valid any more is no
+    /// error (section 2.2), though some apps make it one.
     pub(super) async fn revoke(&self, url: &Url, token: &Secret, hint: &str) -> Result<()> {
         let mut params = Params::default();
         params.push("token", token.expose());
         params.push("token_type_hint", hint);
         let (request, secrets) = self.request(url, params, true, self.clock.now())?;
         let sent = self.post(request, Asked::Revocation, &secrets).await;
-        sent.map(drop).map_err(|trouble| trouble.error)
+        match sent {
+            Err(trouble) if trouble.said.as_deref() != Some("invalid_token") => {
+                Err(not_ended(&trouble.error))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// What is asked for, and with which parameters.
@@ -298,6 +314,20 @@ fn lost_refresh(error: &Error) -> Error {
     );
     lost.place.clone_from(&error.place);
     lost
+}
+
+/// The tokens are still good for something at the app.
+pub(super) fn not_ended(error: &Error) -> Error {
+    let mut kept = Error::new(error.code, "the app did not end the access; the tokens are kept");
+    kept.cause = Some(match &error.cause {
+        Some(cause) => format!("{}: {cause}", error.what),
+        None => error.what.clone(),
+    });
+    kept.place.clone_from(&error.place);
+    kept.retry(Retry::Never).fix(
+        "try again; if that is of no use, end the access at the app, and delete the connection's \
+         file in `secrets` of the state directory",
+    )
 }
 
 fn lost_code(error: &Error) -> Error {

@@ -21,7 +21,7 @@ mod tokens;
 #[cfg(test)]
 mod tests;
 
-pub use authenticator::Authenticator;
+pub use authenticator::{Authenticator, Revocation};
 pub use authorize::AuthorizationRequest;
 pub use compile::{AuthPlan, SessionPlan, Slot};
 pub use config::{Algorithm, ClientAuth, Grant, OAuthConfig, ResponsePaths, SendToken, SigningKey};

@@ -4,7 +4,7 @@
 //! descriptions are the only way to tell some causes apart; where one is not recognized, the name
 //! alone decides.
 
-use crate::auth::config::{Grant, OAuthConfig};
+use crate::auth::config::{ClientAuth, Grant, OAuthConfig};
 use crate::error::{Code, Error, printable};
 use crate::secret::Secret;
 
@@ -27,6 +27,8 @@ pub(super) enum Asked {
     ClientCredentials,
     /// Tokens for a signed assertion.
     Assertion,
+    /// That the client is who it says, for an assertion that it signed.
+    ClientKey,
     /// Tokens for an account's name and password.
     Password,
     /// A code for a person, or tokens for one that was entered.
@@ -88,6 +90,7 @@ pub(super) fn refused(
     secrets: &[Secret],
 ) -> Error {
     let code = code(asked, name, description.unwrap_or_default());
+    let asked = proof(config, asked, name);
     let said = [Some(name), description].into_iter().flatten().map(|text| {
         let hidden = secrets.iter().fold(text.to_owned(), |text, secret| {
             let short = secret.expose().len() < MIN_HIDDEN;
@@ -101,6 +104,15 @@ pub(super) fn refused(
         Some(fix) => error.fix(fix),
         None => error,
     }
+}
+
+/// What a refusal of this name is about: what was asked for, or the client's own assertion (RFC 7521,
+/// section 4.2.1).
+pub(super) fn proof(config: &OAuthConfig, asked: Asked, name: &str) -> Asked {
+    let signs = matches!(config.client_auth, ClientAuth::PrivateKeyJwt { .. });
+    let about_client = ["invalid_client", "invalid_client_id", "unauthorized_client"];
+    let is_client = about_client.iter().any(|known| name.eq_ignore_ascii_case(known));
+    if signs && is_client && asked != Asked::Assertion { Asked::ClientKey } else { asked }
 }
 
 fn code(asked: Asked, name: &str, description: &str) -> Code {
@@ -122,7 +134,7 @@ fn code(asked: Asked, name: &str, description: &str) -> Code {
 fn what(code: Code, asked: Asked) -> &'static str {
     match code {
         Code::AuthDenied => "authorization was declined at the app",
-        Code::AuthClientInvalid if asked == Asked::Assertion => {
+        Code::AuthClientInvalid if matches!(asked, Asked::Assertion | Asked::ClientKey) => {
             "the app does not accept our signed assertion"
         }
         Code::AuthClientInvalid if asked == Asked::Password => {
@@ -158,6 +170,10 @@ fn fix(code: Code, asked: Asked, config: &OAuthConfig) -> Option<String> {
         Code::AuthClientInvalid if asked == Asked::Assertion => format!(
             "check issuer, subject and audience, that the app has the certificate of this key, and \
              that {host} is the right login host (sandbox or production)"
+        ),
+        Code::AuthClientInvalid if asked == Asked::ClientKey => format!(
+            "check client id, key id and audience, that the app has the public key that belongs to \
+             this key, and that {host} is the right login host (sandbox or production)"
         ),
         Code::AuthClientInvalid if asked == Asked::Password => format!(
             "check name, password and client, that the app allows this grant for the account (many \
@@ -201,7 +217,8 @@ fn fix(code: Code, asked: Asked, config: &OAuthConfig) -> Option<String> {
         Code::AuthLoginRate | Code::AuthLoginHours | Code::AppError | Code::AppMaintenance => {
             "nothing to do; it is tried again".to_owned()
         }
-        _ => return None,
+        _ => "look the error up in the app's documentation, and check the inputs of the connection"
+            .to_owned(),
     };
     Some(text)
 }

@@ -9,9 +9,10 @@ use longshore_schema::stream::Request;
 use reqwest::header::{ACCEPT_ENCODING, HeaderMap, HeaderValue, RETRY_AFTER, SET_COOKIE};
 use serde_json::Value;
 
-use crate::auth::answer::{MAX_ANSWER, TIMEOUT, Trouble, passed, text};
+use crate::auth::answer::{MAX_ANSWER, TIMEOUT, Trouble, not_json, passed, text};
+use crate::auth::authenticator::Revocation;
 use crate::auth::compile::AuthPlan;
-use crate::auth::endpoint::Answer;
+use crate::auth::endpoint::{Answer, not_ended};
 use crate::auth::tokens::Tokens;
 use crate::clock::Clock;
 use crate::error::{Code, Error, Result, Retry};
@@ -50,18 +51,20 @@ impl Login<'_> {
     }
 
     /// Ends a session at the app, if it has a call for that.
-    pub(super) async fn close(&self, tokens: &Tokens) -> Result<()> {
-        let Some(logout) = &self.declared()?.logout else { return Ok(()) };
-        let sent = self.send(logout, Some(tokens)).await.map_err(|trouble| trouble.error)?;
-        let status = sent.status;
-        // A session that is over already needs no ending.
-        if status.is_server_error() {
-            return Err(Error::new(Code::AppError, "the app did not end the session")
-                .cause(format!("HTTP {}", status.as_u16()))
-                .fix("try again; the session ends by itself after a while")
-                .in_request(sent.place()));
+    pub(super) async fn close(&self, tokens: &Tokens) -> Result<Revocation> {
+        let Some(logout) = &self.declared()?.logout else { return Ok(Revocation::Forgotten) };
+        let sent = self.send(logout, Some(tokens)).await;
+        let sent = sent.map_err(|trouble| not_ended(&trouble.error))?;
+        match sent.status.as_u16() {
+            // Also if the session was over already, or there is none of this name.
+            200..=399 | 401 | 403 | 404 | 410 => Ok(Revocation::Revoked),
+            status => {
+                let code = if status >= 500 { Code::AppError } else { Code::AppRequestRefused };
+                let refused = Error::new(code, format!("{} refuses the logout", self.plan.app));
+                let refused = refused.cause(format!("HTTP {status}"));
+                Err(not_ended(&refused.in_request(sent.place())))
+            }
         }
-        Ok(())
     }
 
     fn declared(&self) -> Result<&Session> {
@@ -106,18 +109,25 @@ impl Login<'_> {
         let requested_at = self.clock.now();
         let mut response = self.send(&declared.login, None).await?;
         let body = response.bytes().await.map_err(Trouble::lost)?;
+        let place = response.place().to_owned();
         let status = response.status.as_u16();
         // After a form, a browser is sent on to a page: the cookie is in the redirect.
         if !matches!(status, 200..=299 | 302 | 303) {
             return Err(self.refused(&response));
         }
-        let document = serde_json::from_slice(&body).unwrap_or(Value::Null);
-        let fields = kept(declared, &document, &response.headers).map_err(|missing| {
+        let document: Option<Value> = serde_json::from_slice(&body).ok();
+        let fields = kept(declared, document.as_ref(), &response.headers).map_err(|why| {
+            let why = match document {
+                None if !declared.token.is_empty() => {
+                    format!("{why}: it is not JSON, but {}", not_json(&response.headers, &body))
+                }
+                _ => why,
+            };
             let error = Error::new(Code::AuthResponseInvalid, "the login gave no session")
-                .cause(format!("HTTP {status}, and the answer has no {missing}"))
+                .cause(format!("HTTP {status}, and the answer has {why}"))
                 .fix("check the inputs; if they are right, the manifest names the wrong place, or the app wants another login")
                 .retry(Retry::Never);
-            Trouble::permanent(error.in_request(response.place()))
+            Trouble::permanent(error.in_request(place))
         })?;
         Ok(Answer {
             access: Secret::new(""),
@@ -163,27 +173,32 @@ impl Login<'_> {
     }
 }
 
-/// What is kept of the answer to a login, or what of it is not there.
+/// What is kept of the answer to a login, or what the answer has instead.
 fn kept(
     declared: &Session,
-    document: &Value,
+    document: Option<&Value>,
     headers: &HeaderMap,
 ) -> Result<BTreeMap<String, String>, String> {
     let mut kept = BTreeMap::new();
     for (name, path) in &declared.token {
-        let value = path.first(document).and_then(text);
-        let value = value.ok_or_else(|| format!("`{}` in its body", path.as_str()))?;
+        let place = format!("`{}` in its body", path.as_str());
+        let value = document.and_then(|document| path.first(document)).and_then(text);
+        let value = value.ok_or_else(|| format!("no {place}"))?;
+        // Nothing that is sent can carry it.
+        if value.contains(char::is_control) {
+            return Err(format!("a control character in {place}"));
+        }
         kept.insert(name.as_str().to_owned(), value);
     }
     for (name, header) in &declared.headers {
         let value = headers.get(header.as_str()).and_then(|value| value.to_str().ok());
         let value = value.filter(|value| !value.is_empty());
-        let value = value.ok_or_else(|| format!("header `{}`", header.as_str()))?;
+        let value = value.ok_or_else(|| format!("no header `{}`", header.as_str()))?;
         kept.insert(name.as_str().to_owned(), value.to_owned());
     }
     for (name, cookie) in &declared.cookies {
         let value = cookie_of(headers, cookie);
-        let value = value.ok_or_else(|| format!("cookie `{}`", cookie.as_str()))?;
+        let value = value.ok_or_else(|| format!("no cookie `{}`", cookie.as_str()))?;
         kept.insert(name.as_str().to_owned(), value);
     }
     Ok(kept)

@@ -32,6 +32,10 @@ use crate::pauses::Pauses;
 use crate::secret::{Secret, SecretStore};
 use crate::state::Store;
 
+mod answers;
+mod client_key;
+mod device;
+
 const CALLBACK: &str = "https://longshore.example.com/callback";
 
 fn config(grant: Grant) -> OAuthConfig {

@@ -10,6 +10,7 @@ mod language;
 mod pace;
 mod paging;
 mod requests;
+mod sessions;
 mod sign_in;
 mod support;
 mod watch;
