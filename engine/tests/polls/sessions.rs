@@ -45,7 +45,7 @@ fn app(cookie: bool) -> impl Fn(Asked) -> Response + Clone + Send + Sync + 'stat
             let id = format!("simulated-{number}");
             let body = if cookie { json!({}) } else { json!({ "session": { "id": id } }) };
             let mut answer = json(&body);
-            let cookies = [format!("theme=dark; Path=/"), format!("SID={id}; Path=/; Secure")];
+            let cookies = ["theme=dark; Path=/".to_owned(), format!("SID={id}; Path=/; Secure")];
             for set in cookies.iter().filter(|_| cookie) {
                 answer.headers_mut().append("set-cookie", set.parse().unwrap());
             }
