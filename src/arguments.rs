@@ -85,6 +85,11 @@ pub(crate) enum Command {
     Check(Connection),
     /// Sign in to an app with a browser
     Connect(Connection),
+    /// End a connection's access at the app, and delete its tokens
+    #[command(
+        after_help = "Examples:\n  longshore disconnect acme.yaml\n  longshore disconnect acme.yaml --format json\n\nWhere each stream stands is kept: after `longshore connect` reading goes on there."
+    )]
+    Disconnect(Connection),
     /// Start a server that plays an app
     Simulate(Simulate),
     /// Prove a connector against a simulated app, through faults, kills and days

@@ -8,6 +8,7 @@ mod conformance;
 mod connect;
 mod demo;
 mod diff;
+mod disconnect;
 mod explain;
 mod fixtures;
 mod format;
@@ -64,6 +65,7 @@ fn main() -> ExitCode {
         Command::Run(command) => wait(run::run(&command)),
         Command::Check(command) => wait(check::run(&command)),
         Command::Connect(command) => wait(connect::run(&command)),
+        Command::Disconnect(command) => wait(disconnect::run(&command)),
         Command::Simulate(command) => wait(simulate::run(&command)),
         Command::Conformance(command) => conformance::run(&command),
         Command::Demo(command) => wait(demo::run(&command)),

@@ -15,7 +15,7 @@ use longshore_simulator::salesforce::Config;
 use serde_json::Value;
 use support::compare::events;
 use support::process::{Ran, assert_discreet, longshore, run, signal};
-use support::{MANIFEST, Tenant, redact, small};
+use support::{MANIFEST, Tenant, redact, small, status};
 
 const SECRET: &str = "simulated-client-secret";
 
@@ -51,6 +51,7 @@ fn help_and_version() {
         "run",
         "check",
         "connect",
+        "disconnect",
         "simulate",
         "simulate salesforce",
         "conformance",
@@ -357,6 +358,55 @@ fn an_app_that_cannot_be_played_is_refused_with_the_reason() {
     let wrong = refused(&[manifest, "--listen", "127.0.0.1:0", "--grant", "password"]);
     assert!(wrong.contains("fix:   it offers "), "{wrong}");
     assert!(refused(&[manifest, "--listen", "0.0.0.0:0"]).contains("loopback"));
+}
+
+/// What is given back is good for nothing any more, and nothing of it stays on the disk.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_is_ended() {
+    let tenant = recent().await;
+    let connection = by_variable(&tenant);
+    let tokens = tenant.folder.path().join("state/secrets/acme.tokens");
+    // A fault that befalls nobody counts the requests.
+    tenant.break_path("/oauth2/revoke", u64::MAX, 1, status(503, "{}"));
+    let revoked = || tenant.org.faults()[0].seen;
+
+    assert_eq!(with(&connection, &["run", "--stream", "sign_ins"]).code, Some(0));
+    assert!(tokens.exists());
+    let ran = with(&connection, &["disconnect"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert_eq!(ran.stdout, "acme: Salesforce ended the access; the tokens are deleted\n");
+    assert!(!tokens.exists());
+    assert_eq!(revoked(), 1);
+
+    let ran = with(&connection, &["disconnect", "--format", "json"]);
+    let said: Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!((ran.code, &said["access"], &said["version"]), (Some(0), &"none".into(), &1.into()));
+    assert_eq!(revoked(), 1, "there was nothing to give back");
+
+    // The stream goes on where it stood: nothing is delivered twice.
+    let before = events(&tenant.events(), "sign_ins").len();
+    assert_eq!(with(&connection, &["run", "--stream", "sign_ins"]).code, Some(0));
+    assert_eq!(events(&tenant.events(), "sign_ins").len(), before);
+
+    // An app out of reach keeps the tokens, so that they can still be given back.
+    let text = std::fs::read_to_string(&connection).unwrap();
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let address = tenant.org.address().to_string();
+    std::fs::write(&connection, text.replace(&address, &closed.to_string())).unwrap();
+    let ran = with(&connection, &["disconnect", "--format", "json"]);
+    let said: Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!((ran.code, &said["access"]), (Some(1), &Value::Null), "{}", ran.stderr);
+    assert_eq!(said["error"]["code"], "NET_UNREACHABLE");
+    assert!(ran.stderr.contains("the tokens are kept"), "{}", ran.stderr);
+    assert!(tokens.exists());
+
+    let manifest = tenant.folder.path().join("manifest.yaml");
+    let silent = MANIFEST.lines().filter(|line| !line.trim_start().starts_with("revoke_url:"));
+    std::fs::write(&manifest, silent.map(|line| format!("{line}\n")).collect::<String>()).unwrap();
+    let ran = with(&connection, &["disconnect"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert!(ran.stdout.contains("has no call that ends the access"), "{}", ran.stdout);
+    assert!(!tokens.exists());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -201,6 +201,7 @@ fn every_option_of_the_command_line_is_described() {
         "run",
         "check",
         "connect",
+        "disconnect",
         "simulate",
         "simulate salesforce",
         "conformance",
