@@ -402,7 +402,7 @@ async fn a_connection_is_ended() {
 
     let manifest = tenant.folder.path().join("manifest.yaml");
     let silent = MANIFEST.lines().filter(|line| !line.trim_start().starts_with("revoke_url:"));
-    std::fs::write(&manifest, silent.map(|line| format!("{line}\n")).collect::<String>()).unwrap();
+    std::fs::write(&manifest, silent.collect::<Vec<_>>().join("\n")).unwrap();
     let ran = with(&connection, &["disconnect"]);
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     assert!(ran.stdout.contains("has no call that ends the access"), "{}", ran.stdout);
