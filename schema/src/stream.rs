@@ -144,7 +144,8 @@ pub struct Step {
     pub batch: Option<Spanned<Batch>>,
     /// The step is asked again until the answer says that it is done.
     pub wait: Option<Spanned<Wait>>,
-    /// The request that clears away what the step made, when its item is read or given up.
+    /// The request that clears away what the step made, for each item on a page when they are read or
+    /// given up. Not for the last step, whose items are the records.
     pub cleanup: Option<Spanned<Request>>,
 }
 

@@ -91,8 +91,9 @@ impl Poll<'_> {
         let every = wait.every.0.max(Duration::from_millis(1));
         loop {
             *pager = Pager::new(step.pages.as_ref(), step.promise.as_ref());
-            *items = Items::default();
-            let more = self.page(step, pager, call, Some(items)).await?;
+            let mut answered = Items::default();
+            let more = self.page(step, pager, call, Some(&mut answered)).await?;
+            *items = answered;
             let answer = self.envelope.take().unwrap_or_default();
             if let Some((path, value)) = wait.failed.iter().find_map(|one| holds(one, &answer)) {
                 return Err(Error::new(
@@ -123,16 +124,24 @@ impl Poll<'_> {
     }
 
     /// Clears away what a step made. That it could not is no reason to read its items again.
-    pub(super) async fn clean_up(&mut self, request: &Request, call: &Call<'_>) {
+    pub(super) async fn clean_up(
+        &mut self,
+        request: &Request,
+        call: &Call<'_>,
+        attempts: &mut Attempts,
+    ) {
         let facts = std::sync::Arc::clone(&self.facts);
         let scope = Scope { named: call.named, ..self.scope(call.range, &facts) };
         self.report.requests += 1;
         let (session, plan) = (self.session, self.plan);
-        let (target, mut attempts) = (Target::Declared(request), Attempts::default());
-        if let Err(refused) = session.fetch(&plan.name, &target, &scope, &mut attempts).await {
-            let error = refused.into_error();
-            self.warn(format!("{}: what was made is not cleared away: {}", error.code, error.what));
-        }
+        let target = Target::Declared(request);
+        let Err(refused) = session.fetch(&plan.name, &target, &scope, attempts).await.map(drop)
+        else {
+            *attempts = Attempts::default();
+            return;
+        };
+        let error = refused.into_error();
+        self.warn(format!("{}: what was made is not cleared away: {}", error.code, error.what));
     }
 }
 

@@ -4,13 +4,14 @@ use std::pin::Pin;
 
 use jiff::Timestamp;
 use longshore_schema::JsonPath;
-use longshore_schema::stream::Batch;
+use longshore_schema::stream::{Batch, Request};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::error::{Code, Error, Result};
 use crate::map::Record;
 use crate::plan::StepPlan;
+use crate::poll::exchange::Attempts;
 use crate::poll::item::{Items, item_key, item_time};
 use crate::poll::pages::Pager;
 use crate::poll::session::Refused;
@@ -101,31 +102,50 @@ impl Poll<'_> {
         call: &Call<'_>,
         collects: bool,
     ) -> Result<(), Refused> {
-        let plan = self.plan;
         let mut records = 0;
         loop {
             let mut items = collects.then(Items::default);
-            let more = match (&step.wait, &mut items) {
-                (Some(wait), Some(items)) if pager.is_at_start() => {
-                    self.waited(wait, step, call, pager, items).await?
-                }
-                (_, items) => self.page(step, pager, call, items.as_mut()).await?,
-            };
-            records += self.seen.page.records;
-            if call.index == plan.windowed() {
-                self.check_most(records)?;
+            let outcome = self.one_page(step, pager, call, items.as_mut(), &mut records).await;
+            // However that ended, and as far as the app told of it.
+            if let (Some(request), Some(items)) = (&step.cleanup, &items) {
+                self.clear_away(request, &items.list, call).await;
             }
-            if let Some(items) = items {
-                if call.index + 1 == plan.steps.len() {
-                    self.details(&items.list, call).await?;
-                } else {
-                    self.items(&items.list, call).await?;
-                }
-            }
+            let more = outcome?;
             if !more || self.is_past(call) {
                 return Ok(());
             }
         }
+    }
+
+    /// Reads one page, and for every item on it the steps behind. Returns whether there is another
+    /// page. `records` is how many came so far.
+    async fn one_page<'s>(
+        &mut self,
+        step: &'s StepPlan,
+        pager: &mut Pager<'s>,
+        call: &Call<'_>,
+        mut items: Option<&mut Items>,
+        records: &mut u64,
+    ) -> Result<bool, Refused> {
+        let plan = self.plan;
+        let more = match (&step.wait, items.as_deref_mut()) {
+            (Some(wait), Some(items)) if pager.is_at_start() => {
+                self.waited(wait, step, call, pager, items).await?
+            }
+            (_, items) => self.page(step, pager, call, items).await?,
+        };
+        *records += self.seen.page.records;
+        if call.index == plan.windowed() {
+            self.check_most(*records)?;
+        }
+        if let Some(items) = items {
+            if call.index + 1 == plan.steps.len() {
+                self.details(&items.list, call).await?;
+            } else {
+                self.items(&items.list, call).await?;
+            }
+        }
+        Ok(more)
     }
 
     /// An app that never shows more than so many records has perhaps not shown all of them.
@@ -222,9 +242,6 @@ impl Poll<'_> {
             }
             Mark::None | Mark::Version(..) => self.call(below).await,
         };
-        if let Some(request) = &step.cleanup {
-            self.clean_up(request, &below).await;
-        }
         if let Some(error) = given_up(outcome)? {
             self.leave_out(&[item], &error);
             if let Mark::Item(unit) = &mark {
@@ -302,13 +319,6 @@ impl Poll<'_> {
             self.units(&units, due, below).await
         };
         let items: Vec<_> = items.iter().map(|(item, ..)| *item).collect();
-        if let Some(request) = &step.cleanup {
-            for item in &items {
-                let mut named = call.named.to_vec();
-                named.push((step.name.as_str(), *item));
-                self.clean_up(request, &Call { named: &named, ..below }).await;
-            }
-        }
         if let Some(error) = given_up(outcome)? {
             self.leave_out(&items, &error);
             self.reach(&units, call.range);
@@ -418,6 +428,25 @@ impl Poll<'_> {
         };
         let asked = (!call.reaches_back).then(|| settings.asked(range));
         self.outbox.start_range(asked, settings.filters.then_some(range));
+    }
+
+    /// Clears away what a step made, item by item. Those of another time stay: it is not their turn.
+    async fn clear_away(&mut self, request: &Request, list: &[Value], call: &Call<'_>) {
+        let step = &self.plan.steps[call.index];
+        // An app that does not answer is asked patiently once, and not for every item.
+        let mut attempts = Attempts::default();
+        for item in list {
+            let is_of_another_time = |range| match self.mark(step, item, call) {
+                Ok(Mark::Version(_, Some(time))) => self.leaves_out(range, time),
+                _ => false,
+            };
+            if call.range.is_some_and(is_of_another_time) {
+                continue;
+            }
+            let mut named = call.named.to_vec();
+            named.push((step.name.as_str(), item));
+            self.clean_up(request, &Call { named: &named, ..*call }, &mut attempts).await;
+        }
     }
 
     /// Whether an item is outside of a range that the app did not filter by.

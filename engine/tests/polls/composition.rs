@@ -411,6 +411,93 @@ key: $.id"#;
     assert_eq!(*cleared.lock().unwrap(), ["/v1/items/1", "/v1/items/2", "/v1/items/3"]);
 }
 
+/// An app that makes three items at once, of which the second cannot be read; how it answers a
+/// DELETE, and the paths of those.
+async fn three_made(cleared: u16, total: u64) -> (App, Arc<Mutex<Vec<String>>>) {
+    let asked_to_clear: Arc<Mutex<Vec<String>>> = Arc::default();
+    let clears = Arc::clone(&asked_to_clear);
+    let app = App::start(move |asked| {
+        if asked.method == "DELETE" {
+            clears.lock().unwrap().push(asked.path.clone());
+            return status(cleared, &json!({}));
+        }
+        if asked.path.ends_with("/list") {
+            let items = json!([{ "id": 1 }, { "id": 2 }, { "id": 3 }]);
+            return json(&json!({ "items": items, "total": total }));
+        }
+        if asked.query["of"] == "2" {
+            return status(400, &json!({}));
+        }
+        json(&json!({ "records": [record(NOON)] }))
+    })
+    .await;
+    (app, asked_to_clear)
+}
+
+const THREE_MADE: &str = r#"steps:
+  items:
+    request: { post: /list }
+    records: "$.items[*]"
+    promise: { total: $.total }
+    cleanup: { delete: "/items/{{items.id}}" }
+  events:
+    request: { get: /events, query: { of: "{{items.id}}" } }
+    records: $.records[*]
+key: $.id"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn items_behind_one_that_cannot_be_read_are_cleared_away_too() {
+    let (app, cleared) = three_made(204, 3).await;
+    let tenant = Tenant::new(&app, &stream(THREE_MADE));
+    assert!(tenant.poll().await.error.is_some());
+    assert_eq!(*cleared.lock().unwrap(), ["/v1/items/1", "/v1/items/2", "/v1/items/3"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn items_of_a_page_that_breaks_its_promise_are_cleared_away() {
+    let (app, cleared) = three_made(204, 4).await;
+    let tenant = Tenant::new(&app, &stream(THREE_MADE));
+    assert_eq!(tenant.poll().await.error.unwrap().code, Code::DataIncomplete);
+    let cleared = cleared.lock().unwrap();
+    let each = cleared.iter().filter(|path| *path == "/v1/items/3").count();
+    assert!(each > 0 && cleared.len() == each * 3, "{cleared:?}");
+}
+
+/// An app that cannot clear anything away is asked again and again once, not for every item.
+#[tokio::test(flavor = "multi_thread")]
+async fn clearing_away_is_patient_once() {
+    let (app, cleared) = three_made(500, 3).await;
+    let tenant = Tenant::new(&app, &stream(THREE_MADE));
+    assert!(tenant.poll().await.error.is_some());
+    let cleared = cleared.lock().unwrap();
+    let mut expected = vec!["/v1/items/1"; 6];
+    expected.extend(["/v1/items/2", "/v1/items/3"]);
+    assert_eq!(*cleared, expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_waited_for_in_vain_is_cleared_away() {
+    let cleared: Arc<Mutex<Vec<String>>> = Arc::default();
+    let clears = Arc::clone(&cleared);
+    let app = App::start(move |asked| {
+        if asked.method == "DELETE" {
+            clears.lock().unwrap().push(asked.path.clone());
+        }
+        json(&json!({ "id": "s1", "state": "failed" }))
+    })
+    .await;
+    let settings = r#"steps:
+  search:
+    request: { post: /searches }
+    wait: { until: { $.state: done }, failed: { $.state: failed }, every: 10s, timeout: 5m }
+    cleanup: { delete: "/searches/{{search.id}}" }
+  events: { request: { get: "/searches/{{search.id}}/found" }, records: "$.records[*]" }
+key: $.id"#;
+    let tenant = Tenant::new(&app, &stream(settings));
+    assert_eq!(tenant.poll().await.error.unwrap().code, Code::AppError);
+    assert_eq!(*cleared.lock().unwrap(), ["/v1/searches/s1"]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_app_does_not_filter_is_filtered_here_and_newest_first_ends_early() {
     let app = App::start(|asked| {

@@ -316,8 +316,9 @@ impl App {
         } else {
             let asked = (endpoint, captured.clone(), fault, request);
             let served = self.serve_page(state, call, asked, now, &mut rng);
-            if state.not_before.get(&request).is_some_and(|until| until - now > LONG_WAIT) {
-                self.leave_alone(state, endpoint, &captured);
+            let until = state.not_before.get(&request).copied();
+            if let Some(until) = until.filter(|until| until - now > LONG_WAIT) {
+                self.leave_alone(state, (endpoint, &captured), until);
             }
             served
         };

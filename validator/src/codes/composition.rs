@@ -10,6 +10,6 @@ codes! {
     BATCH = "LS1407" "batch" Error "Items do not fit into requests together.";
     WAIT = "LS1408" "wait" Error "What is waited for never ends, or ends in two ways.";
     NEVER_DONE = "LS1409" "never-done" Warning "No recorded answer is what is waited for.";
-    CLEANUP = "LS1410" "cleanup" Error "A cleanup does not say what it clears away.";
+    CLEANUP = "LS1410" "cleanup" Error "A cleanup does not say what it clears away, or nothing was made.";
     DETAIL_GONE = "LS1411" "detail-gone" Warning "A record whose detail is not there stops the stream.";
 }

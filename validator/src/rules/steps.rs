@@ -238,6 +238,18 @@ fn done_and_failed(wait: &Wait) -> Option<Diagnostic> {
 pub(crate) fn cleanups(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
     for (stream, of, at, name, step) in all_steps(cx) {
         let Some(cleanup) = &step.cleanup else { continue };
+        let keys = ["streams", stream, "steps", name.as_str(), "cleanup"];
+        if at + 1 == of.steps.len() {
+            found.push(
+                Diagnostic::new(
+                    &codes::CLEANUP,
+                    key_of(cx, &keys, cleanup.span),
+                    format!("the step `{name}` gives the records, and makes nothing to clear away"),
+                )
+                .help("move `cleanup` to the step that makes what it clears away"),
+            );
+            continue;
+        }
         if let Some(("get" | "head", url)) = cleanup.method() {
             found.push(
                 Diagnostic::new(
@@ -254,7 +266,6 @@ pub(crate) fn cleanups(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
         if refers(cx, cleanup, names_item) {
             continue;
         }
-        let keys = ["streams", stream, "steps", name.as_str(), "cleanup"];
         found.push(
             Diagnostic::new(
                 &codes::CLEANUP,

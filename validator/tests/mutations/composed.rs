@@ -160,6 +160,12 @@ fn steps(base: &Base, found: &mut Vec<Mutant>) {
     for at in base.at("streams.*.steps.*.cleanup.delete") {
         found.push(base.replace("cleanup that reads", at.entry.key_span, "get", &["reads"]));
     }
+    for at in base.at("streams.*.steps.*.cleanup") {
+        let last = base.at(&format!("streams.{}.steps.*.request", at.path[1])).pop().unwrap();
+        let name = last.path[3];
+        let more = format!("cleanup: {}", base.text(at.value()));
+        found.push(base.before("cleanup of the records", &last, &more, &[name]));
+    }
     for at in base.at("streams.*.steps.*.concurrency") {
         found.push(base.replace("more items than requests", at.value(), "99", &["99"]));
         found.push(base.replace("no item at a time", at.value(), "0", &["no item"]));

@@ -22,6 +22,11 @@ use crate::generic::{Fault, Misdeed, Witness, encode, place};
 #[derive(Debug, Default)]
 pub(super) struct Jobs {
     made: Vec<Job>,
+    /// Items of lists that the connector was told of and has to clear away in the same poll: that, the
+    /// stream and the level, and the index.
+    owed: BTreeSet<(u64, (usize, usize), usize)>,
+    /// Items of lists that the app does not want to be asked about until then.
+    left_alone: BTreeMap<((usize, usize), usize), i64>,
     /// What is waited for, by the request.
     waits: BTreeMap<u64, Pending>,
     /// The number of the poll in hand.
@@ -82,8 +87,19 @@ impl Jobs {
         jobs.find(named).map(|job| job.about.clone())
     }
 
+    /// The connector is told of items that it has to clear away.
+    pub(super) fn told(&mut self, of: (usize, usize), items: &[usize], now: i64) {
+        self.left_alone.retain(|_, until| now < *until);
+        let items = items.iter().filter(|item| !self.left_alone.contains_key(&(of, **item)));
+        self.owed.extend(items.map(|item| (self.poll, of, *item)));
+    }
+
     /// Tells of what was to be cleared away and never was.
     pub(super) fn accuse(&self, names: impl Fn((usize, usize)) -> String, witness: &mut Witness) {
+        for (_, of, item) in self.owed.iter().filter(|(poll, ..)| !self.excused.contains(poll)) {
+            let what = format!("{}: item {item} was never cleared away", names(*of));
+            witness.accuse(Misdeed::LeftBehind, what);
+        }
         for job in self.made.iter().filter(|job| job.owed && !self.excused.contains(&job.poll)) {
             let what = format!("{}: {} was never cleared away", names(job.of), job.record.mark);
             witness.accuse(Misdeed::LeftBehind, what);
@@ -199,16 +215,39 @@ impl App {
         for job in state.jobs.made.iter_mut().filter(named) {
             job.owed = false;
         }
+        let items = &self.records[stream].0[level];
+        let now = state.jobs.poll;
+        state.jobs.owed.retain(|(poll, of, item)| {
+            *poll != now || *of != (stream, level) || !fits(&items[*item], step, captured)
+        });
     }
 
     /// Expects no more that what a request names is cleared away: the app itself does not want to
-    /// be asked about it for long.
-    pub(super) fn leave_alone(&self, state: &mut State, endpoint: usize, captured: &Captured) {
+    /// be asked about it for long, but `until` then.
+    pub(super) fn leave_alone(
+        &self,
+        state: &mut State,
+        (endpoint, captured): (usize, &Captured),
+        until: i64,
+    ) {
         let stream = self.model.endpoints[endpoint].answers.stream();
         for job in state.jobs.made.iter_mut().filter(|job| Some(job.of.0) == stream) {
             let step = &self.model.level(job.of.0, job.of.1).name;
             if mentions(captured, step) && fits(&job.record, step, captured) {
                 job.owed = false;
+            }
+        }
+        let Some(stream) = stream else { return };
+        for (level, described) in self.model.streams[stream].levels.iter().enumerate() {
+            let step = &described.name;
+            if !described.special.cleans || !mentions(captured, step) {
+                continue;
+            }
+            let items = self.records[stream].0[level].iter().enumerate();
+            for (item, _) in items.filter(|(_, item)| fits(item, step, captured)) {
+                let of = (stream, level);
+                state.jobs.owed.remove(&(state.jobs.poll, of, item));
+                state.jobs.left_alone.insert((of, item), until);
             }
         }
     }

@@ -149,6 +149,9 @@ impl App {
         } else {
             pages::turn(&mut state.positions, described, asked, position, found, odd, rng)
         };
+        if described.special.cleans && wire == Wire::Whole && stage == Stage::Done {
+            state.jobs.told((stream, level), &page.records, now);
+        }
         // What vanished since the first page is not there any more.
         let values = page.records.iter().filter_map(|index| records[*index].value(now)).collect();
         let place = log.and_then(|log| {
