@@ -10,8 +10,10 @@ use std::time::{Duration, Instant};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 
-/// What the monotonic time of clocks that run by themselves is counted from.
-static STARTED: LazyLock<Instant> = LazyLock::new(Instant::now);
+/// What the monotonic time of clocks that run by themselves is counted from, and what the machine's
+/// clock showed then.
+static STARTED: LazyLock<(Instant, Timestamp)> =
+    LazyLock::new(|| (Instant::now(), Timestamp::now()));
 
 /// A source of time; cheap to clone, and clones show the same time.
 #[derive(Clone)]
@@ -71,8 +73,18 @@ impl Clock {
     #[must_use]
     pub fn monotonic(&self) -> Duration {
         match &*self.0 {
-            Kind::System | Kind::Shifted { .. } => STARTED.elapsed(),
+            Kind::System | Kind::Shifted { .. } => STARTED.0.elapsed(),
             Kind::Manual(shown) => shown.borrow().silence,
+        }
+    }
+
+    /// The time as it is if nobody sets the clock: for what must neither come twice nor be skipped
+    /// while this process runs. Never goes back.
+    #[must_use]
+    pub fn steady(&self) -> Timestamp {
+        match &*self.0 {
+            Kind::System => later(STARTED.1, STARTED.0.elapsed()),
+            Kind::Shifted { .. } | Kind::Manual(_) => self.now(),
         }
     }
 

@@ -18,7 +18,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Notify;
 
 pub use body::QuotaBody;
@@ -104,12 +104,13 @@ impl Quota {
                 .fix(fix)
                 .in_connection(connection)
         })?;
-        let now = clock.now().as_millisecond();
+        let now = clock.steady().as_millisecond();
         let (snapshot, buckets) =
             store.quota(connection, &config.name, now.saturating_sub(period))?;
-        let ledger = Mutex::new(Ledger::new(rules, now, snapshot, buckets));
-        let connection = connection.to_owned();
-        Ok(Self(Arc::new(Shared {
+        let ledger = Ledger::new(rules, now, snapshot, buckets);
+        let was_set_back = ledger.was_set_back();
+        let (ledger, connection) = (Mutex::new(ledger), connection.to_owned());
+        let shared = Shared {
             config,
             rules,
             connection,
@@ -118,7 +119,11 @@ impl Quota {
             ledger,
             storing: Mutex::new(()),
             ended: Notify::new(),
-        })))
+        };
+        if was_set_back {
+            shared.save(0)?;
+        }
+        Ok(Self(Arc::new(shared)))
     }
 
     /// Reserves one call, or tells why not. Blocks for a write to the state every few calls.
@@ -212,7 +217,7 @@ impl Quota {
                 cost: spending.cost,
                 open: true,
             })),
-            Err(closed) => Some(Err(self.0.paused(closed))),
+            Err(closed) => Some(Err(self.0.paused(closed, now))),
         }
     }
 }
@@ -223,7 +228,7 @@ impl Shared {
     }
 
     fn now(&self) -> i64 {
-        self.clock.now().as_millisecond()
+        self.clock.steady().as_millisecond()
     }
 
     /// Stores what is spent, and pays for the next calls, if one of them costs something.
@@ -238,10 +243,9 @@ impl Shared {
             let prepaid = if ahead { ledger.advance_payment(cost) } else { 0 };
             (prepaid, ledger.over(), ledger.snapshot(prepaid))
         };
-        let until = self.now().saturating_sub(self.rules.period).max(over);
         let Self { connection, config, store, .. } = self;
         store
-            .store_quota(connection, &config.name, &snapshot, &buckets, until)
+            .store_quota(connection, &config.name, &snapshot, &buckets, over)
             .map_err(|error| error.in_connection(connection))?;
         self.ledger().stored(prepaid, &buckets);
         Ok(())
@@ -252,10 +256,11 @@ impl Shared {
         self.ended.notify_waiters();
     }
 
-    fn paused(&self, closed: Closed) -> Paused {
+    fn paused(&self, closed: Closed, now: i64) -> Paused {
+        let wait = SignedDuration::from_millis(closed.until.saturating_sub(now));
         Paused {
             quota: self.config.name.clone(),
-            until: Timestamp::from_millisecond(closed.until).unwrap_or(Timestamp::MAX),
+            until: self.clock.now().checked_add(wait).unwrap_or(Timestamp::MAX),
             reason: closed.reason,
             used: closed.used,
             limit: closed.limit,

@@ -16,6 +16,11 @@
 //! In a fixed period everything leaves at once, at the reset that a report told. Since a report is
 //! made at an unknown moment between the start and the end of its call, the reset lies between two
 //! moments as well: calls that ended before the earlier one leave, and they do so at the later one.
+//!
+//! Time never goes back here. While the process runs, the clock that it is told of cannot be set. After
+//! a restart with a clock that was set back, time goes on from the latest moment that is stored, and
+//! nothing is taken for certain any more that rests on how much time passed since. A clock that was
+//! set back to a moment behind that one, while nobody looked, cannot be told from one that is right.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -161,6 +166,12 @@ pub(super) struct Reading {
 #[derive(Debug)]
 pub(super) struct Ledger {
     rules: Rules,
+    /// The latest time that was seen.
+    seen: i64,
+    /// By how much it is later here than by the clock, since that was set back.
+    ahead: i64,
+    /// Whether that was found just now, and has to be stored.
+    was_set_back: bool,
     in_flight: u64,
     /// Ended calls by the end of their bucket.
     buckets: BTreeMap<i64, QuotaBucket>,
@@ -177,29 +188,48 @@ pub(super) struct Ledger {
 }
 
 impl Ledger {
-    /// Continues from what was stored; calls whose end was not stored count as ending now.
+    /// Continues from what was stored; calls whose end was not stored count as ending now, when the
+    /// clock shows `clock`.
     pub(super) fn new(
         rules: Rules,
-        now: i64,
+        clock: i64,
         stored: QuotaSnapshot,
         buckets: Vec<QuotaBucket>,
     ) -> Self {
+        // A clock that was wrong by more than a period is not expected to be put forward again. Any
+        // other catches up with what was stored.
+        let ahead = if stored.ahead > rules.period { stored.ahead } else { 0 };
+        let now = clock.saturating_add(ahead);
+        let lost = stored.seen.saturating_sub(now).max(0);
+        let now = now.saturating_add(lost);
+        let was_set_back = lost > 0 || ahead < stored.ahead;
         let mut ledger = Self {
             rules,
+            seen: now,
+            ahead: ahead.saturating_add(lost),
+            was_set_back,
             in_flight: 0,
             buckets: BTreeMap::new(),
             ended: 0,
             changed: BTreeSet::new(),
             limit: stored.limit,
             report: stored.reported.map(|(used, started, taken)| {
-                let reset = stored.reset.map(|(earliest, latest)| Reset { earliest, latest });
+                let reset = stored.reset.map(|(earliest, latest)| Reset {
+                    earliest: if was_set_back { earliest.min(stored.seen) } else { earliest },
+                    latest,
+                });
                 Report { used, started, taken, reset }
             }),
             unreported: stored.unreported.into_iter().collect(),
             prepaid: 0,
             over: i64::MIN,
         };
-        for bucket in buckets {
+        for mut bucket in buckets {
+            if was_set_back && bucket.reported > 0 {
+                // The app may have stopped counting them when it is asked next.
+                bucket.reported = 0;
+                ledger.changed.insert(bucket.ends);
+            }
             ledger.ended = ledger.ended.saturating_add(bucket.calls);
             ledger.buckets.insert(bucket.ends, bucket);
         }
@@ -209,10 +239,15 @@ impl Ledger {
         ledger
     }
 
-    /// Allows one call, or tells why not and until when.
-    pub(super) fn start(&mut self, now: i64, spending: Spending) -> Result<Start, Closed> {
+    /// Allows one call, or tells why not and until when. Times here are those of the clock.
+    pub(super) fn start(&mut self, clock: i64, spending: Spending) -> Result<Start, Closed> {
+        let now = clock.saturating_add(self.ahead);
         self.advance(now);
-        self.check(now, spending)?;
+        self.check(now, spending).map_err(|closed| {
+            let until = closed.until.saturating_sub(self.ahead);
+            // Always a real wait, so that nobody can spin on it.
+            Closed { until: until.max(clock.saturating_add(1)), ..closed }
+        })?;
         let Some(prepaid) = self.prepaid.checked_sub(spending.cost) else {
             return Ok(Start::StoreFirst);
         };
@@ -222,17 +257,16 @@ impl Ledger {
     }
 
     /// Ends a call that was started at a cost of `held`, and cost `spent`; `reading` is what its
-    /// response reported.
+    /// response reported. Times here are those of the clock.
     pub(super) fn end(
         &mut self,
-        (started, now): (i64, i64),
+        (started, clock): (i64, i64),
         (held, spent): (u64, u64),
         reading: Option<Reading>,
     ) {
+        let (started, now) = (started.saturating_add(self.ahead), clock.saturating_add(self.ahead));
         self.advance(now);
         self.in_flight = self.in_flight.saturating_sub(held);
-        // A clock that was set back: the call did not end before it started.
-        let now = now.max(started);
         match reading {
             None if spent == 0 => {}
             None => self.book(spent, now),
@@ -309,7 +343,7 @@ impl Ledger {
 
     /// Lets go of what no longer counts at `now`.
     fn advance(&mut self, now: i64) {
-        self.rebook_future(now);
+        self.seen = self.seen.max(now);
         if let Some(reset) = self.report.and_then(|report| report.reset)
             && reset.latest <= now
         {
@@ -336,31 +370,6 @@ impl Ledger {
             self.changed.remove(&bucket.ends);
         }
         self.unreported = self.unreported.split_off(&gone.saturating_add(1));
-    }
-
-    /// After the clock was set back, moves what lies in the future to now: it would otherwise count
-    /// for as long as the clock was wrong.
-    fn rebook_future(&mut self, now: i64) {
-        let end = self.rules.bucket_end(now);
-        let future = end.saturating_add(1);
-        for (old, bucket) in self.buckets.split_off(&future) {
-            self.changed.remove(&old);
-            self.ended = self.ended.saturating_sub(bucket.calls);
-            self.bucket(bucket.calls, now);
-        }
-        for calls in self.unreported.split_off(&future).into_values() {
-            let unreported = self.unreported.entry(end).or_default();
-            *unreported = unreported.saturating_add(calls);
-        }
-        if let Some(report) = &mut self.report {
-            let back = report.taken.saturating_sub(report.taken.min(end));
-            report.taken = report.taken.saturating_sub(back);
-            report.started = report.started.min(report.taken);
-            report.reset = report.reset.map(|reset| Reset {
-                earliest: reset.earliest.saturating_sub(back),
-                latest: reset.latest.saturating_sub(back),
-            });
-        }
     }
 
     fn check(&self, now: i64, spending: Spending) -> Result<(), Closed> {
@@ -398,10 +407,7 @@ impl Ledger {
             Some(Closed { until, reason: Reason::Reported, used, limit: Some(limit), own })
         });
         match by_own.into_iter().chain(by_reported).max_by_key(|closed| closed.until) {
-            // Always a real wait, so that nobody can spin on it.
-            Some(closed) => {
-                Err(Closed { until: closed.until.max(now.saturating_add(1)), ..closed })
-            }
+            Some(closed) => Err(closed),
             None => Ok(()),
         }
     }
@@ -500,14 +506,21 @@ impl Ledger {
                 .and_then(|report| report.reset)
                 .map(|reset| (reset.earliest, reset.latest)),
             unreported: self.unreported.iter().map(|(end, calls)| (*end, *calls)).collect(),
+            seen: self.seen,
+            ahead: self.ahead,
         };
         let changed = self.changed.iter().filter_map(|end| self.buckets.get(end).copied());
         (snapshot, changed.collect())
     }
 
-    /// What ended until then need not be stored any more, since a fixed period was over.
+    /// Whether the clock was set back before this began: what that makes uncertain has to be stored.
+    pub(super) fn was_set_back(&self) -> bool {
+        self.was_set_back
+    }
+
+    /// What ended until then need not be stored any more.
     pub(super) fn over(&self) -> i64 {
-        self.over
+        self.over.max(self.seen.saturating_sub(self.rules.period))
     }
 
     /// How many calls to allow per stored snapshot: a thousandth of the limit, which is what a

@@ -25,6 +25,8 @@ enum Step {
     Others(u64),
     /// The process is gone and starts again.
     Crash,
+    /// The process ends and starts again with a clock that was set back by so much.
+    SetBack(i64),
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -36,6 +38,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
             .prop_map(|(call, header)| Step::End(call, header)),
         1 => (0..8_u64).prop_map(Step::Others),
         1 => Just(Step::Crash),
+        1 => prop_oneof![1..3000_i64, 1..PERIOD, PERIOD..PERIOD * 50].prop_map(Step::SetBack),
     ];
     prop::collection::vec(step, 1..400)
 }
@@ -74,6 +77,8 @@ struct Seen {
 /// The app, our ledger and what is stored of it.
 struct World {
     now: i64,
+    /// How much later it is than our clock shows.
+    behind: i64,
     limit: u64,
     /// When the app counted our calls and those of other programs.
     counted: Vec<i64>,
@@ -95,6 +100,7 @@ impl World {
     fn new(rules: Rules, limit: u64) -> Self {
         Self {
             now: BASE,
+            behind: 0,
             limit,
             counted: Vec::new(),
             others: Vec::new(),
@@ -150,15 +156,24 @@ impl World {
         self.others.extend((0..calls).map(|_| now));
     }
 
+    fn clock(&self) -> i64 {
+        self.now - self.behind
+    }
+
+    fn store(&mut self, prepaid: u64) {
+        let (snapshot, buckets) = self.ledger.snapshot(prepaid);
+        self.ledger.stored(prepaid, &buckets);
+        self.stored.0 = snapshot;
+        self.stored.1.extend(buckets.into_iter().map(|bucket| (bucket.ends, bucket)));
+        let over = self.ledger.over();
+        self.stored.1.retain(|ends, _| *ends > over);
+        self.known_stored = self.known;
+    }
+
     fn start(&mut self) -> Result<(), Closed> {
-        let now = self.now;
+        let now = self.clock();
         if self.ledger.start(now, ONE)? == Start::StoreFirst {
-            let prepaid = self.ledger.advance_payment(1);
-            let (snapshot, buckets) = self.ledger.snapshot(prepaid);
-            self.ledger.stored(prepaid, &buckets);
-            self.stored.0 = snapshot;
-            self.stored.1.extend(buckets.into_iter().map(|bucket| (bucket.ends, bucket)));
-            self.known_stored = self.known;
+            self.store(self.ledger.advance_payment(1));
             assert_eq!(self.ledger.start(now, ONE)?, Start::Allowed);
         }
         self.calls.push(Call { started: now, seen: None });
@@ -192,7 +207,7 @@ impl World {
             limit: Some(self.limit),
             reset: Some(reset),
         });
-        self.ledger.end((started, self.now), (1, 1), reading);
+        self.ledger.end((started, self.clock()), (1, 1), reading);
         match told {
             Some(Seen { others, used, .. }) => {
                 self.known = self.known.max(others);
@@ -212,10 +227,26 @@ impl World {
         }
         self.calls.clear();
         self.known = self.known_stored;
-        let now = self.now;
+        self.open();
+    }
+
+    fn open(&mut self) {
+        let now = self.clock();
         let buckets = self.stored.1.values().copied().filter(|b| b.ends > now - PERIOD);
         let buckets = buckets.collect();
         self.ledger = Ledger::new(self.ledger.rules, now, self.stored.0.clone(), buckets);
+        if self.ledger.was_set_back() {
+            self.store(0);
+        }
+    }
+
+    fn set_back(&mut self, by: i64) {
+        while let Some(last) = self.calls.len().checked_sub(1) {
+            self.end(last, false);
+        }
+        self.store(0);
+        self.behind += by;
+        self.open();
     }
 
     /// One step of a schedule.
@@ -229,6 +260,7 @@ impl World {
             }
             Step::Others(calls) => self.count_others(*calls),
             Step::Crash => self.crash(),
+            Step::SetBack(by) => self.set_back(*by),
             Step::Count(_) | Step::End(..) => {}
         }
     }
@@ -240,7 +272,7 @@ impl World {
         }
         let mut asked = 0;
         while let Err(closed) = self.start() {
-            let now = self.now;
+            let now = self.clock();
             prop_assert!(closed.until > now, "{closed:?} is not in the future");
             prop_assert!(closed.until <= now + PERIOD + 2000, "{closed:?} at {now}");
             self.now += closed.until - now;

@@ -111,6 +111,9 @@ fn a_clock_that_was_wrong_closes_for_one_period_at_most() {
     let year = BASE + 365 * 86_400_000;
     assert_eq!(ledger.start(year, ONE), Ok(Start::Allowed));
     ledger.end((year, year), (1, 1), Some(report(95)));
+    let (snapshot, buckets) = ledger.snapshot(0);
+    let mut ledger = Ledger::new(ledger.rules, BASE + 100, snapshot, buckets);
+    ledger.stored(u64::MAX, &[]);
     let closed = ledger.start(BASE + 100, ONE).unwrap_err();
     assert!(closed.until <= BASE + 100 + PERIOD + 2000, "{closed:?}");
     assert_eq!(ledger.start(closed.until, ONE), Ok(Start::Allowed));

@@ -33,6 +33,10 @@ pub(crate) struct QuotaSnapshot {
     pub(crate) reset: Option<(i64, i64)>,
     /// Calls not contained in the report: end (milliseconds) and how many.
     pub(crate) unreported: Vec<(i64, u64)>,
+    /// The latest time that was seen.
+    pub(crate) seen: i64,
+    /// By how much all these times are ahead of the clock, because that was set back.
+    pub(crate) ahead: i64,
 }
 
 impl Store {
