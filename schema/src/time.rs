@@ -3,7 +3,7 @@
 
 use jiff::civil::{Date, DateTime, Time};
 use jiff::fmt::strtime;
-use jiff::tz::Offset;
+use jiff::tz::{Offset, TimeZone};
 
 use crate::scalar::TimeFormat;
 
@@ -11,22 +11,48 @@ use crate::scalar::TimeFormat;
 pub const LAST: i64 = 253_402_300_799_999;
 
 /// Reads a text as milliseconds since 1970-01-01T00:00:00Z, cut to whole milliseconds; `None` if it
-/// is not written in the format, or lies before 1970 or after 9999.
+/// is not written in the format, or lies before 1970 or after 9999. A time without a zone is in UTC.
 #[must_use]
 pub fn parse(text: &str, format: &TimeFormat) -> Option<i64> {
+    read(text, format, None)
+}
+
+/// Like [`parse`], but a time without a zone is in this one. Of a local time that occurs twice the
+/// first is meant, and one that never occurs is counted from before the clock was set (RFC 5545,
+/// section 3.3.5).
+#[must_use]
+pub fn parse_in(text: &str, format: &TimeFormat, zone: &TimeZone) -> Option<i64> {
+    read(text, format, Some(zone))
+}
+
+/// Whether times written by a pattern say themselves what their zone is: with an offset, as a number
+/// of seconds since 1970, or with a `Z`, `UTC` or `GMT` that always stands there.
+#[must_use]
+pub fn has_zone(pattern: &str) -> bool {
+    let mut conversions = pattern.split('%').skip(1);
+    conversions.any(|part| {
+        let letter = part.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(part.len());
+        let (conversion, literal) = part.split_at((letter + 1).min(part.len()));
+        let word = |c: &char| c.is_ascii_alphabetic();
+        let literal: String = literal.trim_start_matches([' ', '(', '[']).chars().take_while(word).collect();
+        conversion.ends_with(['z', 'Z', 's', 'Q']) || matches!(&*literal, "Z" | "UTC" | "GMT")
+    })
+}
+
+fn read(text: &str, format: &TimeFormat, zone: Option<&TimeZone>) -> Option<i64> {
     let millis = match format {
-        TimeFormat::Iso8601 => iso(text.as_bytes()).or_else(|| iso_rare(text))?,
+        TimeFormat::Iso8601 => iso(text.as_bytes(), zone).or_else(|| iso_rare(text, zone))?,
         TimeFormat::EpochSeconds => epoch(text, 3)?,
         TimeFormat::EpochMillis => epoch(text, 0)?,
         TimeFormat::EpochMicros => epoch(text, 0)?.div_euclid(1_000),
-        TimeFormat::Pattern(pattern) => by_pattern(text, pattern)?,
+        TimeFormat::Pattern(pattern) => by_pattern(text, pattern, zone)?,
     };
     (0..=LAST).contains(&millis).then_some(millis)
 }
 
 /// `2026-10-01T10:00:00.000+0000` and its relatives: a blank for the `T`, fractions of any length,
 /// no seconds, `Z`, `+00:00`, `+00` or nothing at the end; or the date alone.
-fn iso(text: &[u8]) -> Option<i64> {
+fn iso(text: &[u8], zone: Option<&TimeZone>) -> Option<i64> {
     let date = Date::new(
         number(text.get(0..4)?)?,
         number(text.get(5..7)?)? as i8,
@@ -37,7 +63,7 @@ fn iso(text: &[u8]) -> Option<i64> {
         return None;
     }
     if rest.is_empty() {
-        return in_offset(date.ok()?.to_datetime(Time::midnight()), 0);
+        return local(date.ok()?.to_datetime(Time::midnight()), zone);
     }
     if !matches!(rest[0], b'T' | b't' | b' ') || rest.get(3) != Some(&b':') {
         return None;
@@ -61,7 +87,8 @@ fn iso(text: &[u8]) -> Option<i64> {
         }
     }
     let offset = match rest {
-        [] | [b'Z' | b'z'] => 0,
+        [] => None,
+        [b'Z' | b'z'] => Some(0),
         [sign @ (b'+' | b'-'), hours @ ..] => {
             let minutes = match hours.len() {
                 2 => 0,
@@ -73,20 +100,32 @@ fn iso(text: &[u8]) -> Option<i64> {
                 return None;
             }
             let seconds = i32::from(number(&hours[..2])?) * 3600 + i32::from(minutes) * 60;
-            if *sign == b'-' { -seconds } else { seconds }
+            Some(if *sign == b'-' { -seconds } else { seconds })
         }
         _ => return None,
     };
     let time = Time::new(hour as i8, minute as i8, second as i8, nanosecond).ok()?;
-    in_offset(date.ok()?.to_datetime(time), offset)
+    let time = date.ok()?.to_datetime(time);
+    match offset {
+        Some(offset) => in_offset(time, offset),
+        None => local(time, zone),
+    }
 }
 
 /// The rarer forms: basic format, leap seconds, zone annotations (RFC 9557).
-fn iso_rare(text: &str) -> Option<i64> {
+fn iso_rare(text: &str, zone: Option<&TimeZone>) -> Option<i64> {
     if let Ok(time) = text.parse::<jiff::Timestamp>() {
         return Some(time.as_millisecond());
     }
-    in_offset(text.parse().ok()?, 0)
+    local(text.parse().ok()?, zone)
+}
+
+/// A time without a zone of its own, which is UTC if none is given.
+fn local(time: DateTime, zone: Option<&TimeZone>) -> Option<i64> {
+    match zone {
+        Some(zone) => Some(zone.to_ambiguous_timestamp(time).compatible().ok()?.as_millisecond()),
+        None => in_offset(time, 0),
+    }
 }
 
 fn in_offset(time: DateTime, seconds: i32) -> Option<i64> {
@@ -120,18 +159,22 @@ fn epoch(text: &str, shift: usize) -> Option<i64> {
     Some(value)
 }
 
-fn by_pattern(text: &str, pattern: &str) -> Option<i64> {
+fn by_pattern(text: &str, pattern: &str, zone: Option<&TimeZone>) -> Option<i64> {
     let mut parts = strtime::parse(pattern, text).ok()?;
     if let Ok(time) = parts.to_timestamp() {
         return Some(time.as_millisecond());
     }
-    if parts.offset().is_none() {
+    let zone = zone.filter(|_| parts.offset().is_none() && !has_zone(pattern));
+    if let (Some(_), Ok(time)) = (zone, parts.to_datetime()) {
+        return local(time, zone);
+    }
+    if parts.offset().is_none() && zone.is_none() {
         parts.set_offset(Some(Offset::UTC));
     }
     if let Ok(time) = parts.to_timestamp() {
         return Some(time.as_millisecond());
     }
-    in_offset(parts.to_date().ok()?.to_datetime(Time::midnight()), 0)
+    local(parts.to_date().ok()?.to_datetime(Time::midnight()), zone)
 }
 
 #[cfg(test)]
@@ -192,11 +235,60 @@ mod tests {
         }
     }
 
+    /// Clocks in Berlin, without the system's database.
+    fn berlin() -> TimeZone {
+        TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap()
+    }
+
+    #[test]
+    fn times_without_a_zone_are_in_the_one_that_is_given() {
+        for (text, format, expected) in [
+            ("2026-10-01T12:00:00", "iso8601", "2026-10-01T10:00:00Z"),
+            ("2026-10-01", "iso8601", "2026-09-30T22:00:00Z"),
+            ("20261001T120000", "iso8601", "2026-10-01T10:00:00Z"),
+            ("2026-10-01T12:00:00Z", "iso8601", "2026-10-01T12:00:00Z"),
+            ("2026-10-01T12:00:00-01", "iso8601", "2026-10-01T13:00:00Z"),
+            ("01.12.2026 12:00", "%d.%m.%Y %H:%M", "2026-12-01T11:00:00Z"),
+            ("01.12.2026", "%d.%m.%Y", "2026-11-30T23:00:00Z"),
+            ("01.12.2026 12:00 +0500", "%d.%m.%Y %H:%M %z", "2026-12-01T07:00:00Z"),
+            ("2026-12-01T12:00:00Z", "%Y-%m-%dT%H:%M:%SZ", "2026-12-01T12:00:00Z"),
+            ("1790848800", "%s", "2026-10-01T10:00:00Z"),
+            ("1790848800", "epoch_s", "2026-10-01T10:00:00Z"),
+            // Twice, and never.
+            ("2026-10-25T02:30:00", "iso8601", "2026-10-25T00:30:00Z"),
+            ("2026-03-29T02:30:00", "iso8601", "2026-03-29T01:30:00Z"),
+        ] {
+            let expected: jiff::Timestamp = expected.parse().unwrap();
+            let found = parse_in(text, &TimeFormat::parse(format).unwrap(), &berlin());
+            assert_eq!(found, Some(expected.as_millisecond()), "{text} as {format}");
+        }
+    }
+
+    #[test]
+    fn patterns_with_a_zone_are_known() {
+        for pattern in ["%FT%T%z", "%H:%M%:z", "%s", "%FT%TZ", "%F %T UTC", "%T GMT", "%F %T (UTC)"] {
+            assert!(has_zone(pattern), "{pattern}");
+        }
+        for pattern in ["%FT%T", "%d.%m.%Y %H:%M", "%Y%m%d%H%M%S%.f", "Z%F", "%F Zone", "%"] {
+            assert!(!has_zone(pattern), "{pattern}");
+        }
+    }
+
     proptest! {
+        #[test]
+        fn a_local_time_is_read_as_its_instant_or_as_the_one_an_hour_before(millis in 0_i64..=4_000_000_000_000) {
+            let time = jiff::Timestamp::from_millisecond(millis).unwrap();
+            let text = berlin().to_datetime(time).to_string();
+            let found = parse_in(&text, &TimeFormat::Iso8601, &berlin()).unwrap();
+            prop_assert!(found == millis || found == millis - 3_600_000, "{text}: {found}");
+            let first = jiff::Timestamp::from_millisecond(found).unwrap();
+            prop_assert_eq!(berlin().to_datetime(first).to_string(), text);
+        }
+
         #[test]
         fn agrees_with_jiff(millis in 0_i64..=LAST) {
             let time = jiff::Timestamp::from_millisecond(millis).unwrap();
-            prop_assert_eq!(iso(format!("{time:.3}").as_bytes()), Some(millis));
+            prop_assert_eq!(iso(format!("{time:.3}").as_bytes(), None), Some(millis));
         }
 
         #[test]

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration as StdDuration;
 
+use jiff::tz::{Offset, TimeZone};
+
 use super::{Scalar, ScalarError, scalar};
 
 /// A length of time: a whole number and a unit, `ms`, `s`, `m`, `h` or `d`.
@@ -100,7 +102,7 @@ impl Scalar for TimeFormat {
             "epoch_ms" => Ok(Self::EpochMillis),
             "epoch_us" => Ok(Self::EpochMicros),
             _ if text.contains('%') => {
-                let sample = jiff::Timestamp::UNIX_EPOCH.to_zoned(jiff::tz::TimeZone::UTC);
+                let sample = jiff::Timestamp::UNIX_EPOCH.to_zoned(TimeZone::UTC);
                 let shown = jiff::fmt::strtime::format(text, &sample).map_err(|error| {
                     ScalarError::new(
                         format!("not a time pattern: {error}"),
@@ -114,7 +116,7 @@ impl Scalar for TimeFormat {
                     )
                 })?;
                 if back.offset().is_none() {
-                    back.set_offset(Some(jiff::tz::Offset::UTC));
+                    back.set_offset(Some(Offset::UTC));
                 }
                 if back.to_timestamp().is_err() && back.to_date().is_err() {
                     return Err(ScalarError::new(
@@ -142,6 +144,18 @@ pub enum Zone {
     Named(String),
 }
 scalar!(Zone);
+
+impl Zone {
+    /// What the zone means. A name is looked up in the system's time zone database, which is below
+    /// `/usr/share/zoneinfo` or where `TZDIR` says; `None` if it is not there.
+    #[must_use]
+    pub fn time_zone(&self) -> Option<TimeZone> {
+        match self {
+            Self::Offset(seconds) => Offset::from_seconds(*seconds).ok().map(TimeZone::fixed),
+            Self::Named(name) => TimeZone::get(name).ok(),
+        }
+    }
+}
 
 impl Scalar for Zone {
     const FORMAT: &'static str = "longshore-zone";
