@@ -221,6 +221,8 @@ impl<'s> Life<'s> {
         // Most lives are short.
         let length = length / [1, 2, 4, 8][rng.usize(..4)];
         let start = 1_790_812_800_000 + rng.i64(0..30 * 86_400_000);
+        let start = clock_change(&model, seed, start)
+            .map_or(start, |change| change - rng.i64(-length / 6..=length * 2 / 3));
         let at = |millis: i64| Timestamp::from_millisecond(millis).unwrap_or_default();
         let faults = draw(&limits.faults, &mut rng);
         let settings = Settings {
@@ -498,6 +500,15 @@ impl<'s> Life<'s> {
         runner.settled().await;
         Ok(())
     }
+}
+
+/// When a clock of the app is set next after `start`, in milliseconds, ahead or back: a life whose
+/// times have no zone of their own is about that day.
+fn clock_change(model: &Model, seed: u64, start: i64) -> Option<i64> {
+    let start = Timestamp::from_millisecond(start).ok()?;
+    let zone = model.zones().next()?;
+    let change = zone.following(start).nth(usize::from(seed % 2 == 0))?;
+    Some(change.timestamp().as_millisecond())
 }
 
 fn circles() -> String {

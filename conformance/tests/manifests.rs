@@ -30,8 +30,8 @@ const PROVED: [&str; 11] = [
 ];
 
 /// Manifests made to show what the others do not use.
-const EXAMPLES: [&str; 8] =
-    ["combined", "crowded", "following", "formats", "jobs", "ordered", "points", "steps"];
+const EXAMPLES: [&str; 9] =
+    ["combined", "crowded", "following", "formats", "jobs", "ordered", "points", "steps", "zones"];
 
 fn manifests() -> Vec<PathBuf> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -41,7 +41,8 @@ pub async fn probe(session: &Session, stream: &StreamPlan) -> Result<Seen> {
 async fn read(session: &Session, stream: &StreamPlan) -> Result<Seen> {
     let step = &stream.steps[0];
     let facts = session.facts(&stream.name, &stream.facts).await?;
-    let mut scope = Scope { facts: Some(&facts), ..session.scope() };
+    let zone = stream.zone.as_ref();
+    let mut scope = Scope { facts: Some(&facts), zone, ..session.scope() };
     let mut range = None;
     if let Some(window) = &stream.window {
         let settings = settings(window, &scope)?;

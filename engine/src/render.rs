@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use base64::Engine as _;
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use longshore_schema::scalar::{Duration, Scalar};
 use longshore_schema::template::{Expression, Helper, Part, Reference};
@@ -36,6 +37,8 @@ pub struct Scope<'a> {
     pub named: &'a [(&'a str, &'a Value)],
     /// When the poll started.
     pub now: Option<Timestamp>,
+    /// The zone in which times are written whose format has none, if that is not UTC.
+    pub zone: Option<&'a TimeZone>,
 }
 
 /// The tables of a manifest by name: what stands under each key.
@@ -282,8 +285,10 @@ fn call<'a>(
         }
         Helper::Date => {
             let (Some(value), Some(format)) = (first, second) else { return Ok(None) };
-            let zoned = time_of(&value)?.to_zoned(jiff::tz::TimeZone::UTC);
-            jiff::fmt::strtime::format(format.text().as_ref(), &zoned)
+            let format = format.text();
+            let zone = scope.zone.filter(|_| !longshore_schema::time::has_zone(&format));
+            let zoned = time_of(&value)?.to_zoned(zone.cloned().unwrap_or(TimeZone::UTC));
+            jiff::fmt::strtime::format(format.as_ref(), &zoned)
                 .map_err(|error| error.to_string())
                 .and_then(text)
         }
@@ -434,6 +439,26 @@ mod tests {
         ];
         for (template, expected) in cases {
             assert_eq!(written(template, &scope).as_deref(), expected, "{template}");
+        }
+    }
+
+    #[test]
+    fn times_without_a_zone_are_written_in_that_of_the_window() {
+        let zone = TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap();
+        let start: Timestamp = "2026-10-01T10:00:00Z".parse().unwrap();
+        let end: Timestamp = "2026-12-01T23:30:00Z".parse().unwrap();
+        let window = Some((start, end, std::time::Duration::from_secs(1)));
+        let scope = Scope { window, zone: Some(&zone), now: Some(end), ..Scope::default() };
+        for (template, expected) in [
+            ("{{date window.start \"%Y-%m-%d %H:%M\"}}", "2026-10-01 12:00"),
+            ("{{date window.end \"%d.%m.%Y\"}}", "02.12.2026"),
+            ("{{date (ago \"1d\") \"%d.%m.%Y\"}}", "01.12.2026"),
+            ("{{date window.start \"%Y-%m-%dT%H:%M:%SZ\"}}", "2026-10-01T10:00:00Z"),
+            ("{{date window.start \"%Y-%m-%dT%H:%M%z\"}}", "2026-10-01T10:00+0000"),
+            ("{{window.start}}", "2026-10-01T10:00:00Z"),
+            ("{{epoch window.start \"s\"}}", "1790848800"),
+        ] {
+            assert_eq!(written(template, &scope).as_deref(), Some(expected), "{template}");
         }
     }
 

@@ -34,7 +34,8 @@ pub fn has_zone(pattern: &str) -> bool {
         let letter = part.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(part.len());
         let (conversion, literal) = part.split_at((letter + 1).min(part.len()));
         let word = |c: &char| c.is_ascii_alphabetic();
-        let literal: String = literal.trim_start_matches([' ', '(', '[']).chars().take_while(word).collect();
+        let literal: String =
+            literal.trim_start_matches([' ', '(', '[']).chars().take_while(word).collect();
         conversion.ends_with(['z', 'Z', 's', 'Q']) || matches!(&*literal, "Z" | "UTC" | "GMT")
     })
 }
@@ -266,7 +267,8 @@ mod tests {
 
     #[test]
     fn patterns_with_a_zone_are_known() {
-        for pattern in ["%FT%T%z", "%H:%M%:z", "%s", "%FT%TZ", "%F %T UTC", "%T GMT", "%F %T (UTC)"] {
+        for pattern in ["%FT%T%z", "%H:%M%:z", "%s", "%FT%TZ", "%F %T UTC", "%T GMT", "%F %T (UTC)"]
+        {
             assert!(has_zone(pattern), "{pattern}");
         }
         for pattern in ["%FT%T", "%d.%m.%Y %H:%M", "%Y%m%d%H%M%S%.f", "Z%F", "%F Zone", "%"] {

@@ -17,8 +17,8 @@ pub struct Window {
     /// How that time is written.
     #[serde(default)]
     pub format: Spanned<TimeFormat>,
-    /// The zone of times that are written without one, such as `+02:00` or `Europe/Berlin`. UTC
-    /// unless given.
+    /// The zone of all times of the stream that are written without one, such as `+02:00` or
+    /// `Europe/Berlin`. UTC unless given.
     pub zone: Option<Spanned<Zone>>,
     /// Which ends the app's filter includes. `[)` includes the start and not the end.
     #[serde(default)]

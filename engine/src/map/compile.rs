@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use jiff::tz::TimeZone;
 use longshore_schema::map::{self, Classes, Source, Value};
 use longshore_schema::scalar::{OcsfPath, TimeFormat};
 use longshore_schema::stream::Stream;
@@ -76,7 +77,9 @@ pub(super) fn compile(stream: &Stream, context: &EventContext) -> Result<Plan, E
     let observables = stream.observables;
     let first = stream.map.cases().next().and_then(|case| table().class(&case.to));
     let class = first.ok_or_else(|| fault("to", "OCSF has no such class"))?;
-    let mut compiler = Compiler { context, window, paths, by: None, class, observables };
+    let zone = stream.window.as_ref().and_then(|window| window.zone.as_ref());
+    let zone = zone.and_then(|zone| zone.time_zone());
+    let mut compiler = Compiler { context, window, zone, paths, by: None, class, observables };
 
     let mut cases = Vec::new();
     let choice = match &stream.map.classes {
@@ -115,7 +118,8 @@ pub(super) fn compile(stream: &Stream, context: &EventContext) -> Result<Plan, E
             Some(Choice { by, values, others, otherwise: cases.len() - 1 })
         }
     };
-    let window = window.map(|(on, format)| (compiler.paths.add(on), timestamp(format.clone())));
+    let window =
+        window.map(|(on, format)| (compiler.paths.add(on), compiler.timestamp(format.clone())));
     let has_parts = compiler.paths.part().is_some()
         && !stream.key.0.iter().any(|path| compiler.paths.is_in_part(path));
     let key = Key::new(&context.connection, &context.stream, parts, has_parts);
@@ -125,6 +129,8 @@ pub(super) fn compile(stream: &Stream, context: &EventContext) -> Result<Plan, E
 struct Compiler<'c> {
     context: &'c EventContext,
     window: Option<(&'c JsonPath, &'c TimeFormat)>,
+    /// Where the stream's times are from that are written without a zone.
+    zone: Option<TimeZone>,
     paths: Paths,
     by: Option<Slot>,
     /// The class of the case that is compiled.
@@ -232,7 +238,7 @@ impl<'c> Compiler<'c> {
         let (root, unmapped) = (root.finish(), unmapped.finish());
         let conditions = Conditions::compile(&case.condition, &mut self.paths);
         let is_timed_by_window = self.window.is_some_and(|(on, format)| {
-            let (slot, conversion) = (self.paths.add(on), timestamp(format.clone()));
+            let (slot, conversion) = (self.paths.add(on), self.timestamp(format.clone()));
             time.as_ref().is_some_and(|time| time.is_plainly(slot, &conversion))
         });
         let case =
@@ -458,7 +464,7 @@ impl<'c> Compiler<'c> {
     }
 
     fn text(&mut self, path: &str, text: &Template) -> Result<Text, Error> {
-        Text::compile(text, &mut self.paths)
+        Text::compile(text, &mut self.paths, self.zone.as_ref())
             .map_err(|part| fault(path, format!("`{part}` has no place in a mapping")))
     }
 
@@ -467,7 +473,7 @@ impl<'c> Compiler<'c> {
         let format = source.format.as_deref();
         match source.conversion.as_deref() {
             None => self.implied(field, from, format),
-            Some(map::Conversion::Timestamp) => Some(timestamp(self.format(from, format))),
+            Some(map::Conversion::Timestamp) => Some(self.timestamp(self.format(from, format))),
             Some(to) => Some((*to).into()),
         }
     }
@@ -479,7 +485,7 @@ impl<'c> Compiler<'c> {
         from: Option<&JsonPath>,
         format: Option<&TimeFormat>,
     ) -> Option<Conversion> {
-        matches!(field.target, Target::Timestamp).then(|| timestamp(self.format(from, format)))
+        matches!(field.target, Target::Timestamp).then(|| self.timestamp(self.format(from, format)))
     }
 
     /// How a time is written: as said; like the window's time if it is that; otherwise ISO 8601.
@@ -487,6 +493,11 @@ impl<'c> Compiler<'c> {
         let of_window =
             || self.window.filter(|(on, _)| Some(*on) == from).map(|(_, format)| format);
         format.or_else(of_window).cloned().unwrap_or_default()
+    }
+
+    /// The conversion of a time of the stream's records.
+    fn timestamp(&self, format: TimeFormat) -> Conversion {
+        Conversion { zone: self.zone.clone(), ..timestamp(format) }
     }
 }
 
@@ -508,7 +519,7 @@ fn place(item: Item, resolved: &Resolved<'_>, depth: usize, object: &mut Object)
 }
 
 fn timestamp(format: TimeFormat) -> Conversion {
-    Conversion { to: map::Conversion::Timestamp, format }
+    Conversion { to: map::Conversion::Timestamp, format, zone: None }
 }
 
 /// The finished attribute if there is no value.

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
+use jiff::tz::TimeZone;
 use longshore_schema::convert::{Converted, Plain, convert};
 use longshore_schema::map::Conversion as To;
 use longshore_schema::scalar::TimeFormat;
@@ -21,11 +22,13 @@ pub(super) struct Conversion {
     pub(super) to: To,
     /// How times are written.
     pub(super) format: TimeFormat,
+    /// Where times are from that are written without a zone, if not from UTC.
+    pub(super) zone: Option<TimeZone>,
 }
 
 impl From<To> for Conversion {
     fn from(to: To) -> Self {
-        Self { to, format: TimeFormat::Iso8601 }
+        Self { to, format: TimeFormat::Iso8601, zone: None }
     }
 }
 
@@ -33,7 +36,14 @@ impl Conversion {
     /// The converted value, or none. `buffer` holds it where no span does.
     #[inline]
     pub(super) fn apply<'b>(&self, value: Datum<'b>, buffer: &'b mut String) -> Datum<'b> {
-        apply(self.to, &self.format, value, buffer)
+        match &self.zone {
+            Some(zone) if self.to == To::Timestamp => {
+                let text = value.text(buffer);
+                let time = text.and_then(|text| time::parse_in(text, &self.format, zone));
+                time.map_or(Datum::Missing, Datum::Integer)
+            }
+            _ => apply(self.to, &self.format, value, buffer),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use base64::Engine as _;
+use jiff::tz::TimeZone;
 use longshore_schema::scalar::TimeFormat;
 use longshore_schema::template::{Expression, Helper, Part};
 use longshore_schema::{Literal, Template, time};
@@ -25,24 +26,30 @@ enum Piece {
 enum Value {
     Slot(Slot),
     Literal(Box<str>),
-    Call(Helper, Vec<Value>),
+    /// With the zone that times are from which have none, if that is not UTC.
+    Call(Helper, Vec<Value>, Option<TimeZone>),
 }
 
 impl Text {
-    /// Looks up the references; fails with the part that has no place in a mapping.
-    pub(super) fn compile(template: &Template, paths: &mut Paths) -> Result<Self, String> {
-        Self::of(template.parts(), paths)
+    /// Looks up the references; fails with the part that has no place in a mapping. Times without a
+    /// zone are from `zone`.
+    pub(super) fn compile(
+        template: &Template,
+        paths: &mut Paths,
+        zone: Option<&TimeZone>,
+    ) -> Result<Self, String> {
+        Self::of(template.parts(), paths, zone)
     }
 
-    fn of(parts: &[Part], paths: &mut Paths) -> Result<Self, String> {
+    fn of(parts: &[Part], paths: &mut Paths, zone: Option<&TimeZone>) -> Result<Self, String> {
         let piece = |part: &Part| {
             Ok(match part {
                 Part::Text(text) => Piece::Text(text.as_str().into()),
-                Part::Expression(expression) => Piece::Value(Value::of(expression, paths)?),
+                Part::Expression(expression) => Piece::Value(Value::of(expression, paths, zone)?),
                 Part::If { condition, then, otherwise } => Piece::If {
-                    condition: Value::of(condition, paths)?,
-                    then: Self::of(then, paths)?,
-                    otherwise: Self::of(otherwise, paths)?,
+                    condition: Value::of(condition, paths, zone)?,
+                    then: Self::of(then, paths, zone)?,
+                    otherwise: Self::of(otherwise, paths, zone)?,
                 },
             })
         };
@@ -68,7 +75,11 @@ impl Text {
 }
 
 impl Value {
-    fn of(expression: &Expression, paths: &mut Paths) -> Result<Self, String> {
+    fn of(
+        expression: &Expression,
+        paths: &mut Paths,
+        zone: Option<&TimeZone>,
+    ) -> Result<Self, String> {
         Ok(match expression {
             Expression::Literal(literal) => Self::Literal(literal.to_string().into()),
             Expression::Reference(reference) => match reference.path.as_slice() {
@@ -82,8 +93,8 @@ impl Value {
             },
             Expression::Call { helper: Helper::Ago, .. } => return Err("ago".to_owned()),
             Expression::Call { helper, arguments } => {
-                let arguments = arguments.iter().map(|argument| Self::of(argument, paths));
-                Self::Call(*helper, arguments.collect::<Result<_, _>>()?)
+                let arguments = arguments.iter().map(|argument| Self::of(argument, paths, zone));
+                Self::Call(*helper, arguments.collect::<Result<_, _>>()?, zone.cloned())
             }
         })
     }
@@ -101,7 +112,9 @@ impl Value {
                 shown.push(*slot);
                 true
             }
-            Self::Call(helper, arguments) => call(*helper, arguments, slots, shown, out),
+            Self::Call(helper, arguments, zone) => {
+                call((*helper, zone.as_ref()), arguments, slots, shown, out)
+            }
         }
     }
 
@@ -113,7 +126,7 @@ impl Value {
 }
 
 fn call(
-    helper: Helper,
+    (helper, zone): (Helper, Option<&TimeZone>),
     arguments: &[Value],
     slots: &Slots<'_>,
     shown: &mut Vec<Slot>,
@@ -159,7 +172,10 @@ fn call(
     }
     let Some(text) = first.text(slots, shown) else { return false };
     let argument = second.and_then(|second| second.text(slots, &mut Vec::new()));
-    let time = || time::parse(&text, &TimeFormat::Iso8601);
+    let time = || match zone {
+        Some(zone) => time::parse_in(&text, &TimeFormat::Iso8601, zone),
+        None => time::parse(&text, &TimeFormat::Iso8601),
+    };
     match (helper, argument.as_deref()) {
         (Helper::Urlencode, _) => {
             let unreserved = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);

@@ -4,10 +4,11 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
 use longshore_schema::decode::Decode;
 use longshore_schema::manifest::Manifest;
 use longshore_schema::map::Map;
-use longshore_schema::scalar::Scalar as _;
+use longshore_schema::scalar::{Scalar as _, Zone};
 use longshore_schema::stream::{
     self, Batch, Capability, Cursor, MissingDetail, Pages, Priority, Promise, Request, Stream,
     Wait, Window,
@@ -40,6 +41,8 @@ pub struct StreamPlan {
     pub rejected_file: String,
     /// The time ranges in which it is read.
     pub window: Option<Window>,
+    /// What the zone of its times means, if they are not in UTC.
+    pub zone: Option<TimeZone>,
     /// The place that the app keeps for us.
     pub cursor: Option<Cursor>,
     /// What tells changes from one snapshot to the next.
@@ -168,11 +171,8 @@ pub(super) fn stream_plan(
             .cause("the validator lets such a manifest pass")
             .fix("report this as a bug, with the manifest"));
     }
-    if stream.window.as_ref().is_some_and(|window| window.zone.is_some()) {
-        return Err(Error::new(Code::InputInvalid, format!("the stream `{name}` cannot be read"))
-            .cause("its window has a `zone`, and this engine reads times without a zone as UTC")
-            .fix("use a newer version of longshore, or times with a zone if the app has them"));
-    }
+    let zone = stream.window.as_ref().and_then(|window| window.zone.as_ref());
+    let zone = zone.map(|zone| time_zone(name, zone)).transpose()?;
     let joins: Vec<_> = stream
         .join
         .iter()
@@ -213,6 +213,7 @@ pub(super) fn stream_plan(
         key_has_time: stream.window.is_some() && stream.times_records()
             || stream.key.value.0.iter().any(|path| path.as_str() == "$"),
         mapper: Mapper::compile(stream, &context)?,
+        zone,
         facts,
         steps,
     })
@@ -229,6 +230,14 @@ fn with_tables<'s>(stream: &'s Stream, manifest: &Manifest) -> Cow<'s, Stream> {
         gone.value = gone.value.clone().with_tables(&manifest.tables);
     }
     Cow::Owned(stream)
+}
+
+fn time_zone(stream: &str, zone: &Zone) -> Result<TimeZone> {
+    zone.time_zone().ok_or_else(|| {
+        Error::new(Code::InputInvalid, format!("the times of `{stream}` cannot be read"))
+            .cause(format!("this machine's time zone database has no `{zone}`, or there is none"))
+            .fix("install or update the system's time zone database (the package `tzdata`), or say with TZDIR where it is")
+    })
 }
 
 fn paths<'p>(paths: impl IntoIterator<Item = &'p Spanned<JsonPath>>) -> Vec<JsonPath> {

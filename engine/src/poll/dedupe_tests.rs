@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use proptest::prelude::*;
 use rusqlite::Connection;
 
-use super::model::{Case, Step, World, cases};
+use super::model::{Step, World, cases};
 use super::*;
 use crate::state::{Inserted, KeyWriter, StreamId, forget_keys, in_memory};
 
@@ -73,8 +73,7 @@ proptest! {
                 delivered.poll(&mut world, step);
                 prop_assert!(delivered.times.iter().all(|times| *times <= 1), "{:?}", delivered.times);
             }
-            let patient =
-                Case { settings: Settings { most: None, ..case.settings }, ..case.clone() };
+            let patient = case.patient();
             world.case = &patient;
             while world.now < world.end() {
                 let rest = world.rest();

@@ -1,8 +1,9 @@
 //! Items that one step lists and the next one reads.
 
 use jiff::Timestamp;
-use longshore_schema::JsonPath;
+use jiff::tz::TimeZone;
 use longshore_schema::stream::Window;
+use longshore_schema::{JsonPath, time};
 use serde_json::Value;
 
 use crate::error::{Code, Error, Result, Retry};
@@ -96,8 +97,12 @@ pub(super) fn item_key(key: &[JsonPath], item: &Value) -> Result<String> {
 }
 
 /// The time of an item, by which the windows of its stream work.
-pub(super) fn item_time(window: &Window, item: &Value) -> Result<Option<Timestamp>> {
-    time_of(window, item).map(Some).ok_or_else(|| {
+pub(super) fn item_time(
+    window: &Window,
+    zone: Option<&TimeZone>,
+    item: &Value,
+) -> Result<Option<Timestamp>> {
+    time_of(window, zone, item).map(Some).ok_or_else(|| {
         Error::new(Code::DataMapping, "the time of a listed item cannot be read")
             .cause(format!(
                 "`{}` is missing or not in the format that the manifest says",
@@ -108,12 +113,15 @@ pub(super) fn item_time(window: &Window, item: &Value) -> Result<Option<Timestam
 }
 
 /// The time of an item; `None` if it cannot be read.
-pub(super) fn time_of(window: &Window, item: &Value) -> Option<Timestamp> {
+pub(super) fn time_of(window: &Window, zone: Option<&TimeZone>, item: &Value) -> Option<Timestamp> {
     let text = match window.on.first(item)? {
         Value::String(text) => text.clone(),
         Value::Number(number) => number.to_string(),
         _ => return None,
     };
-    let millis = longshore_schema::time::parse(&text, &window.format)?;
-    Timestamp::from_millisecond(millis).ok()
+    let millis = match zone {
+        Some(zone) => time::parse_in(&text, &window.format, zone),
+        None => time::parse(&text, &window.format),
+    };
+    Timestamp::from_millisecond(millis?).ok()
 }

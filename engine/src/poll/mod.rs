@@ -25,6 +25,7 @@ mod steps;
 pub mod stream;
 mod verdict;
 pub mod window;
+mod zone;
 
 pub use progress::{Observer, Progress, StreamReport};
 pub use stream::Limits;

@@ -214,7 +214,7 @@ impl Poll<'_> {
             && call.index == plan.windowed()
         {
             for item in &items.list {
-                self.seen.page.note(time_of(window, item));
+                self.seen.page.note(time_of(window, plan.zone.as_ref(), item));
             }
         }
         if call.index + 1 == plan.steps.len() {
@@ -301,9 +301,14 @@ impl Poll<'_> {
             self.seen.in_order = false;
             return;
         }
+        // Which of two comes first is not told by local times that occur twice.
+        let time = match &self.settings {
+            Some(settings) => time.map(|time| settings.earliest(time)),
+            None => time,
+        };
         let ordered = time.is_some() && time >= self.seen.newest;
         self.seen.in_order &= ordered;
-        let promised = self.settings.is_some_and(|settings| settings.ascending);
+        let promised = self.settings.as_ref().is_some_and(|settings| settings.ascending);
         if promised && !ordered && time.is_some() && !self.promise_broken {
             self.promise_broken = true;
             self.warn(

@@ -19,7 +19,7 @@ impl Poll<'_> {
     /// Reads what is due of a stream with a window.
     pub(super) async fn by_window(&mut self, window: &Window, limits: Limits) -> Result<()> {
         let settings = settings(window, &self.scope(None, &self.facts))?;
-        self.settings = Some(settings);
+        self.settings = Some(settings.clone());
         self.since = limits.since;
         let now = self.session.clock.now();
         self.check_clock(now)?;
@@ -146,7 +146,8 @@ impl Poll<'_> {
 
     /// The part of a piece that is still to be read; `None` if that is nothing.
     fn resume(&self, piece: Range) -> Option<Range> {
-        let settings = self.settings.filter(|settings| settings.ascending && !self.promise_broken);
+        let settings = self.settings.as_ref();
+        let settings = settings.filter(|settings| settings.ascending && !self.promise_broken);
         match settings.zip(self.cursor.watermark) {
             Some((settings, watermark)) => settings.resume(piece, watermark),
             None => Some(piece),

@@ -150,7 +150,9 @@ impl Poll<'_> {
 
     /// An app that never shows more than so many records has perhaps not shown all of them.
     fn check_most(&self, records: u64) -> Result<(), Refused> {
-        let Some(most) = self.settings.and_then(|settings| settings.most) else { return Ok(()) };
+        let Some(most) = self.settings.as_ref().and_then(|settings| settings.most) else {
+            return Ok(());
+        };
         if records < most {
             return Ok(());
         }
@@ -165,10 +167,10 @@ impl Poll<'_> {
 
     /// Whether a page of a feed that begins with the newest is wholly older than the window.
     fn is_past(&self, call: &Call<'_>) -> bool {
-        let Some((range, settings)) = call.range.zip(self.settings) else { return false };
+        let Some((range, settings)) = call.range.zip(self.settings.as_ref()) else { return false };
         settings.descending
             && call.index == self.plan.windowed()
-            && self.seen.page.is_before(range.start)
+            && self.seen.page.is_before(settings.told(range).start)
     }
 
     /// Calls the next step for the items of a page.
@@ -204,7 +206,7 @@ impl Poll<'_> {
             }
             Mark::Item(unit) => self.due(&unit, call.range).ok()?,
         };
-        match (due, self.settings) {
+        match (due, &self.settings) {
             (Due::Nothing, _) | (Due::Range(_), None) => None,
             (Due::Whole, _) => Some(*call),
             (Due::Range(range), Some(settings)) => {
@@ -345,7 +347,7 @@ impl Poll<'_> {
             return Ok(Mark::Item(known(call.chain, &key)));
         }
         let time = match plan.window.as_ref().filter(|_| is_timed) {
-            Some(window) => item_time(window, item)?,
+            Some(window) => item_time(window, plan.zone.as_ref(), item)?,
             None => None,
         };
         let key = match call.chain {
@@ -361,7 +363,9 @@ impl Poll<'_> {
         if let Some(snapshot) = self.snapshot {
             return Ok(if reached >= Some(snapshot) { Due::Nothing } else { Due::Whole });
         }
-        let (Some(range), Some(settings)) = (range, self.settings) else { return Ok(Due::Whole) };
+        let (Some(range), Some(settings)) = (range, &self.settings) else {
+            return Ok(Due::Whole);
+        };
         let reached = reached.and_then(|ms| Timestamp::from_millisecond(ms).ok());
         let due = settings.of_item(range, reached, self.started, self.since);
         Ok(due.map_or(Due::Nothing, Due::Range))
@@ -369,7 +373,7 @@ impl Poll<'_> {
 
     /// Reads what is due for items that stand at the same place, piece by piece.
     async fn units(&mut self, units: &[Known], due: Due, call: Call<'_>) -> Result<(), Refused> {
-        let (Due::Range(range), Some(settings)) = (due, self.settings) else {
+        let (Due::Range(range), Some(settings)) = (due, self.settings.clone()) else {
             if due == Due::Whole {
                 self.call(call).await?;
                 self.reach(units, None);
@@ -422,12 +426,12 @@ impl Poll<'_> {
 
     /// The range of a call that gives records, for what has to be known of their times.
     fn start_range(&mut self, call: &Call<'_>) {
-        let settings = self.settings.filter(|_| self.plan.timed.is_none());
+        let settings = self.settings.as_ref().filter(|_| self.plan.timed.is_none());
         let (Some(range), Some(settings)) = (call.range, settings) else {
             return self.outbox.start_range(None, None);
         };
         let asked = (!call.reaches_back).then(|| settings.asked(range));
-        self.outbox.start_range(asked, settings.filters.then_some(range));
+        self.outbox.start_range(asked, settings.filters.then(|| settings.told(range)));
     }
 
     /// Clears away what a step made, item by item. Those of another time stay: it is not their turn.
@@ -451,8 +455,9 @@ impl Poll<'_> {
 
     /// Whether an item is outside of a range that the app did not filter by.
     fn leaves_out(&self, range: Range, time: Timestamp) -> bool {
-        let filters = self.settings.is_some_and(|settings| settings.filters);
-        filters && !(range.start <= time && time < range.end)
+        let filters = self.settings.as_ref().filter(|settings| settings.filters);
+        let told = filters.map(|settings| settings.told(range));
+        told.is_some_and(|told| !(told.start <= time && time < told.end))
     }
 
     /// Takes records that were collected, with their details.

@@ -168,10 +168,11 @@ impl<'p> Poll<'p> {
     /// `complete`, the poll has seen everything that it was due to see.
     pub(super) fn commit(&mut self, reached: Option<Timestamp>, complete: bool) -> Result<()> {
         let mut cursor = self.cursor.clone();
-        let in_hand = self.settings.zip(self.seen.newest).and_then(|(settings, newest)| {
-            let (start, end) = cursor.window?;
-            settings.in_hand(Range { start, end }, newest).filter(|_| self.seen.in_order)
-        });
+        let in_hand =
+            self.settings.as_ref().zip(self.seen.newest).and_then(|(settings, newest)| {
+                let (start, end) = cursor.window?;
+                settings.in_hand(Range { start, end }, newest).filter(|_| self.seen.in_order)
+            });
         // `None` is less than every time: the watermark only moves forward.
         cursor.watermark = cursor.watermark.max(in_hand).max(reached);
         let forget = self.forget(&cursor, complete);
@@ -223,8 +224,10 @@ impl<'p> Poll<'p> {
     where
         'p: 'a,
     {
-        let window = piece.zip(self.settings).map(|(piece, settings)| settings.written(piece));
-        Scope { facts: Some(facts), window, now: Some(self.started), ..self.session.scope() }
+        let settings = self.settings.as_ref();
+        let window = piece.zip(settings).map(|(piece, settings)| settings.written(piece));
+        let (zone, now) = (self.plan.zone.as_ref(), Some(self.started));
+        Scope { facts: Some(facts), window, zone, now, ..self.session.scope() }
     }
 
     pub(super) fn tell(&self, progress: &Progress) {
@@ -236,13 +239,13 @@ impl<'p> Poll<'p> {
     }
 }
 
-/// The settings of a stream's window, its backfill written in `scope`.
+/// The settings of a stream's window, its backfill written in `scope` and its zone the one there.
 pub(crate) fn settings(window: &Window, scope: &Scope<'_>) -> Result<Settings> {
     let text = render_all(&window.backfill, scope)?;
     let backfill = scalar::Duration::parse(&text).map_err(|error| {
         Error::new(Code::InputInvalid, "the backfill is not a duration").cause(error.message)
     })?;
-    Ok(Settings::new(window, backfill.0))
+    Ok(Settings::new(window, backfill.0, scope.zone.cloned()))
 }
 
 fn run_report(report: &StreamReport) -> RunReport {

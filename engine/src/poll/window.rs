@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use longshore_schema::stream::{Bounds, Filter, Order, Window};
+
+use super::zone;
 
 /// The half-open range `[start, end)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,7 +18,7 @@ pub struct Range {
 }
 
 /// The numbers of a manifest's window, with the backfill known.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Settings {
     span: Option<Duration>,
     lag: Duration,
@@ -33,6 +36,8 @@ pub struct Settings {
     pub filters: bool,
     /// The most records that the app shows for one window.
     pub most: Option<u64>,
+    /// Where the clock hangs by which the app writes and reads times, if that is not UTC.
+    zone: Option<TimeZone>,
 }
 
 /// What a poll has to cover.
@@ -45,9 +50,9 @@ pub struct Due {
 }
 
 impl Settings {
-    /// The settings of a window, with its backfill.
+    /// The settings of a window, with its backfill and what its zone means.
     #[must_use]
-    pub fn new(window: &Window, backfill: Duration) -> Self {
+    pub fn new(window: &Window, backfill: Duration, zone: Option<TimeZone>) -> Self {
         let or_zero = |value: &Option<
             longshore_schema::Spanned<longshore_schema::scalar::Duration>,
         >| { value.as_ref().map_or(Duration::ZERO, |value| value.0) };
@@ -67,6 +72,7 @@ impl Settings {
             descending: order == Some(Order::Descending),
             filters,
             most: window.most.as_ref().map(|most| most.value),
+            zone,
         }
     }
 
@@ -137,7 +143,7 @@ impl Settings {
     /// resolution, but at least one: the app cannot tell times between them.
     #[must_use]
     pub fn piece(&self, range: Range, at: Timestamp, span: Option<Duration>) -> Range {
-        let long = |span| self.floor(later(at, span)).max(later(at, self.resolution));
+        let long = |span| self.floor(later(at, span)).max(self.next(at));
         let end = span.map_or(range.end, |span| long(span).min(range.end));
         Range { start: at, end }
     }
@@ -151,10 +157,14 @@ impl Settings {
     /// Half of a range's length, rounded down to the resolution; `None` if it cannot be halved.
     #[must_use]
     pub fn half(&self, range: Range) -> Option<Duration> {
-        let millis = (range.end.as_millisecond() - range.start.as_millisecond()) / 2;
+        let real = range.end.as_millisecond() - range.start.as_millisecond();
+        // Two days are halved into two, though one of them has 23 hours.
+        let shown = self.zone.as_ref().map_or(real, |zone| zone::length(zone, range));
         let step = self.resolution.as_millis() as i64;
-        let half = millis / step * step;
-        (half > 0).then(|| Duration::from_millis(half as u64))
+        let halves = [real, shown].map(|millis| (millis / 2 / step * step).max(0) as u64);
+        halves.into_iter().filter(|half| *half > 0).map(Duration::from_millis).find(|half| {
+            self.zone.is_none() || self.piece(range, range.start, Some(*half)).end < range.end
+        })
     }
 
     /// How far back the first poll reaches.
@@ -171,21 +181,52 @@ impl Settings {
         (asked.start, asked.end, self.resolution)
     }
 
-    /// The times to ask the app for, so that its filter includes all of `[start, end)`.
+    /// The times to ask the app for, so that its filter includes all of `[start, end)`, whichever
+    /// instant it takes a local time for that occurs twice: neither end is such a time, except the
+    /// very first of them as an end.
     #[must_use]
     pub fn asked(&self, range: Range) -> Range {
-        match self.bounds {
-            Bounds::StartOnly | Bounds::Both => range,
-            Bounds::EndOnly | Bounds::Neither => {
-                Range { start: earlier(range.start, self.resolution), end: range.end }
-            }
-        }
+        let start = match self.bounds {
+            Bounds::StartOnly | Bounds::Both => range.start,
+            Bounds::EndOnly | Bounds::Neither => earlier(range.start, self.resolution),
+        };
+        let end = self.latest(range.end);
+        let end = if end == range.end { end } else { self.ceil(end) };
+        Range { start: self.once(start), end }
+    }
+
+    /// The range in which the times of records lie that happened in `range`. What is written of a
+    /// local time that occurs twice is read as its first.
+    #[must_use]
+    pub fn told(&self, range: Range) -> Range {
+        Range { start: self.earliest(range.start), end: self.latest(range.end) }
+    }
+
+    /// The first instant that a record may be of whose time is read as `time`.
+    #[must_use]
+    pub fn earliest(&self, time: Timestamp) -> Timestamp {
+        self.fold(time).map_or(time, |fold| fold.start)
+    }
+
+    /// Up to when records may be of whose times are read as earlier than `time`.
+    fn latest(&self, time: Timestamp) -> Timestamp {
+        self.fold(time).filter(|fold| fold.start < time).map_or(time, |fold| fold.end)
+    }
+
+    fn fold(&self, time: Timestamp) -> Option<Range> {
+        zone::fold(self.zone.as_ref()?, time)
+    }
+
+    /// `time`, or the last one before it that the app can tell whose local time occurs once.
+    fn once(&self, time: Timestamp) -> Timestamp {
+        let before = |fold: Range| self.floor(earlier(fold.start, Duration::from_millis(1)));
+        self.fold(time).map_or(time, before)
     }
 
     /// Up to when keys are of no use any more: nothing older is ever asked for again.
     #[must_use]
     pub fn horizon(&self, watermark: Timestamp) -> Timestamp {
-        earlier(self.floor(earlier(watermark, self.overlap)), self.resolution)
+        self.once(earlier(self.floor(earlier(watermark, self.overlap)), self.resolution))
     }
 
     /// Up to when keys are of no use any more while `window` is read and everything before
@@ -200,6 +241,7 @@ impl Settings {
     /// others that were all older or as old. `None` if that is not certain.
     #[must_use]
     pub fn in_hand(&self, window: Range, newest: Timestamp) -> Option<Timestamp> {
+        let newest = self.earliest(newest);
         let certain = self.ascending && window.start <= newest && newest < window.end;
         // Records with this very time may still come.
         certain.then(|| self.floor(newest))
@@ -214,12 +256,32 @@ impl Settings {
         (start < piece.end).then_some(Range { start, end: piece.end })
     }
 
-    /// The last multiple of the resolution that is not after `time`.
+    /// The last multiple of the resolution that is not after `time`: days begin at midnight in the
+    /// window's zone.
     #[must_use]
     pub fn floor(&self, time: Timestamp) -> Timestamp {
         let step = self.resolution.as_millis().max(1) as i64;
+        if let Some(zone) = &self.zone {
+            return zone::floor(zone, time, step);
+        }
         let floored = time.as_millisecond().div_euclid(step) * step;
         Timestamp::from_millisecond(floored).unwrap_or(time)
+    }
+
+    /// The first multiple of the resolution after `at`, which is one.
+    fn next(&self, at: Timestamp) -> Timestamp {
+        let next = later(at, self.resolution);
+        if self.zone.is_none() {
+            return next;
+        }
+        // The day on which clocks are set back is longer than others.
+        let floored = self.floor(next);
+        if floored > at { floored } else { self.floor(later(next, self.resolution)).max(next) }
+    }
+
+    fn ceil(&self, time: Timestamp) -> Timestamp {
+        let floored = self.floor(time);
+        if floored == time { time } else { self.next(floored).max(time) }
     }
 }
 

@@ -40,17 +40,37 @@ pub(super) struct Step {
     pub(super) stops: Vec<Stop>,
 }
 
+/// What an app takes a local time for that occurs twice.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Twice {
+    /// The first of the two instants.
+    First,
+    /// The second.
+    Second,
+    /// It knows of no zones, and compares what the clock on the wall shows.
+    Wall,
+}
+
 /// A stream and its schedule.
 #[derive(Clone, Debug)]
 pub(super) struct Case {
     pub(super) settings: Settings,
     /// Whether the app cuts the times of its records to its resolution before it compares them.
     pub(super) truncates: bool,
+    pub(super) twice: Twice,
     /// How long keys are kept whatever the windows, if the manifest says so.
     pub(super) remember: Option<i64>,
     pub(super) since: Option<i64>,
     pub(super) entries: Vec<Entry>,
     pub(super) steps: Vec<Step>,
+}
+
+impl Case {
+    /// The same with an app that answers for any number of records.
+    pub(super) fn patient(&self) -> Self {
+        let settings = Settings { most: None, ..self.settings.clone() };
+        Self { settings, ..self.clone() }
+    }
 }
 
 fn seconds(range: std::ops::Range<u64>) -> impl Strategy<Value = Duration> {
@@ -89,8 +109,20 @@ fn settings() -> impl Strategy<Value = Settings> {
             descending: false,
             filters,
             most: most.filter(|_| !filters),
+            zone: None,
         }
     })
+}
+
+/// Zones in which the clocks are set on 2026-05-29 by one hour, back and ahead, or by less, and one
+/// in which nothing happens.
+fn zones() -> impl Strategy<Value = Option<TimeZone>> {
+    let zones = ["AAA-1BBB,J10/2,J149/1", "AAA-1BBB,J149/0,J300/2", "AAA-10:30BBB-11,J10/2,J149/9"];
+    let zone = |text: &str| Just(TimeZone::posix(text).unwrap());
+    let fixed = Just(TimeZone::fixed(jiff::tz::offset(-3)));
+    let some =
+        prop_oneof![3 => zone(zones[0]), 1 => zone(zones[1]), 1 => zone(zones[2]), 1 => fixed];
+    prop_oneof![1 => Just(None), 1 => some.prop_map(Some)]
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -122,22 +154,26 @@ pub(super) fn cases() -> impl Strategy<Value = Case> {
     let entries = prop::collection::vec((time, 0..=1000_i64), 1..30);
     let since = prop::option::weighted(0.2, -BEFORE * 1000..0);
     let remember = prop::option::weighted(0.2, 0..4_000_000_i64);
+    let twice = prop_oneof![Just(Twice::First), Just(Twice::Second), Just(Twice::Wall)];
     let app = (settings(), any::<bool>(), any::<bool>(), remember, since);
-    (app, entries, steps()).prop_map(|(app, entries, mut steps)| {
-        let (settings, truncates, has_wrong_clock, remember, since) = app;
-        let late = millis(settings.lag + settings.overlap);
-        // What our clock is ahead takes away from how late a record may be.
-        let ahead = if has_wrong_clock && settings.retention.is_none() { late / 2 } else { 0 };
-        for step in &mut steps {
-            step.ahead = step.ahead * ahead / 1000;
-        }
-        let entries = entries.into_iter().map(|(time, delay)| {
-            let time = BASE + time;
-            Entry { time, shown: time + (late - ahead) * delay / 1000 }
-        });
-        let since = since.map(|since| BASE + since);
-        Case { settings, truncates, remember, since, entries: entries.collect(), steps }
-    })
+    (app, (zones(), twice), entries, steps()).prop_map(
+        |(app, (zone, twice), entries, mut steps)| {
+            let (settings, truncates, has_wrong_clock, remember, since) = app;
+            let settings = Settings { zone, ..settings };
+            let late = millis(settings.lag + settings.overlap);
+            // What our clock is ahead takes away from how late a record may be.
+            let ahead = if has_wrong_clock && settings.retention.is_none() { late / 2 } else { 0 };
+            for step in &mut steps {
+                step.ahead = step.ahead * ahead / 1000;
+            }
+            let entries = entries.into_iter().map(|(time, delay)| {
+                let time = BASE + time;
+                Entry { time, shown: time + (late - ahead) * delay / 1000 }
+            });
+            let since = since.map(|since| BASE + since);
+            Case { settings, truncates, twice, remember, since, entries: entries.collect(), steps }
+        },
+    )
 }
 
 pub(super) fn millis(duration: Duration) -> i64 {
@@ -283,13 +319,14 @@ impl<'c> World<'c> {
         let is_shown = |entry: &Entry| {
             let time = at(entry.time);
             let compared = if self.case.truncates { settings.floor(time) } else { time };
+            let (compared, start, end) = self.compared(compared, asked);
             let after = match settings.bounds {
-                Bounds::StartOnly | Bounds::Both => asked.start <= compared,
-                Bounds::EndOnly | Bounds::Neither => asked.start < compared,
+                Bounds::StartOnly | Bounds::Both => start <= compared,
+                Bounds::EndOnly | Bounds::Neither => start < compared,
             };
             let before = match settings.bounds {
-                Bounds::EndOnly | Bounds::Both => compared <= asked.end,
-                Bounds::StartOnly | Bounds::Neither => compared < asked.end,
+                Bounds::EndOnly | Bounds::Both => compared <= end,
+                Bounds::StartOnly | Bounds::Neither => compared < end,
             };
             entry.shown <= self.now
                 && kept.is_none_or(|kept| kept <= time)
@@ -302,13 +339,40 @@ impl<'c> World<'c> {
         shown
     }
 
+    /// A time and the range that is asked for, as the app compares them.
+    fn compared(&self, time: Timestamp, asked: Range) -> (Timestamp, Timestamp, Timestamp) {
+        let Some(zone) = &self.case.settings.zone else { return (time, asked.start, asked.end) };
+        let local = |time| zone.to_datetime(time);
+        let taken = |time| zone.to_ambiguous_timestamp(local(time));
+        let wall = |time| TimeZone::UTC.to_timestamp(local(time)).unwrap();
+        match self.case.twice {
+            Twice::First => {
+                let taken = |time| taken(time).earlier().unwrap();
+                (time, taken(asked.start), taken(asked.end))
+            }
+            Twice::Second => {
+                let taken = |time| taken(time).later().unwrap();
+                (time, taken(asked.start), taken(asked.end))
+            }
+            Twice::Wall => (wall(time), wall(asked.start), wall(asked.end)),
+        }
+    }
+
+    /// The time of a record as it is read from what the app writes.
+    pub(super) fn read(&self, index: usize) -> Timestamp {
+        let time = at(self.case.entries[index].time);
+        let Some(zone) = &self.case.settings.zone else { return time };
+        zone.to_ambiguous_timestamp(zone.to_datetime(time)).compatible().unwrap()
+    }
+
     /// Takes records into the batch, and gives the newest time.
     fn take(&mut self, shown: &[usize], from: Range, asked: Range) -> Option<Timestamp> {
         let mut newest = None;
         for index in shown {
-            let time = at(self.case.entries[*index].time);
+            let time = self.read(*index);
             newest = newest.max(Some(time));
-            if self.case.settings.filters && !(from.start <= time && time < from.end) {
+            let told = self.case.settings.told(from);
+            if self.case.settings.filters && !(told.start <= time && time < told.end) {
                 continue;
             }
             let own = Some(time).filter(|_| self.case.remember.is_none());

@@ -35,13 +35,19 @@ fn check(case: &Case, polled: &Polled) -> Result<(), TestCaseError> {
         Bounds::StartOnly | Bounds::Both => Duration::ZERO,
         Bounds::EndOnly | Bounds::Neither => step,
     };
+    let twice = |time| settings.earliest(time) < time;
     let most = settings.span().map(|span| span.max(step));
     for (piece, asked) in &polled.asked {
         prop_assert!(range.start <= piece.start && piece.start < piece.end);
         prop_assert!(piece.end <= range.end);
         let long = millis(step).max(piece.end.as_millisecond() - piece.start.as_millisecond());
         prop_assert!(most.is_none_or(|most| long <= millis(most)), "longer than the span");
-        prop_assert_eq!(*asked, Range { start: earlier(piece.start, back), end: piece.end });
+        let plain = Range { start: earlier(piece.start, back), end: piece.end };
+        prop_assert!(asked.start <= plain.start && plain.end <= asked.end);
+        if settings.zone.is_none() {
+            prop_assert_eq!(*asked, plain);
+        }
+        prop_assert!(!twice(asked.start) && !twice(asked.end), "a time that occurs twice");
         prop_assert_eq!(asked.start, settings.floor(asked.start));
         prop_assert_eq!(asked.end, settings.floor(asked.end));
     }
@@ -58,7 +64,7 @@ proptest! {
     fn everything_due_is_read_and_nothing_else_is_asked_for(mut case in cases()) {
         let steps = std::mem::take(&mut case.steps);
         // At last the app answers for any number of records.
-        let patient = Case { settings: Settings { most: None, ..case.settings }, ..case.clone() };
+        let patient = case.patient();
         let mut read = vec![false; case.entries.len()];
         let mut excused = read.clone();
         let (mut first, mut last) = (None, None);

@@ -16,6 +16,7 @@ fn settings(span: u64, lag: u64, overlap: u64, bounds: Bounds) -> Settings {
         descending: false,
         filters: false,
         most: None,
+        zone: None,
     }
 }
 

@@ -22,7 +22,7 @@ use super::http::{Call, Reply, Wire};
 use super::model::Model;
 use super::pages::Positions;
 use super::quotas::{self, Account, Spending};
-use super::times::{self, Time};
+use super::times::{self, Time, Twice};
 use super::truth::Truth;
 use super::{Fault, Misdeed, Weather, Witness};
 
@@ -75,6 +75,7 @@ struct Nature {
     /// How long an answer takes at most, in milliseconds, if that is worth telling.
     slow: Option<u64>,
     descending: bool,
+    twice: Twice,
     /// How far the app's clock is ahead, in milliseconds.
     skew: i64,
 }
@@ -114,6 +115,7 @@ impl App {
             lingers: tight.is_some(),
             slow: (rng.u8(..3) == 0).then_some(LONGEST_ANSWER),
             descending: rng.bool(),
+            twice: [Twice::First, Twice::Second, Twice::Unknown][(settings.seed / 2 % 3) as usize],
             skew: if has(Fault::Skew) { rng.i64(-90_000..90_000) } else { 0 },
         };
         let volume = Volume {

@@ -363,15 +363,11 @@ pub(super) fn text(value: &Value) -> String {
 pub(super) struct Asked {
     pub(super) start: Option<i64>,
     pub(super) end: Option<i64>,
-    /// Whether the app compares times as finely as it has them, or as it takes them.
-    pub(super) exact: bool,
 }
 
 impl Asked {
     /// Whether the app's filter lets a time through.
     pub(super) fn includes(self, window: &Window, at: i64) -> bool {
-        let step = resolution(window);
-        let at = if self.exact { at } else { at.div_euclid(step) * step };
         let (with_start, with_end) = match window.bounds.value {
             Bounds::StartOnly => (true, false),
             Bounds::Both => (true, true),

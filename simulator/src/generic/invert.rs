@@ -22,6 +22,8 @@ pub(super) struct Value {
     pub(super) text: String,
     /// The time that the text stands for, if it was written as one.
     pub(super) time: Option<i64>,
+    /// Whether that is what a clock on a wall shows, for it was written without a zone.
+    pub(super) local: bool,
 }
 
 /// A template, read backwards.
@@ -114,7 +116,7 @@ impl Carried {
                     };
                     let values = lists::values(&text, separator, style)?;
                     let text = serde_json::Value::from(values).to_string();
-                    return Some(Value { text, time: None });
+                    return Some(Value { text, time: None, local: false });
                 }
                 Form::Quote(doubled) => {
                     text = match lists::quoted(&text, *doubled)? {
@@ -142,10 +144,11 @@ impl Carried {
                     continue;
                 }
             };
-            return Some(Value { text, time: Some(time) });
+            let local = matches!(form, Form::Date(pattern) if times::is_local(pattern));
+            return Some(Value { text, time: Some(time), local });
         }
         let time = times::rfc3339(&text);
-        Some(Value { text, time })
+        Some(Value { text, time, local: false })
     }
 }
 
@@ -319,7 +322,7 @@ mod tests {
     }
 
     fn value(text: &str, time: Option<i64>) -> Value {
-        Value { text: text.to_owned(), time }
+        Value { text: text.to_owned(), time, local: false }
     }
 
     #[test]

@@ -10,6 +10,7 @@ use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
 use longshore_schema::stream::Window;
 use longshore_schema::{Literal, Manifest};
 use serde_json::Value;
@@ -86,6 +87,11 @@ impl Answers {
 }
 
 impl Model {
+    /// Where the clocks hang by which the app writes times, of streams that have such.
+    pub fn zones(&self) -> impl Iterator<Item = &TimeZone> {
+        self.streams.iter().filter_map(|stream| stream.zone.as_ref())
+    }
+
     /// Reads a manifest and its fixtures, for one of the [`ways`](super::ways) to sign in.
     ///
     /// # Errors

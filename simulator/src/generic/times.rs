@@ -50,22 +50,30 @@ pub(super) struct Written {
     blank: bool,
     /// Whether a number is written as a text.
     text: bool,
+    /// Where the clock hangs that times are written by.
+    zone: TimeZone,
 }
 
 impl Written {
-    /// How the time in `sample` is written.
-    pub(super) fn like(format: &TimeFormat, sample: &Value) -> Self {
+    /// How the time in `sample` is written, by a clock in `zone` if it is written without one.
+    pub(super) fn like(format: &TimeFormat, sample: &Value, zone: Option<&TimeZone>) -> Self {
         let text = sample.as_str().unwrap_or_default();
         let fraction = text
             .split_once(['.', ','])
             .map_or(0, |(_, rest)| rest.bytes().take_while(u8::is_ascii_digit).count());
         let suffix = ["Z", "+0000", "+00:00"].into_iter().find(|suffix| text.ends_with(suffix));
+        let is_local = match format {
+            TimeFormat::Iso8601 => suffix.is_none(),
+            TimeFormat::Pattern(pattern) => is_local(pattern),
+            _ => false,
+        };
         Self {
             format: format.clone(),
             fraction,
             suffix: suffix.unwrap_or(if text.is_empty() { "Z" } else { "" }),
             blank: text.as_bytes().get(10) == Some(&b' '),
             text: sample.is_string(),
+            zone: zone.filter(|_| is_local).cloned().unwrap_or(TimeZone::UTC),
         }
     }
 
@@ -104,12 +112,15 @@ impl Written {
             TimeFormat::EpochMillis => number(at),
             TimeFormat::EpochMicros => number(at * 1000),
             TimeFormat::Pattern(pattern) => {
-                strtime::format(pattern, &time.to_zoned(TimeZone::UTC)).unwrap_or_default().into()
+                strtime::format(pattern, &time.to_zoned(self.zone.clone()))
+                    .unwrap_or_default()
+                    .into()
             }
             TimeFormat::Iso8601 => {
                 let separator = if self.blank { ' ' } else { 'T' };
-                let seconds = time.strftime("%H:%M:%S").to_string();
-                let date = time.strftime("%Y-%m-%d").to_string();
+                let shown = self.zone.to_datetime(time);
+                let seconds = shown.strftime("%H:%M:%S").to_string();
+                let date = shown.strftime("%Y-%m-%d").to_string();
                 let mut text = format!("{date}{separator}{seconds}");
                 if self.fraction > 0 {
                     let digits = format!("{:03}000000", at.rem_euclid(1000));
@@ -120,6 +131,46 @@ impl Written {
                 text.into()
             }
         }
+    }
+}
+
+/// What an app takes a local time for that occurs twice because its clock was set back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Twice {
+    First,
+    Second,
+    /// It knows of no zones, and compares what the clock shows.
+    Unknown,
+}
+
+/// Whether times of a pattern do not say how far they are from UTC.
+pub(super) fn is_local(pattern: &str) -> bool {
+    let zones = ["%z", "%:z", "%Z", "%s", "%Q"];
+    !zones.iter().any(|zone| pattern.contains(zone)) && !pattern.ends_with('Z')
+}
+
+/// What a clock in a zone shows, as if it were UTC.
+pub(super) fn shown(zone: Option<&TimeZone>, at: i64) -> i64 {
+    let (Some(zone), Ok(time)) = (zone, Timestamp::from_millisecond(at)) else { return at };
+    at + i64::from(zone.to_offset(time).seconds()) * 1000
+}
+
+/// The instant at which a clock in a zone shows a time.
+pub(super) fn instant(zone: &TimeZone, shown: i64, twice: Twice) -> Option<i64> {
+    let local = TimeZone::UTC.to_datetime(Timestamp::from_millisecond(shown).ok()?);
+    let meant = zone.to_ambiguous_timestamp(local);
+    let meant = if twice == Twice::Second { meant.later() } else { meant.earlier() };
+    Some(meant.ok()?.as_millisecond())
+}
+
+/// The last time not after `at` at which a clock in a zone shows a whole number of steps.
+pub(super) fn floor(zone: Option<&TimeZone>, at: i64, step: i64) -> i64 {
+    let shows = shown(zone, at).div_euclid(step) * step;
+    let floored = at - shown(zone, at).rem_euclid(step);
+    match zone.filter(|_| shown(zone, floored) != shows) {
+        // The clock was set in between.
+        Some(zone) => instant(zone, shows, Twice::First).unwrap_or(floored),
+        None => floored,
     }
 }
 
@@ -179,9 +230,37 @@ mod tests {
             (TimeFormat::EpochMillis, json!("5"), json!("1790848801529"), 1),
             (pattern, json!("20260102030405.000"), json!("20261001100001.529"), 1),
         ] {
-            let form = Written::like(&format, &sample);
+            let form = Written::like(&format, &sample, None);
             assert_eq!((form.write(AT), form.precision()), (written, precision), "{sample}");
         }
+    }
+
+    #[test]
+    fn times_without_a_zone_are_shown_by_the_clock_on_the_wall() {
+        let zone = TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap();
+        let pattern = |text: &str| TimeFormat::Pattern(text.to_owned());
+        for (format, sample, written) in [
+            (TimeFormat::Iso8601, "2026-01-02T03:04:05", "2026-10-01T12:00:01"),
+            (TimeFormat::Iso8601, "2026-01-02T03:04:05Z", "2026-10-01T10:00:01Z"),
+            (pattern("%d.%m.%Y %H:%M"), "", "01.10.2026 12:00"),
+            (pattern("%d.%m.%Y %H:%M %z"), "", "01.10.2026 10:00 +0000"),
+        ] {
+            assert_eq!(
+                Written::like(&format, &json!(sample), Some(&zone)).write(AT),
+                json!(written)
+            );
+        }
+        // Half past two occurs twice on this day.
+        let first = rfc3339("2026-10-25T00:30:00Z").unwrap();
+        let wall = shown(Some(&zone), first);
+        assert_eq!(shown(Some(&zone), first + 3_600_000), wall);
+        assert_eq!(instant(&zone, wall, Twice::First), Some(first));
+        // That day has an hour more than others.
+        let (day, hour) = (86_400_000, 3_600_000);
+        assert_eq!(floor(Some(&zone), first + 2 * hour, day), first - 2 * hour - hour / 2);
+        assert_eq!(floor(Some(&zone), first + hour, hour), first + hour / 2);
+        assert_eq!(floor(None, first, day), first - hour / 2);
+        assert_eq!(instant(&zone, wall, Twice::Second), Some(first + 3_600_000));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::data::{Record, Records, millis, resolution, text};
 use super::model::{Level, Stream, lag};
+use super::times;
 
 /// What has to be delivered of one stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,7 +53,7 @@ impl Records {
                 (Some(window), Some(at)) => {
                     let end = now - millis(lag(window));
                     let step = resolution(window);
-                    at < end.div_euclid(step) * step
+                    at < times::floor(stream.zone.as_ref(), end, step)
                 }
                 _ => true,
             };

@@ -27,4 +27,5 @@ codes! {
     ZONE = "LS0424" "zone" Error "A zone is declared for times that have their own.";
     OPEN_SCROLL = "LS0425" "open-scroll" Info "A scroll is never freed.";
     ORDER_ELSE = "LS0426" "order-else" Error ignorable "Recorded records do not come in the declared order.";
+    UNKNOWN_ZONE = "LS0427" "unknown-zone" Error "A time zone has a name that nobody knows.";
 }

@@ -4,15 +4,18 @@
 use std::time::Duration;
 
 use longshore_schema::Span;
-use longshore_schema::scalar::TimeFormat;
-use longshore_schema::stream::{Filter, Order};
+use longshore_schema::scalar::{TimeFormat, Zone};
+use longshore_schema::stream::{Filter, Order, Stream};
+use longshore_schema::template::{Expression, Helper, Part};
+use longshore_schema::time::has_zone;
 
 use super::Context;
 use super::fetch::{Fetch, fetches};
 use super::sites::streams;
 use super::windows::windows;
 use crate::codes;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Safety};
+use crate::suggest::near;
 
 /// The engine filters where the app does not.
 pub(crate) fn filters(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
@@ -121,18 +124,24 @@ pub(crate) fn splits(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
     }
 }
 
-/// A zone is for times without one.
+/// A zone is for times without one, and has a name that is known.
 pub(crate) fn zones(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
-    for (_, window) in windows(cx) {
+    for (stream, window) in windows(cx) {
         let Some(zone) = &window.zone else { continue };
+        if let Zone::Named(name) = &zone.value
+            && !is_known(name)
+        {
+            found.push(unknown(name, zone.span));
+            continue;
+        }
         let own = match &window.format.value {
             TimeFormat::EpochSeconds | TimeFormat::EpochMillis | TimeFormat::EpochMicros => {
                 Some("counts from a moment that is the same in all zones")
             }
-            TimeFormat::Pattern(pattern) if bears_offset(pattern) => Some("has the zone in it"),
+            TimeFormat::Pattern(pattern) if has_zone(pattern) => Some("has the zone in it"),
             TimeFormat::Pattern(_) | TimeFormat::Iso8601 => None,
         };
-        let Some(own) = own else { continue };
+        let Some(own) = own.filter(|_| !writes_local_times(stream)) else { continue };
         found.push(
             Diagnostic::new(
                 &codes::ZONE,
@@ -145,12 +154,53 @@ pub(crate) fn zones(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
     }
 }
 
-/// Whether times of a pattern say how far they are from UTC.
-fn bears_offset(pattern: &str) -> bool {
-    let mut conversions = pattern.split('%').skip(1);
-    conversions.any(|part| {
-        part.chars()
-            .find(char::is_ascii_alphabetic)
-            .is_some_and(|c| matches!(c, 'z' | 'Z' | 's' | 'Q'))
-    })
+/// The names of the IANA time zone database, release 2025b, in order.
+const NAMES: &str = include_str!("../zones.txt");
+
+/// Whether a zone is in the list, or in this machine's database, which may be newer.
+fn is_known(name: &str) -> bool {
+    NAMES.lines().any(|known| known == name)
+        || Zone::Named(name.to_owned()).time_zone().is_some_and(|zone| {
+            // The database is looked up whatever the case of letters.
+            zone.iana_name() == Some(name)
+        })
+}
+
+fn unknown(name: &str, span: Span) -> Diagnostic {
+    let message = format!("there is no time zone `{name}`");
+    let unknown = Diagnostic::new(&codes::UNKNOWN_ZONE, span, message);
+    let (area, place) = name.split_once('/').unwrap_or(("", name));
+    let same = |one: &str, other: &str| one.eq_ignore_ascii_case(other);
+    let here = NAMES.lines().filter(|known| known.split('/').next().is_some_and(|a| same(a, area)));
+    let elsewhere = NAMES.lines().filter(|known| known.ends_with(&format!("/{place}")));
+    match near(name, here).or_else(|| elsewhere.min_by_key(|known| known.len())) {
+        Some(known) => unknown
+            .help(format!("write `{known}`"))
+            .fix(Safety::Unsafe, format!("write `{known}`"), span, known),
+        None => unknown.help("write an offset such as +02:00, or a name of the IANA time zone database, such as Europe/Berlin"),
+    }
+}
+
+/// Whether a request of a stream writes times without a zone.
+fn writes_local_times(stream: &Stream) -> bool {
+    let all = fetches(stream);
+    let templates = all.iter().flat_map(|fetch| fetch.request.templates());
+    templates.flat_map(|template| template.parts()).any(part_is_local)
+}
+
+fn part_is_local(part: &Part) -> bool {
+    match part {
+        Part::Text(_) => false,
+        Part::Expression(expression) => is_local(expression),
+        Part::If { then, otherwise, .. } => then.iter().chain(otherwise).any(part_is_local),
+    }
+}
+
+fn is_local(expression: &Expression) -> bool {
+    let Expression::Call { helper, arguments } = expression else { return false };
+    let date = |argument: &Expression| {
+        matches!(argument, Expression::Literal(format) if !has_zone(&format.to_string()))
+    };
+    *helper == Helper::Date && arguments.get(1).is_some_and(date)
+        || arguments.iter().any(is_local)
 }

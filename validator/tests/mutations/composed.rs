@@ -186,6 +186,10 @@ fn windows(base: &Base, found: &mut Vec<Mutant>) {
             let order = "order: descending";
             found.push(base.before("order of one page", &at, order, &["one page"]));
         }
+        if at.owner.entry("zone").is_none() {
+            let zone = "zone: Europe/Berln";
+            found.push(base.before("zone that nobody knows", &at, zone, &["Europe/Berln"]));
+        }
         let format = at.owner.entry("format").map(|format| base.text(format.value.span));
         if format.is_some_and(|format| format.starts_with("epoch") || format.contains("%z")) {
             let zone = "zone: Europe/Berlin";

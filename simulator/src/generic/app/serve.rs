@@ -7,13 +7,14 @@ use longshore_schema::stream::{Order, Pages};
 use super::about::About;
 use super::jobs::{Stage, asked_for, shown, stage_of, waited};
 use super::{App, State, note};
-use crate::generic::data::{Asked, Record, text};
+use crate::generic::data::{Asked, Record, resolution, text};
 use crate::generic::http::{Call, Reply, Wire};
-use crate::generic::invert::Captured;
+use crate::generic::invert::{Captured, Value};
 use crate::generic::logs::From;
 use crate::generic::model::Answers;
 use crate::generic::pages::{self, Odd};
-use crate::generic::{Fault, Misdeed, times};
+use crate::generic::times::{self, Twice};
+use crate::generic::{Fault, Misdeed};
 
 impl App {
     /// Answers a request that is admitted.
@@ -260,20 +261,33 @@ impl App {
 
     /// The records that a request selects, in the app's order.
     fn select(&self, stream: usize, level: usize, about: &About, now: i64) -> Vec<usize> {
-        let window = self.model.streams[stream].window.as_ref();
-        let time = |name: &str| about.captured.get(name).and_then(|value| value.time);
-        let asked = Asked {
-            start: time("window.start"),
-            end: time("window.end"),
-            exact: self.nature.exact,
-        };
+        let described = &self.model.streams[stream];
+        let (window, zone) = (described.window.as_ref(), described.zone.as_ref());
+        let twice = self.nature.twice;
+        let sent = |name: &str| about.captured.get(name);
+        let bounds = ["window.start", "window.end"].map(sent);
+        let by_wall = twice == Twice::Unknown && bounds.iter().flatten().all(|bound| bound.local);
+        let zone_of_bounds = zone.filter(|_| !by_wall);
+        let [start, end] = bounds.map(|bound| {
+            let Value { time, local, .. } = bound?;
+            match zone_of_bounds.filter(|_| *local) {
+                Some(zone) => times::instant(zone, (*time)?, twice),
+                None => *time,
+            }
+        });
+        let asked = Asked { start, end };
         // What the app never shows, however much there is.
         let most = window.and_then(|window| window.most.as_ref()).map(|most| most.value as usize);
         let most = most.filter(|_| level == self.model.streams[stream].counted);
         let most = most.unwrap_or(usize::MAX);
         self.ordered(stream, level, about, |record| {
             let in_window = match (window, record.at) {
-                (Some(window), Some(at)) => asked.includes(window, at),
+                (Some(window), Some(at)) => {
+                    // An app compares times as finely as it has them, or as it takes them.
+                    let exact = self.nature.exact;
+                    let at = if exact { at } else { times::floor(zone, at, resolution(window)) };
+                    asked.includes(window, if by_wall { times::shown(zone, at) } else { at })
+                }
                 _ => true,
             };
             record.value(about.settled.unwrap_or(now)).is_some() && in_window
@@ -298,7 +312,10 @@ impl App {
         let all = levels[level].iter().enumerate();
         let mut found: Vec<usize> =
             all.filter(|(_, record)| wanted(record)).map(|(index, _)| index).collect();
-        found.sort_by_key(|index| (levels[level][*index].at, *index));
+        let zone = self.model.streams[stream].zone.as_ref();
+        let zone = zone.filter(|_| self.nature.twice == Twice::Unknown);
+        let time = |index: usize| levels[level][index].at.map(|at| times::shown(zone, at));
+        found.sort_by_key(|index| (time(*index), *index));
         let newest_first = match self.order(stream) {
             None => self.nature.descending && self.model.streams[stream].log.is_none(),
             Some(order) => order == Order::Descending,

@@ -106,7 +106,7 @@ impl Asked {
                 // It is a path below that of the base URL.
                 let (_, rest) = call.path.split_once(HANDED_OUT)?;
                 let key = rest.strip_prefix(step.as_str())?.strip_prefix('/')?;
-                let value = invert::Value { text: key.to_owned(), time: None };
+                let value = invert::Value { text: key.to_owned(), time: None, local: false };
                 captured.insert(format!("{step}.{HANDED_OUT}"), value);
             }
         }

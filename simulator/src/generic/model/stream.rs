@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
 use longshore_schema::decode::Unpacking;
 use longshore_schema::stream::{Pages, Request, Window};
 use longshore_schema::template::{Expression, Part};
@@ -24,6 +25,8 @@ pub(crate) struct Stream {
     pub(crate) name: String,
     pub(crate) every: Duration,
     pub(crate) window: Option<Window>,
+    /// Where the clock hangs by which it filters and writes times without a zone.
+    pub(crate) zone: Option<TimeZone>,
     /// What counts as a change, where only that is delivered.
     pub(crate) changes: Option<Changes>,
     /// How the stream names the place to go on from.
@@ -136,6 +139,14 @@ pub(crate) fn stream_of<'m>(
     }
     let first = levels.iter().position(|level| !level.special.whole).unwrap_or_default();
     let window = stream.window.as_ref().map(|window| window.value.clone());
+    let zone = window.as_ref().and_then(|window| window.zone.as_ref());
+    let zone = match zone.map(|zone| (zone, zone.time_zone())) {
+        Some((name, None)) => {
+            let what = format!("the system's time zone database has no `{}`", name.value);
+            return Err(Unsupported(what));
+        }
+        found => found.and_then(|(_, zone)| zone),
+    };
     let counted = match (&window, stream.timed_step()) {
         (None, _) => first,
         (Some(_), Some(timed)) => timed,
@@ -150,7 +161,8 @@ pub(crate) fn stream_of<'m>(
             )));
         };
         place::one(path)?;
-        timed.time = Some((path.clone(), Written::like(&window.format.value, sample)));
+        timed.time =
+            Some((path.clone(), Written::like(&window.format.value, sample, zone.as_ref())));
     }
     let log = match (&stream.cursor, levels.last()) {
         (Some(cursor), Some(level)) => Some(Log::new(stream, cursor, level)?),
@@ -160,6 +172,7 @@ pub(crate) fn stream_of<'m>(
         name: name.to_owned(),
         every: stream.every.0,
         window,
+        zone,
         changes: changes(stream)?,
         log,
         levels,
