@@ -507,7 +507,7 @@ impl<'s> Life<'s> {
 fn clock_change(model: &Model, seed: u64, start: i64) -> Option<i64> {
     let start = Timestamp::from_millisecond(start).ok()?;
     let zone = model.zones().next()?;
-    let change = zone.following(start).nth(usize::from(seed % 2 == 0))?;
+    let change = zone.following(start).nth(usize::from(seed.is_multiple_of(2)))?;
     Some(change.timestamp().as_millisecond())
 }
 

@@ -185,7 +185,7 @@ fn unknown(name: &str, span: Span) -> Diagnostic {
 fn writes_local_times(stream: &Stream) -> bool {
     let all = fetches(stream);
     let templates = all.iter().flat_map(|fetch| fetch.request.templates());
-    templates.flat_map(|template| template.parts()).any(part_is_local)
+    templates.flat_map(longshore_schema::Template::parts).any(part_is_local)
 }
 
 fn part_is_local(part: &Part) -> bool {
@@ -198,9 +198,6 @@ fn part_is_local(part: &Part) -> bool {
 
 fn is_local(expression: &Expression) -> bool {
     let Expression::Call { helper, arguments } = expression else { return false };
-    let date = |argument: &Expression| {
-        matches!(argument, Expression::Literal(format) if !has_zone(&format.to_string()))
-    };
-    *helper == Helper::Date && arguments.get(1).is_some_and(date)
-        || arguments.iter().any(is_local)
+    let date = |argument: &Expression| matches!(argument, Expression::Literal(format) if !has_zone(&format.to_string()));
+    *helper == Helper::Date && arguments.get(1).is_some_and(date) || arguments.iter().any(is_local)
 }

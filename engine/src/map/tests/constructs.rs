@@ -297,3 +297,33 @@ map:
         event["observables"].as_array().unwrap().iter().map(|one| &one["name"]).collect();
     assert_eq!(names, ["user.uid"]);
 }
+
+/// The window's time, other times, texts and what has a zone of its own.
+#[test]
+fn times_without_a_zone_are_in_that_of_the_window() {
+    let mapper = mapper(
+        "
+window: { on: $.at, format: '%d.%m.%Y %H:%M', zone: +02:00, backfill: 1d }
+key: $.id
+map:
+  to: authentication
+  activity: Logon
+  time: $.at
+  start_time: { from: $.began, as: timestamp }
+  end_time: { from: $.ended, as: timestamp }
+  message: 'began {{epoch record.began \"s\"}}, {{date record.began \"%H:%M\"}}'
+  user.name: $.name
+  service.name: Here
+",
+    );
+    let record = json!({
+        "id": "1", "name": "ann", "at": "01.10.2026 12:00",
+        "began": "2026-10-01T11:00:00", "ended": "2026-10-01T11:00:00Z",
+    });
+    let (mapped, event) = map_all(&mapper, &record).remove(0);
+    let ten = 1_790_848_800_000_i64;
+    assert_eq!((mapped.time, &event["time"]), (Some(ten), &json!(ten)));
+    assert_eq!(event["start_time"], ten - 3_600_000);
+    assert_eq!(event["end_time"], ten + 3_600_000);
+    assert_eq!(event["message"], "began 1790845200, 09:00");
+}
