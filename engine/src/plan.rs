@@ -48,7 +48,7 @@ pub struct Plan {
     pub retry: retry::Policy,
     /// The statuses that are worth another attempt.
     pub retry_on: Vec<longshore_schema::scalar::StatusPattern>,
-    /// What particular answers mean.
+    /// What particular answers mean, those to sign-ins aside.
     pub rules: Vec<ErrorRule>,
     /// How fast the app is asked.
     pub http: Http,
@@ -94,7 +94,7 @@ impl Plan {
                 ..retry::Policy::default()
             },
             retry_on: manifest.http.retry.on.iter().map(|status| status.value).collect(),
-            rules: manifest.errors.iter().map(|rule| rule.value.clone()).collect(),
+            rules: rules(manifest, false),
             http: manifest.http.clone(),
             quotas: manifest
                 .quotas
@@ -111,6 +111,12 @@ impl Plan {
             connection,
         })
     }
+}
+
+/// The error rules about the answers to sign-ins, or about all others.
+pub(crate) fn rules(manifest: &Manifest, login: bool) -> Vec<ErrorRule> {
+    let all = manifest.errors.iter().map(|rule| &rule.value);
+    all.filter(|rule| rule.when.is_login() == login).cloned().collect()
 }
 
 /// The certificates, those without a value left out.

@@ -278,10 +278,19 @@ pub struct Condition {
     pub body: Table<JsonPath, Literal>,
     /// There was no answer in time.
     pub timeout: Option<Spanned<bool>>,
+    /// `true`: the answer is one of the token endpoint, or of the login call of a session. Other rules
+    /// say nothing of these.
+    pub login: Option<Spanned<bool>>,
 }
 
 impl Condition {
-    /// Whether it asks for nothing.
+    /// Whether it is about the answers to sign-ins, and not about all others.
+    #[must_use]
+    pub fn is_login(&self) -> bool {
+        self.login.as_ref().is_some_and(|login| login.value)
+    }
+
+    /// Whether it asks for nothing, but perhaps for whose answers it is.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.status.is_none()
@@ -291,7 +300,7 @@ impl Condition {
     }
 }
 
-/// What to do about an answer.
+/// What to do about an answer. `retry`, `wait` and `stop` may be done about one to a sign-in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Reaction {

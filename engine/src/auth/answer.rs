@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use longshore_schema::JsonPath;
+use longshore_schema::http::{ErrorRule, Reaction};
 use reqwest::StatusCode;
 use reqwest::header::{ACCEPT_ENCODING, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER};
 use serde_json::{Map, Value};
@@ -13,9 +14,10 @@ use crate::auth::endpoint::{Answer, Endpoint};
 use crate::auth::refusal::{self, Asked};
 use crate::clock::Clock;
 use crate::error::{Code, Error, Result, Retry, printable};
-use crate::http::Request;
 use crate::http::retry::{self, Decision, Outcome, Policy};
+use crate::http::{Failure, Request};
 use crate::pauses::Pauses;
+use crate::poll::verdict::{Verdict, about_login, no_login};
 use crate::secret::Secret;
 
 /// Longest wait for an answer.
@@ -42,6 +44,32 @@ pub(super) struct Trouble {
 }
 
 impl Trouble {
+    /// What a rule of the manifest says. `lost` is true if the app may have done what we asked.
+    pub(super) fn ruled(verdict: Verdict, lost: bool) -> Self {
+        let Verdict { error, reaction, wait, .. } = verdict;
+        let (outcome, error) = match reaction {
+            Reaction::Retry => (Outcome::Transient, error.retry(Retry::Later(None))),
+            Reaction::Wait => (Outcome::Throttled, error.retry(Retry::Later(None))),
+            _ => (Outcome::Permanent, error.retry(Retry::Never)),
+        };
+        Self { error, outcome, retry_after: wait, said: None, lost }
+    }
+
+    /// The trouble behind a request without an answer.
+    pub(super) fn silent(rules: &[ErrorRule], failure: Failure) -> Self {
+        let Failure { error, sent } = failure;
+        if let Some(verdict) = no_login(rules, &error) {
+            return Self::ruled(verdict, sent);
+        }
+        let permanent = error.is_permanent();
+        let outcome = if permanent { Outcome::Permanent } else { Outcome::Transient };
+        Self { error, outcome, retry_after: None, said: None, lost: sent }
+    }
+
+    pub(super) fn at(self, place: &str) -> Self {
+        Self { error: self.error.in_request(place), ..self }
+    }
+
     pub(super) fn permanent(error: Error) -> Self {
         Self { error, outcome: Outcome::Permanent, retry_after: None, said: None, lost: false }
     }
@@ -149,6 +177,14 @@ impl Endpoint<'_> {
         }
     }
 
+    /// Whether the answer says only that a person has not entered the code yet (RFC 8628, section 3.5).
+    fn is_pending(&self, asked: Asked, document: &Value) -> bool {
+        asked == Asked::Device
+            && self
+                .error_name(document)
+                .is_some_and(|name| name == "authorization_pending" || name == "slow_down")
+    }
+
     /// Sends a request to the authorization server; the members of a good answer, and its place.
     pub(super) async fn post(
         &self,
@@ -161,17 +197,10 @@ impl Endpoint<'_> {
         request.max_body = MAX_ANSWER;
         // The body holds credentials: it goes where the manifest says and nowhere else.
         request.follow_redirects = false;
-        let mut response = self.http.send(request).await.map_err(|failure| {
-            let outcome =
-                if failure.error.is_permanent() { Outcome::Permanent } else { Outcome::Transient };
-            Trouble {
-                error: failure.error,
-                outcome,
-                retry_after: None,
-                said: None,
-                lost: failure.sent,
-            }
-        })?;
+        // What is given back is not asked for.
+        let rules = if asked == Asked::Revocation { &[] } else { &*self.config.rules };
+        let sent = self.http.send(request).await;
+        let mut response = sent.map_err(|failure| Trouble::silent(rules, failure))?;
         let place = response.place().to_owned();
         let body = response.bytes().await.map_err(|error| {
             let error = match error.code {
@@ -180,8 +209,15 @@ impl Endpoint<'_> {
             };
             Trouble::lost(error)
         })?;
-        let members = match serde_json::from_slice(&body) {
-            Ok(Value::Object(members)) => Some(members),
+        let document: Option<Value> = serde_json::from_slice(&body).ok();
+        let head = (response.status, &response.headers);
+        if !document.as_ref().is_some_and(|document| self.is_pending(asked, document))
+            && let Some(verdict) = about_login(rules, head, document.as_ref(), self.clock.now())
+        {
+            return Err(Trouble::ruled(verdict, is_lost(response.status)).at(&place));
+        }
+        let members = match document {
+            Some(Value::Object(members)) => Some(members),
             _ => None,
         };
         match (response.status, members) {
@@ -268,8 +304,7 @@ impl Endpoint<'_> {
                     .fix(format!("check that {host} is the login host of the app")),
             ),
         };
-        // A gateway that lost its upstream does not know whether the request was carried out.
-        let lost = matches!(status.as_u16(), 408 | 502 | 504);
+        let lost = is_lost(status);
         let retry_after = self.retry_after(headers);
         let error = error.cause(evidence).in_request(place);
         Trouble { error, outcome, retry_after, said: None, lost }
@@ -285,6 +320,11 @@ impl Endpoint<'_> {
         let skew = self.clock.now().as_second() - theirs.as_second();
         (skew.abs() > MAX_CLOCK_SKEW).then_some(skew)
     }
+}
+
+/// A gateway that lost its upstream does not know whether the request was carried out.
+fn is_lost(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 408 | 502 | 504)
 }
 
 /// A member as text: a string that is not blank, a number or a boolean.

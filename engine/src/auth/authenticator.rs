@@ -370,11 +370,7 @@ impl Inner {
                 Means::Session(_) => true,
                 Means::OAuth(config) => !config.grant.is_interactive(),
             };
-            let refused =
-                own && matches!(
-                    error.code,
-                    Code::AuthClientInvalid | Code::AuthAccountLocked | Code::AuthResponseInvalid
-                ) && error.is_permanent();
+            let refused = own && is_refusal(error);
             let refusals = if refused { before.saturating_add(1) } else { 0 };
             let not_before = refused.then(|| not_before(self.clock.now(), refusals));
             let error = error.clone();
@@ -501,6 +497,12 @@ impl Inner {
         let inner = Arc::clone(self);
         blocking(move || inner.store.load(&inner.connection)).await
     }
+}
+
+/// Whether the app refused what it was shown, and not only for a while.
+fn is_refusal(error: &Error) -> bool {
+    let answered = error.place.request.is_some() && !error.code.as_str().starts_with("NET_");
+    error.is_permanent() && answered
 }
 
 /// Disk work off the threads that serve sockets.

@@ -10,6 +10,7 @@ use longshore_schema::auth::{
     self as schema, Auth, Hmac, HmacAlgorithm, JwtAlgorithm, KeyEncoding, OAuth2, Pkce,
     TokenEncoding,
 };
+use longshore_schema::http::ErrorRule;
 use longshore_schema::manifest::{GrantKind, Manifest};
 use longshore_schema::stream::Parameter;
 use longshore_schema::{Spanned, Table, Template};
@@ -25,6 +26,7 @@ use super::tokens::Tokens;
 use crate::connection::Connection;
 use crate::error::{Code, Error, Result};
 use crate::http::{Credential, Hosts};
+use crate::plan::rules;
 use crate::render::{Scope, render, render_all};
 use crate::secret::Secret;
 
@@ -64,6 +66,8 @@ pub struct SessionPlan {
     pub declared: schema::Session,
     /// What is sent with every request, and where.
     pub send: Vec<(Slot, Template)>,
+    /// What particular answers to the login call mean.
+    pub rules: Vec<ErrorRule>,
 }
 
 impl Slot {
@@ -96,7 +100,9 @@ impl AuthPlan {
         let secret = |template: &Spanned<Template>| render_all(template, scope).map(Secret::new);
         Ok(match chosen {
             Auth::OAuth2(oauth) => {
-                Self::OAuth(Box::new(Compiler { oauth, connection, scope }.config()?))
+                let mut config = Compiler { oauth, connection, scope }.config()?;
+                config.rules = rules(manifest, true);
+                Self::OAuth(Box::new(config))
             }
             Auth::ApiKey(keys) => Self::Fixed(
                 keys.0
@@ -118,6 +124,7 @@ impl AuthPlan {
             }
             Auth::Session(session) => Self::Session(Box::new(SessionPlan {
                 declared: session.as_ref().clone(),
+                rules: rules(manifest, true),
                 send: session
                     .send
                     .0
@@ -338,6 +345,7 @@ impl Compiler<'_> {
             token_headers: self.headers()?,
             token_as_json: oauth.token_request.encoding == TokenEncoding::Json,
             send: self.send()?,
+            rules: Vec::new(),
         })
     }
 

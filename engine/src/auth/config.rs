@@ -5,6 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use longshore_schema::JsonPath;
+use longshore_schema::http::ErrorRule;
 use longshore_schema::scalar::Scalar as _;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName};
 use url::Url;
@@ -47,6 +48,8 @@ pub struct OAuthConfig {
     pub token_as_json: bool,
     /// How the access token is sent.
     pub send: SendToken,
+    /// What particular answers to token requests mean.
+    pub rules: Vec<ErrorRule>,
 }
 
 /// How a client authenticates at the token endpoint (RFC 6749, section 2.3).

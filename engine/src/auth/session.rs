@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use longshore_schema::auth::Session;
+use longshore_schema::http::ErrorRule;
 use longshore_schema::stream::Request;
 use reqwest::header::{ACCEPT_ENCODING, HeaderMap, HeaderValue, RETRY_AFTER, SET_COOKIE};
 use serde_json::Value;
@@ -21,6 +22,7 @@ use crate::http::{self, Client, Response};
 use crate::pauses::Pauses;
 use crate::plan::Plan;
 use crate::poll::build::{Target, build};
+use crate::poll::verdict::about_login;
 use crate::render::Scope;
 use crate::secret::Secret;
 
@@ -74,6 +76,14 @@ impl Login<'_> {
         }
     }
 
+    /// What particular answers to the login call mean.
+    fn rules(&self) -> &[ErrorRule] {
+        match &self.plan.auth {
+            AuthPlan::Session(session) => &session.rules,
+            _ => &[],
+        }
+    }
+
     fn request(
         &self,
         request: &Request,
@@ -97,11 +107,8 @@ impl Login<'_> {
 
     async fn send(&self, request: &Request, tokens: Option<&Tokens>) -> Result<Response, Trouble> {
         let request = self.request(request, tokens)?;
-        self.http.send(request).await.map_err(|failure| {
-            let permanent = failure.error.is_permanent();
-            let outcome = if permanent { Outcome::Permanent } else { Outcome::Transient };
-            Trouble { outcome, ..Trouble::lost(failure.error) }
-        })
+        let rules = if tokens.is_none() { self.rules() } else { &[] };
+        self.http.send(request).await.map_err(|failure| Trouble::silent(rules, failure))
     }
 
     async fn once(&self) -> Result<Answer, Trouble> {
@@ -110,12 +117,17 @@ impl Login<'_> {
         let mut response = self.send(&declared.login, None).await?;
         let body = response.bytes().await.map_err(Trouble::lost)?;
         let place = response.place().to_owned();
+        let document: Option<Value> = serde_json::from_slice(&body).ok();
+        let head = (response.status, &response.headers);
+        if let Some(verdict) = about_login(self.rules(), head, document.as_ref(), self.clock.now())
+        {
+            return Err(Trouble::ruled(verdict, false).at(&place));
+        }
         let status = response.status.as_u16();
         // After a form, a browser is sent on to a page: the cookie is in the redirect.
         if !matches!(status, 200..=299 | 302 | 303) {
             return Err(self.refused(&response));
         }
-        let document: Option<Value> = serde_json::from_slice(&body).ok();
         let fields = kept(declared, document.as_ref(), &response.headers).map_err(|why| {
             let why = match document {
                 None if !declared.token.is_empty() => {

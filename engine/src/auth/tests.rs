@@ -63,6 +63,7 @@ fn config(grant: Grant) -> OAuthConfig {
         token_headers: HeaderMap::new(),
         token_as_json: false,
         send: SendToken::default(),
+        rules: Vec::new(),
     }
 }
 

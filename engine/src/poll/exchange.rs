@@ -140,7 +140,7 @@ impl Session {
                         attempts.refreshed = true;
                         continue;
                     }
-                    silent(&self.plan, failure.error)
+                    silent(&self.plan.rules, failure.error)
                 }
             };
             drop(passage);
@@ -196,7 +196,7 @@ impl Session {
     ) -> Result<(), Refused> {
         let about = Asked { stream, target, scope, status: None, url: None, tokens: None };
         // Without a rule of its own the window is read again, from where it is certain.
-        let verdict = silent(&self.plan, error);
+        let verdict = silent(&self.plan.rules, error);
         if !verdict.is_ruled {
             return Err(Refused::Failed(verdict.error));
         }

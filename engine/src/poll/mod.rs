@@ -23,7 +23,7 @@ pub mod session;
 mod snapshot;
 mod steps;
 pub mod stream;
-mod verdict;
+pub(crate) mod verdict;
 pub mod window;
 mod zone;
 

@@ -9,20 +9,20 @@ use reqwest::header::HeaderMap;
 use serde_json::Value;
 
 use crate::error::{Code, Error, printable};
-use crate::http::Response;
 use crate::http::header::RETRY_AFTER;
 use crate::http::retry::{Outcome, http_date, retry_after, until};
+use crate::http::{Response, StatusCode};
 use crate::plan::Plan;
 
 /// The longest error body that is read for its meaning.
 pub(super) const MAX_ERROR_BODY: u64 = 64 << 10;
 
 /// What an answer means, and what to do about it.
-pub(super) struct Verdict {
-    pub(super) error: Error,
-    pub(super) reaction: Reaction,
+pub(crate) struct Verdict {
+    pub(crate) error: Error,
+    pub(crate) reaction: Reaction,
     /// How long the app, or the manifest, wants us to wait.
-    pub(super) wait: Option<Duration>,
+    pub(crate) wait: Option<Duration>,
     /// What it is as far as retrying is concerned, unless the reaction says more.
     pub(super) outcome: Outcome,
     /// Whether a rule of the manifest says so.
@@ -103,16 +103,63 @@ pub(super) fn about_success(
     })
 }
 
-/// What it means that there was no answer: a rule for that, or the failure itself.
-pub(super) fn silent(plan: &Plan, error: Error) -> Verdict {
-    let late = error.code == Code::AppTimeout;
-    let awaited = |rule: &&ErrorRule| {
-        rule.when.timeout.as_ref().is_some_and(|timeout| timeout.value)
-            && rule.when.status.is_none()
-            && rule.when.headers.is_empty()
-            && rule.when.body.is_empty()
+/// What the answer to a sign-in means, if one of the manifest's rules for these fits.
+pub(crate) fn about_login(
+    rules: &[ErrorRule],
+    (status, headers): (StatusCode, &HeaderMap),
+    document: Option<&Value>,
+    now: Timestamp,
+) -> Option<Verdict> {
+    let head = Head { status: status.as_u16(), headers };
+    let speaks = |rule: &&ErrorRule| {
+        !status.is_success() || rule.when.status.is_some() || !rule.when.body.is_empty()
     };
-    if let Some(rule) = plan.rules.iter().filter(|_| late).find(awaited) {
+    let rule = rules.iter().filter(speaks).find(|rule| fits(rule, head, document))?;
+    let mut verdict = ruled(rule, Some(head), document, now);
+    verdict.wait = verdict.wait.max(head.retry_after(now));
+    Some(of_login(verdict, rule))
+}
+
+/// What it means that there was no answer to a sign-in, if a rule says it.
+pub(crate) fn no_login(rules: &[ErrorRule], error: &Error) -> Option<Verdict> {
+    let verdict = silent(rules, error.clone());
+    let rule = rules.iter().find(|rule| is_about_silence(rule)).filter(|_| verdict.is_ruled)?;
+    Some(of_login(verdict, rule))
+}
+
+/// In the words of a sign-in, where the rule has none of its own.
+fn of_login(mut verdict: Verdict, rule: &ErrorRule) -> Verdict {
+    let (usual, fix) = match verdict.reaction {
+        Reaction::Retry => (Code::AppError, "nothing to do; it is tried again"),
+        Reaction::Wait => (Code::AuthLoginRate, "nothing to do; it is tried again"),
+        _ => (
+            Code::AuthClientInvalid,
+            "check the inputs of the connection, and the account at the app",
+        ),
+    };
+    if rule.code.is_none() {
+        verdict.error.code = usual;
+        verdict.error.retry = usual.default_retry();
+    }
+    if rule.message.is_none() {
+        "the app refuses the sign-in".clone_into(&mut verdict.error.what);
+    }
+    verdict.error.fix.get_or_insert_with(|| fix.to_owned());
+    verdict
+}
+
+/// Whether a rule asks for nothing but that there was no answer in time.
+fn is_about_silence(rule: &ErrorRule) -> bool {
+    rule.when.timeout.as_ref().is_some_and(|timeout| timeout.value)
+        && rule.when.status.is_none()
+        && rule.when.headers.is_empty()
+        && rule.when.body.is_empty()
+}
+
+/// What it means that there was no answer: a rule for that, or the failure itself.
+pub(super) fn silent(rules: &[ErrorRule], error: Error) -> Verdict {
+    let late = error.code == Code::AppTimeout;
+    if let Some(rule) = rules.iter().filter(|_| late).find(|rule| is_about_silence(rule)) {
         let mut verdict = ruled(rule, None, None, Timestamp::UNIX_EPOCH);
         if let Some(cause) = &error.cause {
             verdict.error = verdict.error.cause(cause.clone());

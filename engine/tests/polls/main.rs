@@ -7,6 +7,7 @@ mod chaos;
 mod composition;
 mod connection;
 mod language;
+mod login_rules;
 mod pace;
 mod paging;
 mod requests;

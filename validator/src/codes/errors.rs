@@ -9,4 +9,5 @@ codes! {
     UNEXPLAINED_STATUS = "LS0806" "unexplained-status" Warning "Nothing says what a common answer means.";
     LOCALIZED_TEXT = "LS0807" "localized-text" Warning "A decision hangs on text that is written for people.";
     GENERIC_MESSAGE = "LS0808" "generic-message" Warning "A message says only that something failed.";
+    LOGIN_RULE = "LS0809" "login-rule" Error "A rule about sign-ins cannot be followed.";
 }

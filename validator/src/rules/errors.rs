@@ -1,6 +1,6 @@
 //! Rules about the app's answers: each can apply, and each can be reported.
 
-use longshore_schema::http::{Condition, Reaction};
+use longshore_schema::http::{Condition, ErrorRule, Reaction};
 use longshore_schema::map::Value;
 use longshore_schema::scalar::{Pattern, StatusPattern};
 use longshore_schema::yaml::Content;
@@ -21,6 +21,43 @@ fn when(cx: &Context<'_>, index: usize) -> Span {
     };
     let entry = rule.and_then(|rule| rule.entry("when"));
     entry.map_or(cx.manifest.id.span, |entry| entry.key_span)
+}
+
+/// The rules that are not about sign-ins.
+fn ordinary<'m>(cx: &Context<'m>) -> impl Iterator<Item = &'m Spanned<ErrorRule>> {
+    cx.manifest.errors.iter().filter(|rule| !rule.when.is_login())
+}
+
+/// What is done about the answer to a sign-in is something that can be done about one, and there are
+/// sign-ins.
+pub(crate) fn logins(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
+    let signs_in = !cx.intact(&["auth"])
+        || ways(cx.manifest).iter().any(|way| way.oauth().is_some() || way.session().is_some());
+    for rule in &cx.manifest.errors {
+        let Some(login) = rule.when.login.as_ref().filter(|login| login.value) else { continue };
+        let then = &rule.then;
+        let possible = matches!(then.value, Reaction::Retry | Reaction::Wait | Reaction::Stop);
+        if !signs_in {
+            found.push(
+                Diagnostic::new(
+                    &codes::LOGIN_RULE,
+                    login.span,
+                    "the rule is about sign-ins, and nothing here signs in by a call",
+                )
+                .help("remove `login`: keys and signatures go with each request, and other rules say what its answer means"),
+            );
+        } else if !possible {
+            let named = cx.source.get(then.span.range()).unwrap_or_default();
+            found.push(
+                Diagnostic::new(
+                    &codes::LOGIN_RULE,
+                    then.span,
+                    format!("`{named}` is nothing that can be done about a sign-in"),
+                )
+                .help("write `retry`, `wait` or `stop`; a grant that only a person can renew is `stop` with `code: AUTH_TOKEN_REVOKED`"),
+            );
+        }
+    }
 }
 
 /// A rule has a condition.
@@ -82,7 +119,9 @@ pub(crate) fn reachable(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
         if rule.when.is_empty() {
             continue;
         }
-        let earlier = rules[..n].iter().position(|earlier| covers(&earlier.when, &rule.when));
+        let earlier = rules[..n].iter().position(|earlier| {
+            earlier.when.is_login() == rule.when.is_login() && covers(&earlier.when, &rule.when)
+        });
         if let Some(earlier) = earlier {
             found.push(
                 Diagnostic::new(&codes::UNREACHABLE_RULE, when(cx, n), "the rule is never reached")
@@ -127,7 +166,7 @@ pub(crate) fn expired_token(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
         oauth.or(way.session().map(|session| session.login.span))
     });
     let Some(span) = ends else { return };
-    let explained = cx.manifest.errors.iter().any(|rule| {
+    let explained = ordinary(cx).any(|rule| {
         let statuses = rule.when.status.iter().flat_map(|statuses| &statuses.0);
         statuses.into_iter().any(|status| status.matches(401))
             || rule.then.value == Reaction::Refresh
@@ -147,7 +186,7 @@ pub(crate) fn expired_token(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
 /// A missing permission, a throttled client and an outage each have a meaning.
 pub(crate) fn unexplained(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
     let explained = |status| {
-        let named = cx.manifest.errors.iter().filter_map(|rule| rule.when.status.as_ref());
+        let named = ordinary(cx).filter_map(|rule| rule.when.status.as_ref());
         named.flat_map(|statuses| &statuses.0).any(|pattern| pattern.matches(status))
     };
     // A rule without a condition, which may be the one, is reported as such.

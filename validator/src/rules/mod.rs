@@ -147,6 +147,7 @@ const RULES: &[Rule] = &[
     errors::conditions,
     errors::codes,
     errors::reachable,
+    errors::logins,
     errors::localized,
     errors::messages,
     auth::sign_in,

@@ -88,7 +88,8 @@ fn is_asked_for(cx: &Context<'_>, stream: &Stream, name: &str) -> bool {
 pub(crate) fn gone_details(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
     let skipped = cx.manifest.errors.iter().any(|rule| {
         let status = rule.when.status.as_ref();
-        matches!(rule.then.value, Reaction::Skip | Reaction::Ignore)
+        !rule.when.is_login()
+            && matches!(rule.then.value, Reaction::Skip | Reaction::Ignore)
             && status.is_none_or(|any| any.0.iter().any(|one| one.matches(404)))
     });
     let joins = streams(cx.manifest).flat_map(|(_, _, stream)| &stream.join.value);
