@@ -57,6 +57,11 @@ impl Pauses {
         Ok(())
     }
 
+    /// Whether an address may not be asked now.
+    pub fn is_paused(&self, url: &Url) -> bool {
+        self.until(url).is_some()
+    }
+
     /// Notes that the app does not want to be asked for an address until then.
     ///
     /// # Errors

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use longshore_schema::http::Reaction;
 use longshore_schema::stream::Priority;
 use serde_json::Value;
@@ -86,9 +86,7 @@ impl Session {
             let permits = self.permits(stream, target).await?;
             // What has to be known of the host is in the request, and that is made with the tokens.
             let mut request = build(&self.plan, target, scope, tokens.as_deref())?;
-            self.left_alone(stream, &request.url).await?;
-            let host = request.url.host_str().unwrap_or_default();
-            let passage = self.pace.enter(host, self.priority(stream)).await;
+            let passage = self.passage(stream, &request.url).await?;
             if self.clock.now().duration_since(asked) > LONG_PAUSE {
                 // A session may have ended meanwhile, even one that was new.
                 tokens = self.tokens().await?;
@@ -143,6 +141,8 @@ impl Session {
                     silent(&self.plan.rules, failure.error)
                 }
             };
+            // Before the next request passes: it may be for the same address.
+            self.note_pause(&about, &verdict).await?;
             drop(passage);
             self.react(&about, verdict, attempts).await?;
         }
@@ -166,7 +166,7 @@ impl Session {
                 self.tell(stream, &Progress::Warning(warning.to_string()));
             }
         }
-        answer.passage = None;
+        let passage = answer.passage.take();
         let response = &answer.response;
         let (head, now) = (Head::of(response), self.clock.now());
         let Some(verdict) = about_success(&self.plan, target.declared(), head, document, now)
@@ -177,8 +177,10 @@ impl Session {
         let url = Some(response.url.clone());
         let status = Some(response.status.as_u16());
         let tokens = answer.tokens.clone();
-        self.react(&Asked { stream, target, scope, status, url, tokens }, verdict, attempts)
-            .await?;
+        let about = Asked { stream, target, scope, status, url, tokens };
+        self.note_pause(&about, &verdict).await?;
+        drop(passage);
+        self.react(&about, verdict, attempts).await?;
         Ok(true)
     }
 
@@ -258,6 +260,20 @@ impl Session {
         Ok(permits)
     }
 
+    /// Waits until a request may be sent to an address: neither did the app ask to leave it alone,
+    /// nor are there too many requests at once.
+    async fn passage(&self, stream: &str, url: &Url) -> Result<Passage<'_>> {
+        let host = url.host_str().unwrap_or_default();
+        loop {
+            self.left_alone(stream, url).await?;
+            let passage = self.pace.enter(host, self.priority(stream)).await;
+            // An answer that came meanwhile may ask to wait.
+            if !self.pauses.is_paused(url) {
+                return Ok(passage);
+            }
+        }
+    }
+
     /// Waits until the app may be asked for an address again.
     async fn left_alone(&self, stream: &str, url: &Url) -> Result<()> {
         let paused = |until| {
@@ -273,6 +289,19 @@ impl Session {
         })
     }
 
+    /// Notes for all streams that the app asked to leave an address alone.
+    async fn note_pause(&self, asked: &Asked<'_>, verdict: &Verdict) -> Result<()> {
+        match self.until(verdict.wait).zip(asked.url.as_ref()) {
+            Some((until, url)) => self.pauses.note(url, until).await,
+            None => Ok(()),
+        }
+    }
+
+    /// When a wait is over that starts now.
+    fn until(&self, wait: Option<Duration>) -> Option<Timestamp> {
+        self.clock.now().checked_add(SignedDuration::try_from(wait?).ok()?).ok()
+    }
+
     /// Does what an error rule, or HTTP, says about an answer. `Ok` if the request is to be sent
     /// again.
     async fn react(
@@ -283,12 +312,6 @@ impl Session {
     ) -> Result<(), Refused> {
         let Verdict { error, reaction, mut wait, outcome, .. } = verdict;
         let mut outcome = outcome;
-        let until = |wait: Option<Duration>| {
-            self.clock.now().checked_add(SignedDuration::try_from(wait?).ok()?).ok()
-        };
-        if let (Some(until), Some(url)) = (until(wait), &asked.url) {
-            self.pauses.note(url, until).await?;
-        }
         match reaction {
             Reaction::Stop => return Err(Refused::Failed(error)),
             Reaction::Skip => return Err(Refused::Skip(error)),
@@ -326,7 +349,7 @@ impl Session {
             Reaction::Retry if asked.status == Some(429) => outcome = Outcome::Throttled,
             Reaction::Retry => {}
         }
-        let until = until(wait);
+        let until = self.until(wait);
         let host = asked.url.as_ref().and_then(Url::host_str);
         if let (Outcome::Throttled, Some(host)) = (outcome, host) {
             self.pace.slow_down(host, until);

@@ -249,8 +249,8 @@ fn connect(path: &Path) -> Result<Connection, Failure> {
         ("temp_store", "MEMORY"),
         ("trusted_schema", "OFF"),
         ("cell_size_check", "ON"),
-        // KiB (negative): enough for the keys of a busy overlap.
-        ("cache_size", "-4096"),
+        // KiB (negative): enough for the keys of a busy overlap, which lie in blocks.
+        ("cache_size", "-2048"),
         // Pages: a page changed by many commits is copied to the database once.
         ("wal_autocheckpoint", "8192"),
         ("journal_size_limit", "67108864"),
