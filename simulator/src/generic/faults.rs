@@ -44,6 +44,8 @@ pub enum Fault {
     Reordered,
     /// A page without records that is not the last.
     EmptyPage,
+    /// A page does not name the next one, though the answer promises more by other means.
+    NextMissing,
     /// Records are shown long after they happened.
     Late,
     /// Records share their times, across pages as well.
@@ -80,6 +82,7 @@ impl Fault {
         ("page_loop", Self::PageLoop),
         ("reordered", Self::Reordered),
         ("empty_page", Self::EmptyPage),
+        ("next_missing", Self::NextMissing),
         ("late", Self::Late),
         ("ties", Self::Ties),
         ("skew", Self::Skew),
@@ -108,6 +111,7 @@ impl Fault {
         (Self::PageLoop, 4),
         (Self::Reordered, 8),
         (Self::EmptyPage, 6),
+        (Self::NextMissing, 8),
     ];
 
     /// Whether it is a matter of what the app holds and of the seed, not of single requests.

@@ -43,6 +43,8 @@ pub(super) enum Odd {
     Repeated,
     Loop,
     Empty,
+    /// It does not name the next one.
+    Unnamed,
 }
 
 /// A page to be written.
@@ -56,6 +58,11 @@ pub(super) struct Page {
 }
 
 impl Page {
+    /// Whether there is more, and nothing to find it by.
+    pub(super) fn leads_nowhere(&self) -> bool {
+        !self.last && self.next.is_none()
+    }
+
     /// All that was found, on a page that is the `last` or not.
     pub(super) fn whole(records: Vec<usize>, last: bool) -> Self {
         let total = records.len();
@@ -106,6 +113,17 @@ pub(super) fn may_be_empty(pages: Option<&Pages>) -> bool {
         Some(Pages::Scroll(pages)) => pages.more.is_some(),
         Some(Pages::Number(_) | Pages::Offset(_) | Pages::Keyset(_)) | None => false,
     }
+}
+
+/// Whether an answer says by other means too that there is more than its page.
+pub(super) fn promises_more(level: &Level) -> bool {
+    let is_named = match &level.pages {
+        Some(Pages::NextUrl(_) | Pages::LinkHeader(_)) => true,
+        Some(Pages::Cursor(pages)) => pages.end.is_none(),
+        _ => false,
+    };
+    let has_flag = level.pages.as_ref().is_some_and(|pages| pages.more().is_some());
+    is_named && (has_flag || level.promise.is_some())
 }
 
 /// Of how many pages a page that says where the next one is can be the last one.
@@ -212,7 +230,7 @@ pub(super) fn turn(
                 Last::Empty => records.is_empty(),
             };
             // Where another page is always named, the last one may name itself.
-            let named = !last || ends != Last::Unnamed;
+            let named = (!last || ends != Last::Unnamed) && odd != Odd::Unnamed;
             let next = match token {
                 Some(token) if last && named && rng.bool() => Some(token),
                 _ => named.then(|| {

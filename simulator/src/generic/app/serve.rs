@@ -105,6 +105,11 @@ impl App {
             Some(Fault::RepeatedPage) => set(&mut odd, Odd::Repeated),
             Some(Fault::PageLoop) => set(&mut odd, Odd::Loop),
             Some(Fault::EmptyPage) if pages::may_be_empty(pages) => set(&mut odd, Odd::Empty),
+            Some(Fault::NextMissing) if log.is_none() && pages::promises_more(described) => {
+                odd = Odd::Unnamed;
+                // Unless the page is the last.
+                false
+            }
             Some(Fault::Reordered) => {
                 shuffled = self.order(stream).is_none();
                 shuffled && !later
@@ -150,6 +155,9 @@ impl App {
         } else {
             pages::turn(&mut state.positions, described, asked, position, found, odd, rng)
         };
+        if odd == Odd::Unnamed && page.leads_nowhere() {
+            note(state, Fault::NextMissing);
+        }
         if described.special.cleans && wire == Wire::Whole && stage == Stage::Done {
             state.jobs.told((stream, level), &page.records, now);
         }
