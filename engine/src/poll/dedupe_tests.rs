@@ -5,25 +5,25 @@ use std::cell::RefCell;
 use proptest::prelude::*;
 use rusqlite::Connection;
 
-use super::model::{Step, World, cases};
+use super::model::{Commit, Step, World, cases};
 use super::*;
 use crate::state::{Inserted, KeyWriter, StreamId, forget_keys, in_memory};
 
 thread_local! {
     /// A database for all cases, each with a stream of its own.
-    static DATABASE: RefCell<Connection> = RefCell::new(in_memory());
+    pub(super) static DATABASE: RefCell<Connection> = RefCell::new(in_memory());
 }
 
 /// What the keys of one stream let through.
-struct Delivered<'d> {
+pub(super) struct Delivered<'d> {
     database: &'d mut Connection,
     stream: StreamId,
     /// How often each record was delivered.
-    times: Vec<u32>,
+    pub(super) times: Vec<u32>,
 }
 
 impl<'d> Delivered<'d> {
-    fn new(database: &'d mut Connection, records: usize) -> Self {
+    pub(super) fn new(database: &'d mut Connection, records: usize) -> Self {
         database.execute_batch("DELETE FROM seen_keys; DELETE FROM streams").unwrap();
         database
             .execute("INSERT INTO streams (id, connection, stream) VALUES (1, 'acme', 'log')", [])
@@ -34,24 +34,28 @@ impl<'d> Delivered<'d> {
     /// Polls, and stores what each commit of the poll stores.
     fn poll(&mut self, world: &mut World<'_>, step: &Step) {
         for commit in world.poll(step).commits {
-            let transaction = self.database.transaction().unwrap();
-            let mut keys = KeyWriter::new(&transaction, self.stream).unwrap();
-            for (index, keep) in commit.records {
-                let key = (index as u128).to_be_bytes();
-                if keys.insert(&key, keep.as_millisecond()).unwrap() == Inserted::New {
-                    self.times[index] += 1;
-                }
-            }
-            keys.finish().unwrap();
-            if let Some(before) = commit.forget {
-                // As if so many keys had come that it is time for a pass over them.
-                transaction
-                    .execute("UPDATE streams SET keys_kept = 0, keys_added = 1000000", [])
-                    .unwrap();
-                forget_keys(&transaction, self.stream, before).unwrap();
-            }
-            transaction.commit().unwrap();
+            self.store(commit);
         }
+    }
+
+    pub(super) fn store(&mut self, commit: Commit) {
+        let transaction = self.database.transaction().unwrap();
+        let mut keys = KeyWriter::new(&transaction, self.stream).unwrap();
+        for (index, keep) in commit.records {
+            let key = (index as u128).to_be_bytes();
+            if keys.insert(&key, keep.as_millisecond()).unwrap() == Inserted::New {
+                self.times[index] += 1;
+            }
+        }
+        keys.finish().unwrap();
+        if let Some(before) = commit.forget {
+            // As if so many keys had come that it is time for a pass over them.
+            transaction
+                .execute("UPDATE streams SET keys_kept = 0, keys_added = 1000000", [])
+                .unwrap();
+            forget_keys(&transaction, self.stream, before).unwrap();
+        }
+        transaction.commit().unwrap();
     }
 
     fn kept(&self) -> i64 {

@@ -315,6 +315,9 @@ fn later(time: Timestamp, by: Duration) -> Timestamp {
 #[path = "dedupe_tests.rs"]
 mod dedupe_tests;
 #[cfg(test)]
+#[path = "item_properties.rs"]
+mod items;
+#[cfg(test)]
 #[path = "window_model.rs"]
 mod model;
 #[cfg(test)]

@@ -5,10 +5,10 @@ use proptest::prelude::*;
 
 use super::*;
 
-const BASE: i64 = 1_780_000_000_000;
+pub(super) const BASE: i64 = 1_780_000_000_000;
 /// So far from [`BASE`], in seconds, the records lie.
-const BEFORE: i64 = 5_000;
-const AFTER: i64 = 20_000;
+pub(super) const BEFORE: i64 = 5_000;
+pub(super) const AFTER: i64 = 20_000;
 
 /// A record of the app.
 #[derive(Clone, Debug)]
@@ -70,6 +70,58 @@ impl Case {
     pub(super) fn patient(&self) -> Self {
         let settings = Settings { most: None, ..self.settings.clone() };
         Self { settings, ..self.clone() }
+    }
+
+    /// When everything is shown and due, whatever our clock shows.
+    pub(super) fn end(&self) -> i64 {
+        let settings = &self.settings;
+        BASE + AFTER * 1000 + millis(settings.lag + settings.overlap + settings.resolution * 2)
+    }
+
+    /// What the app shows `now` for a range, the oldest first.
+    pub(super) fn shown(&self, now: i64, asked: Range) -> Vec<usize> {
+        let settings = &self.settings;
+        let kept = settings.retention.map(|kept| settings.floor(at(now - millis(kept))));
+        let is_shown = |entry: &Entry| {
+            let time = at(entry.time);
+            let compared = if self.truncates { settings.floor(time) } else { time };
+            let (compared, start, end) = self.compared(compared, asked);
+            let after = match settings.bounds {
+                Bounds::StartOnly | Bounds::Both => start <= compared,
+                Bounds::EndOnly | Bounds::Neither => start < compared,
+            };
+            let before = match settings.bounds {
+                Bounds::EndOnly | Bounds::Both => compared <= end,
+                Bounds::StartOnly | Bounds::Neither => compared < end,
+            };
+            entry.shown <= now
+                && kept.is_none_or(|kept| kept <= time)
+                && (settings.filters || (after && before))
+        };
+        let entries = &self.entries;
+        let mut shown: Vec<_> =
+            (0..entries.len()).filter(|index| is_shown(&entries[*index])).collect();
+        shown.sort_by_key(|index| entries[*index].time);
+        shown
+    }
+
+    /// A time and the range that is asked for, as the app compares them.
+    fn compared(&self, time: Timestamp, asked: Range) -> (Timestamp, Timestamp, Timestamp) {
+        let Some(zone) = &self.settings.zone else { return (time, asked.start, asked.end) };
+        let local = |time| zone.to_datetime(time);
+        let taken = |time| zone.to_ambiguous_timestamp(local(time));
+        let wall = |time| TimeZone::UTC.to_timestamp(local(time)).unwrap();
+        match self.twice {
+            Twice::First => {
+                let taken = |time| taken(time).earlier().unwrap();
+                (time, taken(asked.start), taken(asked.end))
+            }
+            Twice::Second => {
+                let taken = |time| taken(time).later().unwrap();
+                (time, taken(asked.start), taken(asked.end))
+            }
+            Twice::Wall => (wall(time), wall(asked.start), wall(asked.end)),
+        }
     }
 }
 
@@ -238,8 +290,7 @@ impl<'c> World<'c> {
 
     /// When everything is shown and due, whatever our clock shows.
     pub(super) fn end(&self) -> i64 {
-        let settings = &self.case.settings;
-        BASE + AFTER * 1000 + millis(settings.lag + settings.overlap + settings.resolution * 2)
+        self.case.end()
     }
 
     /// Reads as a stream with a window is read.
@@ -292,7 +343,7 @@ impl<'c> World<'c> {
             let Some(from) = rest else { return Outcome::Complete };
             let asked = settings.asked(from);
             polled.asked.push((from, asked));
-            let shown = self.shown(asked);
+            let shown = self.case.shown(self.now, asked);
             let stop = stops.next().unwrap_or(&Stop::Not);
             let (Stop::Fails(after) | Stop::Killed(after, _)) = stop else {
                 self.take(&shown, from, asked);
@@ -309,52 +360,6 @@ impl<'c> World<'c> {
             if matches!(stop, Stop::Killed(..)) {
                 return Outcome::Killed;
             }
-        }
-    }
-
-    /// What the app shows for a range, the oldest first.
-    fn shown(&self, asked: Range) -> Vec<usize> {
-        let settings = &self.case.settings;
-        let kept = settings.retention.map(|kept| settings.floor(at(self.now - millis(kept))));
-        let is_shown = |entry: &Entry| {
-            let time = at(entry.time);
-            let compared = if self.case.truncates { settings.floor(time) } else { time };
-            let (compared, start, end) = self.compared(compared, asked);
-            let after = match settings.bounds {
-                Bounds::StartOnly | Bounds::Both => start <= compared,
-                Bounds::EndOnly | Bounds::Neither => start < compared,
-            };
-            let before = match settings.bounds {
-                Bounds::EndOnly | Bounds::Both => compared <= end,
-                Bounds::StartOnly | Bounds::Neither => compared < end,
-            };
-            entry.shown <= self.now
-                && kept.is_none_or(|kept| kept <= time)
-                && (settings.filters || (after && before))
-        };
-        let entries = &self.case.entries;
-        let mut shown: Vec<_> =
-            (0..entries.len()).filter(|index| is_shown(&entries[*index])).collect();
-        shown.sort_by_key(|index| entries[*index].time);
-        shown
-    }
-
-    /// A time and the range that is asked for, as the app compares them.
-    fn compared(&self, time: Timestamp, asked: Range) -> (Timestamp, Timestamp, Timestamp) {
-        let Some(zone) = &self.case.settings.zone else { return (time, asked.start, asked.end) };
-        let local = |time| zone.to_datetime(time);
-        let taken = |time| zone.to_ambiguous_timestamp(local(time));
-        let wall = |time| TimeZone::UTC.to_timestamp(local(time)).unwrap();
-        match self.case.twice {
-            Twice::First => {
-                let taken = |time| taken(time).earlier().unwrap();
-                (time, taken(asked.start), taken(asked.end))
-            }
-            Twice::Second => {
-                let taken = |time| taken(time).later().unwrap();
-                (time, taken(asked.start), taken(asked.end))
-            }
-            Twice::Wall => (wall(time), wall(asked.start), wall(asked.end)),
         }
     }
 

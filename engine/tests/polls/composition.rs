@@ -12,7 +12,7 @@ use crate::paging::record;
 use crate::support::{App, MAP, NOON, Tenant, json, status};
 
 /// A stream with these settings, in YAML.
-fn stream(settings: &str) -> String {
+pub(crate) fn stream(settings: &str) -> String {
     let lines: Vec<_> = settings.lines().map(|line| format!("  {}\n", line.trim_end())).collect();
     let settings = lines.concat();
     format!(

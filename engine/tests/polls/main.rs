@@ -11,6 +11,7 @@ mod login_rules;
 mod pace;
 mod paging;
 mod requests;
+mod schedules;
 mod sessions;
 mod sign_in;
 mod support;
