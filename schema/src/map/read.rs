@@ -279,7 +279,12 @@ impl<'de> Deserialize<'de> for Activity {
                         _ => table.push((key, map.next_value()?)),
                     }
                 }
-                let Some(from) = from else { return Ok(Form::Table(Table(table))) };
+                let Some(from) = from else {
+                    return match (&when, &otherwise) {
+                        (None, None) => Ok(Form::Table(Table(table))),
+                        _ => Err(de::Error::missing_field("from")),
+                    };
+                };
                 Ok(Form::From(Box::new(ActivityFrom {
                     from,
                     when: when.ok_or_else(|| de::Error::missing_field("when"))?,

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 use std::sync::OnceLock;
 
 use regex::Regex;
@@ -239,15 +240,9 @@ impl Check {
 
     fn integer(&mut self, primitive: Primitive, value: &Value) {
         let name = primitive.name();
-        let (min, max) = match primitive {
-            // OCSF gives `long_t` eight bytes and `integer_t` no width; four is what columnar
-            // readers of OCSF give it.
-            Primitive::Integer => (i64::from(i32::MIN), i64::from(i32::MAX)),
-            Primitive::Timestamp => (0, MAX_TIMESTAMP),
-            _ => table().primitive(primitive).and_then(|r| r.range).unwrap_or((i64::MIN, i64::MAX)),
-        };
+        let (min, max) = integers(primitive).into_inner();
         match value.as_i64() {
-            Some(number) if (min..=max).contains(&number) => {}
+            Some(number) if holds_integer(primitive, number) => {}
             None if !value.is_u64() => self.wrong_type(&format!("an integer ({name})"), value),
             _ => {
                 let mut message = format!("must lie between {min} and {max} ({name})");
@@ -261,17 +256,10 @@ impl Check {
 
     fn text(&mut self, primitive: Primitive, text: &str) {
         let name = primitive.name();
-        let max_len = table().primitive(primitive).and_then(|rules| rules.max_len);
-        if let Some(max) = max_len
-            && text.chars().nth(max).is_some()
-        {
+        if let Some(max) = too_long(primitive, text) {
             return self.report(Rule::TooLong, format!("may have {max} characters ({name})"));
         }
-        let is_valid = match primitive {
-            Primitive::Ip => is_ip(text),
-            _ => patterns().get(&primitive).is_none_or(|pattern| pattern.is_match(text)),
-        };
-        if !is_valid {
+        if !has_form(primitive, text) {
             let caption = table().primitive(primitive).map_or(name, |rules| &rules.caption);
             self.report(Rule::WrongFormat, format!("is not of the form of {name} ({caption})"));
         }
@@ -359,6 +347,42 @@ fn caption_of(ids: &Enum, value: &Value) -> Option<&'static str> {
             _ => None,
         }),
         _ => ids.caption(&EnumId::Integer(value.as_i64()?)),
+    }
+}
+
+/// Whether an attribute of a type that is text can hold this one.
+pub(crate) fn holds_text(primitive: Primitive, text: &str) -> bool {
+    too_long(primitive, text).is_none() && has_form(primitive, text)
+}
+
+/// Whether an attribute of a type that is a whole number can hold this one.
+pub(crate) fn holds_integer(primitive: Primitive, number: i64) -> bool {
+    integers(primitive).contains(&number)
+}
+
+fn integers(primitive: Primitive) -> RangeInclusive<i64> {
+    match primitive {
+        // OCSF gives `long_t` eight bytes and `integer_t` no width; four is what columnar
+        // readers of OCSF give it.
+        Primitive::Integer => i64::from(i32::MIN)..=i64::from(i32::MAX),
+        Primitive::Timestamp => 0..=MAX_TIMESTAMP,
+        _ => {
+            let range = table().primitive(primitive).and_then(|rules| rules.range);
+            range.map_or(i64::MIN..=i64::MAX, |(min, max)| min..=max)
+        }
+    }
+}
+
+/// The most characters that an attribute holds, if the text has more.
+fn too_long(primitive: Primitive, text: &str) -> Option<usize> {
+    let max = table().primitive(primitive).and_then(|rules| rules.max_len)?;
+    text.chars().nth(max).map(|_| max)
+}
+
+fn has_form(primitive: Primitive, text: &str) -> bool {
+    match primitive {
+        Primitive::Ip => is_ip(text),
+        _ => patterns().get(&primitive).is_none_or(|pattern| pattern.is_match(text)),
     }
 }
 

@@ -13,6 +13,7 @@ mod table;
 mod violation;
 
 pub use check::check_event;
+pub(crate) use check::{holds_integer, holds_text};
 pub use path::{MAX_INDEX, PathError, PathProblem, Resolved, Segment};
 pub use table::{
     Attribute, Attributes, Class, Constraints, Enum, EnumId, Object, Primitive, PrimitiveRules,

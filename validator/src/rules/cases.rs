@@ -95,13 +95,12 @@ pub(crate) fn cases(cx: &Context<'_>, found: &mut Vec<Diagnostic>) {
                 .help("add `by: $.member`: the member of the record that has the values of the cases; or say what they are for with `if`"),
             );
         }
-        if let Activity::Table(activities) = &choice.otherwise.activity
-            && let Some((key, _)) = activities.iter().next()
-        {
+        if let Activity::Table(activities) = &choice.otherwise.activity {
+            let first = activities.iter().next();
             found.push(
                 Diagnostic::new(
                     &codes::CASE_VALUES,
-                    key.span,
+                    first.map_or(choice.otherwise.to.span, |(key, _)| key.span),
                     "a table of activities in `else`, which is for every other value",
                 )
                 .help(

@@ -1,7 +1,5 @@
 //! Values of attributes: of the attribute's type, and captions where OCSF has an enum.
 
-use std::net::IpAddr;
-
 use longshore_schema::map::{Conversion, Source, Value};
 use longshore_schema::scalar::OcsfPath;
 use longshore_schema::stream::Stream;
@@ -10,7 +8,7 @@ use longshore_schema::{JsonPath, Literal, Span, Spanned};
 use super::{Context, sources};
 use crate::codes;
 use crate::diagnostic::Diagnostic;
-use crate::ocsf::{Attribute, Enum, Primitive, Resolved, Type, table};
+use crate::ocsf::{Attribute, Enum, Primitive, Resolved, Type, holds_integer, holds_text, table};
 use crate::suggest::{closest, one_of};
 
 /// Checks what is mapped to one attribute.
@@ -308,7 +306,10 @@ fn shorten(names: &[&str]) -> String {
 }
 
 fn name(primitive: Primitive) -> &'static str {
-    use Primitive::{Boolean, Float, Integer, Ip, Json, Long, Port, Timestamp};
+    use Primitive::{
+        Boolean, Bytestring, Datetime, Email, Float, Integer, Ip, Json, Long, Mac, Port, Timestamp,
+        Uuid,
+    };
     match primitive {
         Boolean => "true or false",
         Float => "a number",
@@ -316,21 +317,29 @@ fn name(primitive: Primitive) -> &'static str {
         Timestamp => "a time",
         Ip => "an IP address",
         Json => "any JSON",
+        Email => "an email address",
+        Mac => "a MAC address",
+        Uuid => "a UUID",
+        Datetime => "an RFC 3339 time",
+        Bytestring => "base64",
         _ => "text",
     }
 }
 
 /// What a literal should have been; `None` if it fits.
 fn mismatch(primitive: Primitive, literal: &Literal) -> Option<&'static str> {
-    use Primitive::{Boolean, Float, Integer, Ip, Json, Long, Port, Timestamp};
+    use Primitive::{Boolean, Float, Integer, Json, Long, Port, Timestamp};
     let fits = match primitive {
         Json => true,
         Boolean => matches!(literal, Literal::Bool(_)),
-        Float => matches!(literal, Literal::Float(_) | Literal::Integer(_)),
-        Integer | Long | Timestamp => matches!(literal, Literal::Integer(_)),
-        Port => matches!(literal, Literal::Integer(0..=65_535)),
-        Ip => literal.as_text().is_some_and(|text| text.parse::<IpAddr>().is_ok()),
-        _ => literal.as_text().is_some(),
+        Float => match literal {
+            Literal::Float(number) => number.is_finite(),
+            other => matches!(other, Literal::Integer(_)),
+        },
+        Integer | Long | Timestamp | Port => {
+            matches!(literal, Literal::Integer(number) if holds_integer(primitive, *number))
+        }
+        _ => literal.as_text().is_some_and(|text| holds_text(primitive, text)),
     };
     (!fits).then(|| name(primitive))
 }
@@ -341,6 +350,11 @@ fn sample(primitive: Primitive) -> &'static str {
         Primitive::Float => "0.5",
         Primitive::Port => "443",
         Primitive::Ip => "203.0.113.7",
+        Primitive::Email => "ann@example.com",
+        Primitive::Mac => "00:00:5e:00:53:01",
+        Primitive::Uuid => "00000000-0000-0000-0000-000000000000",
+        Primitive::Datetime => "2026-10-01T10:00:00Z",
+        Primitive::Bytestring => "bG9uZw==",
         _ => "1",
     }
 }
