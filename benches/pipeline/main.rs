@@ -15,12 +15,13 @@
 //! cargo bench --bench pipeline                  all shapes
 //! cargo bench --bench pipeline -- csv           one shape
 //! cargo bench --bench pipeline -- memory        peak memory and state of 10^5, 10^6 and 10^7 records,
-//!                                               of bodies of 1 GB, and of 100,000 items
+//!                                               of bodies of 1 GB, and of 100,000 items, by TLS
 //! ```
 
 mod by_hand;
 mod manifest;
 mod shapes;
+mod tls;
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -36,6 +37,7 @@ use longshore_engine::plan::Plan;
 use longshore_engine::poll::Limits;
 use longshore_engine::runner::{Folders, Runner};
 use longshore_validator::{Options, Profile, validate};
+use tempfile::TempDir;
 
 use by_hand::{by_hand, drain};
 use manifest::{Depth, manifest};
@@ -58,7 +60,10 @@ fn main() -> Result<(), Failure> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
-        ["server", shape, records] => serve(shape_named(shape)?, records.parse()?),
+        ["server", shape, records] => serve(shape_named(shape)?, records.parse()?, None),
+        ["server", shape, records, folder] => {
+            serve(shape_named(shape)?, records.parse()?, Some(tls::server(Path::new(folder))?))
+        }
         ["run", shape, way, records, server, folder] => {
             run(shape_named(shape)?, way, records.parse()?, server.parse()?, Path::new(folder))
         }
@@ -98,7 +103,7 @@ fn ways(shape: Shape, bytes: u64) -> Vec<(&'static str, Option<f64>)> {
 /// Runs all ways of a shape in turn and prints a table.
 fn compare(name: &str, shape: Shape) -> Result<(), Failure> {
     let records = shape.records();
-    let server = Server::start(name, records)?;
+    let server = Server::start(name, records, None)?;
     let bytes = runtime()?.block_on(drain(shape, records, server.address))?;
     let ways = ways(shape, bytes);
     let mut figures: Vec<Vec<Figures>> = vec![Vec::new(); ways.len()];
@@ -149,7 +154,7 @@ fn memory() -> Result<(), Failure> {
         ("small", "items", 1_000),
         ("small", "items", 100_000),
     ] {
-        let server = Server::start(name, records)?;
+        let server = Server::start(name, records, Some(tls::certificate()?))?;
         let figures = server.measure(name, way, records)?;
         println!(
             "{name:<12} {way:<10} {records:>10} {:>10.1} {:>10.1} {:>8.2} {:>8.2}",
@@ -166,24 +171,30 @@ fn memory() -> Result<(), Failure> {
 struct Server {
     process: Child,
     address: SocketAddr,
+    /// With its certificate, if it serves by TLS.
+    certificate: Option<TempDir>,
 }
 
 impl Server {
-    fn start(shape: &str, records: u64) -> Result<Self, Failure> {
+    fn start(shape: &str, records: u64, certificate: Option<TempDir>) -> Result<Self, Failure> {
         let program = std::env::current_exe()?;
         let records = records.to_string();
         let mut process = Command::new(program)
             .args(["server", shape, &records])
+            .args(certificate.as_ref().map(TempDir::path))
             .stdout(Stdio::piped())
             .spawn()?;
         let out = process.stdout.take().ok_or("the server has no output")?;
         let mut address = String::new();
         BufReader::new(out).read_line(&mut address)?;
-        Ok(Self { process, address: address.trim().parse()? })
+        Ok(Self { process, address: address.trim().parse()?, certificate })
     }
 
     fn measure(&self, shape: &str, way: &str, records: u64) -> Result<Figures, Failure> {
         let folder = tempfile::tempdir()?;
+        if let Some(certificate) = &self.certificate {
+            tls::trust(certificate.path(), folder.path())?;
+        }
         let output = Command::new(std::env::current_exe()?)
             .args(["run", shape, way, &records.to_string(), &self.address.to_string()])
             .arg(folder.path())
@@ -269,18 +280,22 @@ async fn longshore(
     server: SocketAddr,
     folder: &Path,
 ) -> Result<u64, Failure> {
-    let report = validate(&manifest(shape, depth), &Options::new(Profile::Extended));
+    let authority = tls::trusted(folder)?;
+    let manifest = match authority {
+        None => manifest(shape, depth),
+        Some(_) => tls::manifest(&manifest(shape, depth), server),
+    };
+    let report = validate(&manifest, &Options::new(Profile::Extended));
     let Some(manifest) = report.checked else {
         let findings: Vec<_> = report.diagnostics.iter().map(|d| d.message.clone()).collect();
         return Err(findings.join("\n").into());
     };
     let path: PathBuf = folder.join("connection.yaml");
-    std::fs::write(
-        &path,
-        format!(
-            "name: bench\nmanifest: m.yaml\ninputs: {{ key: simulated }}\nconnect_to: {server}\n"
-        ),
-    )?;
+    let to = match authority {
+        None => format!("inputs: {{ key: simulated }}\nconnect_to: {server}\n"),
+        Some(authority) => format!("inputs: {{ key: simulated, authority: {authority:?} }}\n"),
+    };
+    std::fs::write(&path, format!("name: bench\nmanifest: m.yaml\n{to}"))?;
     let (file, source) = ConnectionFile::read(&path)?;
     let plan = Plan::compile(&manifest, file.connection(&source, &manifest)?)?;
     let folders = Folders { state: folder.join("state"), output: folder.join("events") };

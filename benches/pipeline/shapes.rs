@@ -1,10 +1,11 @@
 //! The server: pages of records in four shapes.
 
-use std::io::{BufRead, BufReader, Write};
-use std::net::{TcpListener, TcpStream};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use crate::Failure;
 
@@ -166,25 +167,33 @@ fn start() -> Result<i64, Failure> {
     Ok(START.parse::<Timestamp>()?.as_second())
 }
 
-/// Serves until it is killed. Prints its address.
-pub(crate) fn serve(shape: Shape, records: u64) -> Result<(), Failure> {
+/// Serves until it is killed, by TLS if it has a certificate. Prints its address.
+pub(crate) fn serve(
+    shape: Shape,
+    records: u64,
+    tls: Option<Arc<ServerConfig>>,
+) -> Result<(), Failure> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     println!("{}", listener.local_addr()?);
     let template = Arc::new(Template::new(shape, records));
     for stream in listener.incoming() {
-        let (stream, template) = (stream?, Arc::clone(&template));
+        let (stream, template, tls) = (stream?, Arc::clone(&template), tls.clone());
+        stream.set_nodelay(true)?;
         std::thread::spawn(move || {
             // A client that goes away ends its connection, nothing else.
-            let _ = answer(&stream, &template);
+            let _ = match tls {
+                None => answer(stream, &template),
+                Some(tls) => ServerConnection::new(tls)
+                    .map_err(Failure::from)
+                    .and_then(|session| answer(StreamOwned::new(session, stream), &template)),
+            };
         });
     }
     Ok(())
 }
 
-fn answer(stream: &TcpStream, template: &Template) -> Result<(), Failure> {
-    stream.set_nodelay(true)?;
-    let mut reader = BufReader::new(stream.try_clone()?);
-    let mut writer = stream;
+fn answer(stream: impl Read + Write, template: &Template) -> Result<(), Failure> {
+    let mut reader = BufReader::new(stream);
     let mut records = template.records.clone();
     let shape = template.shape;
     let pages = template.total / shape.page();
@@ -203,6 +212,7 @@ fn answer(stream: &TcpStream, template: &Template) -> Result<(), Failure> {
             line.clear();
             reader.read_line(&mut line)?;
         }
+        let writer = reader.get_mut();
         if is_item {
             let item = shape.filled(page, template.total)?;
             let open = template.open(true, "null");
