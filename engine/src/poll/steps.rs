@@ -431,7 +431,7 @@ impl Poll<'_> {
             return self.outbox.start_range(None, None);
         };
         let asked = (!call.reaches_back).then(|| settings.asked(range));
-        self.outbox.start_range(asked, settings.filters.then(|| settings.told(range)));
+        self.outbox.start_range(asked, settings.taken(range, call.reaches_back));
     }
 
     /// Clears away what a step made, item by item. Those of another time stay: it is not their turn.

@@ -211,7 +211,8 @@ impl<'p> Poll<'p> {
         // Never less than the windows reach back: after a pause that is long ago.
         let keys = horizon.map(|horizon| remembered.map_or(horizon, |r| r.min(horizon)));
         // An item that was away for so long is as good as new.
-        let first = earlier(self.started, settings.backfill());
+        let backfill = earlier(self.started, settings.backfill());
+        let first = self.since.map_or(backfill, |since| since.min(backfill));
         let reached = complete.then_some(first.as_millisecond());
         Forget { keys, finished: horizon, reached }
     }

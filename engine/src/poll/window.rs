@@ -202,6 +202,20 @@ impl Settings {
         Range { start: self.earliest(range.start), end: self.latest(range.end) }
     }
 
+    /// The only times whose records are taken of what the app shows for `range`; `None` if all are.
+    /// Where the app does not filter, it shows any. Where an item `reaches_back` to where it stood,
+    /// keys of what lies before that may be forgotten, and an app that does not show the start of
+    /// what it is asked for is asked for a little of it.
+    #[must_use]
+    pub fn taken(&self, range: Range, reaches_back: bool) -> Option<Range> {
+        let told = self.told(range);
+        match (self.filters, reaches_back) {
+            (true, _) => Some(told),
+            (false, true) => Some(Range { end: Timestamp::MAX, ..told }),
+            (false, false) => None,
+        }
+    }
+
     /// The first instant that a record may be of whose time is read as `time`.
     #[must_use]
     pub fn earliest(&self, time: Timestamp) -> Timestamp {
