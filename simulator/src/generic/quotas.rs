@@ -2,7 +2,7 @@
 
 mod report;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use fastrand::Rng;
 use longshore_schema::http::{Period, Quota};
@@ -56,9 +56,12 @@ impl Rules {
 }
 
 /// One call of the connector.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 struct Own {
     at: i64,
+    stream: String,
+    /// What it costs by the manifest.
+    declared: u64,
     /// What it has cost.
     cost: u64,
     /// What of that the connector can know.
@@ -109,11 +112,14 @@ impl Account {
         }
     }
 
-    /// What the connector was told before it was killed it may not know any more.
+    /// What the connector was told before it was killed it may not know any more: what others had
+    /// spent, and what the last call of each stream has cost. With the next one it noted that.
     pub(super) fn forget_told(&mut self) {
         self.told.clear();
-        for own in &mut self.own {
-            own.known = own.known.min(own.cost);
+        let mut last_of = BTreeSet::new();
+        for own in self.own.iter_mut().rev() {
+            let most = if last_of.insert(&*own.stream) { own.declared } else { own.known };
+            own.known = most.min(own.cost);
         }
     }
 
@@ -154,12 +160,15 @@ impl Account {
         self.pass(rules, now);
         let told = self.told.get(stream).copied().unwrap_or_default();
         let others: u64 = self.others[..told].iter().map(|(_, calls)| calls).sum();
-        let before: u64 = self.own.iter().map(|own| own.known).sum();
-        let used = before + price.declared + others;
+        let alone: u64 = self.own.iter().map(|own| own.known).sum();
+        // What the app says was spent holds the true costs of calls whose answers never came, too.
+        let told: u64 = self.own.iter().map(|own| own.known.min(own.cost)).sum();
+        let used = alone.max(told + others) + price.declared;
         self.calls += 1;
         let number = self.calls;
-        let known = price.declared;
-        self.own.push_back(Own { at: now, cost: price.charged, known, number });
+        let Price { declared, charged: cost } = price;
+        let stream = stream.to_owned();
+        self.own.push_back(Own { at: now, stream, declared, cost, known: declared, number });
         let spendable = self.limit - self.reserved(rules);
         if used > spendable {
             return Err(format!(
