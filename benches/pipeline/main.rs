@@ -62,7 +62,7 @@ fn main() -> Result<(), Failure> {
     match words.as_slice() {
         ["server", shape, records] => serve(shape_named(shape)?, records.parse()?, None),
         ["server", shape, records, folder] => {
-            serve(shape_named(shape)?, records.parse()?, Some(tls::server(Path::new(folder))?))
+            serve(shape_named(shape)?, records.parse()?, Some(&tls::server(Path::new(folder))?))
         }
         ["run", shape, way, records, server, folder] => {
             run(shape_named(shape)?, way, records.parse()?, server.parse()?, Path::new(folder))

@@ -171,13 +171,13 @@ fn start() -> Result<i64, Failure> {
 pub(crate) fn serve(
     shape: Shape,
     records: u64,
-    tls: Option<Arc<ServerConfig>>,
+    tls: Option<&Arc<ServerConfig>>,
 ) -> Result<(), Failure> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     println!("{}", listener.local_addr()?);
     let template = Arc::new(Template::new(shape, records));
     for stream in listener.incoming() {
-        let (stream, template, tls) = (stream?, Arc::clone(&template), tls.clone());
+        let (stream, template, tls) = (stream?, Arc::clone(&template), tls.cloned());
         stream.set_nodelay(true)?;
         std::thread::spawn(move || {
             // A client that goes away ends its connection, nothing else.
