@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use super::dedupe_tests::{DATABASE, Delivered};
 use super::model::{AFTER, BASE, BEFORE, Case, Commit, Step, Stop, at, cases, millis};
 use super::*;
+use crate::state::Begun;
 
 const ITEMS: usize = 3;
 
@@ -32,6 +33,8 @@ impl Listing {
 #[derive(Clone, Copy, Debug, Default)]
 struct Item {
     reached: Option<Timestamp>,
+    /// What is being read of it.
+    begun: Option<Begun>,
     /// A poll was complete without it since it was read.
     was_away: bool,
     /// It was read at some time.
@@ -88,6 +91,7 @@ impl World<'_, '_> {
         for item in &mut self.items {
             // As the store forgets them when a poll is complete.
             item.reached = item.reached.filter(|reached| *reached >= first);
+            item.begun = item.begun.filter(|begun| at(begun.up_to) >= first);
         }
         self.commit(None, started);
     }
@@ -119,8 +123,11 @@ impl World<'_, '_> {
                     shown.truncate(*after);
                 }
                 let reaches_back = start < range.start;
+                let begun = settings.begun(piece, started, reaches_back);
+                let known = &mut self.items[item].begun;
+                *known = Some(known.map_or(begun, |known| known.and(begun)));
                 let known_by = (!reaches_back).then_some(asked);
-                let taken = settings.taken(piece, reaches_back);
+                let taken = settings.taken(piece, true, reaches_back);
                 for index in &shown {
                     let time = at(self.case.entries[*index].time);
                     if taken.is_some_and(|taken| !(taken.start <= time && time < taken.end)) {
@@ -152,6 +159,7 @@ impl World<'_, '_> {
                 from = piece.end;
                 span = settings.wider(span);
                 self.items[item].reached = Some(piece.end);
+                self.items[item].begun = None;
             }
             self.items[item].was_away = false;
             self.items[item].was_read = true;
@@ -178,7 +186,8 @@ impl World<'_, '_> {
         let remembered = self.case.remember.map(|r| at(started.as_millisecond() - r));
         let forget = self.watermark.map(|watermark| {
             let horizon = self.case.settings.forget(watermark, window);
-            remembered.map_or(horizon, |remembered| remembered.min(horizon))
+            let begun = self.items.iter().filter_map(|item| Some(at(item.begun?.since)));
+            begun.chain(remembered).fold(horizon, Timestamp::min)
         });
         self.stored = self.items;
         let records = std::mem::take(&mut self.in_hand);

@@ -14,7 +14,7 @@ use crate::map::{Events, Mapped, Mapper, Record, Scratch};
 use crate::plan::StreamPlan;
 use crate::poll::window::{Range, kept_by};
 use crate::sink::{Batch, Commit, Committed, Dedupe, Delivery};
-use crate::state::{Advance, Cursor, Known, Shown, StreamId};
+use crate::state::{Advance, Begun, Cursor, Known, Shown, StreamId};
 
 /// Events are committed when they are this large together, in bytes, whatever the page is doing.
 const BATCH_BYTES: usize = 2 << 20;
@@ -42,6 +42,8 @@ pub(super) struct Outbox<'p> {
     advance: Advance,
     reached: HashMap<Known, i64>,
     shown: HashMap<Known, usize>,
+    /// Items that are not read to the end of the range that was begun.
+    begun: HashMap<Known, Begun>,
     clock: Clock,
     /// On the clock's monotonic time.
     last_commit: Duration,
@@ -79,6 +81,7 @@ impl<'p> Outbox<'p> {
             advance: Advance::default(),
             reached: HashMap::new(),
             shown: HashMap::new(),
+            begun: HashMap::new(),
             last_commit: clock.monotonic(),
             clock,
         }
@@ -218,8 +221,15 @@ impl<'p> Outbox<'p> {
         self.finished.push((key, time.unwrap_or(self.started)));
     }
 
+    /// A range of an item is going to be read. Until it is, keys of what is delivered of it stay
+    /// known, also while the item is away: if it comes back, all of that is shown again.
+    pub(super) fn begin(&mut self, item: Known, begun: Begun) {
+        self.begun.entry(item).and_modify(|known| *known = known.and(begun)).or_insert(begun);
+    }
+
     /// An item is read up to a time, or for a snapshot.
     pub(super) fn reach(&mut self, item: Known, up_to: i64) {
+        self.begun.remove(&item);
         self.reached.insert(item, up_to);
         self.advance.reached.push((item, up_to));
     }
@@ -293,15 +303,33 @@ impl<'p> Outbox<'p> {
             || self.age() >= BATCH_AGE
     }
 
+    /// The earlier of `before` and the time since when keys are kept for items that are not read
+    /// to their end.
+    fn still_of_use(&self, before: Timestamp) -> Result<Timestamp> {
+        if !self.plan.has_units() {
+            return Ok(before);
+        }
+        let store = self.delivery.store();
+        let stored = tokio::task::block_in_place(|| store.begun_since(self.stream))?;
+        let since = self.begun.values().map(|begun| begun.since).chain(stored).min();
+        let since = since.and_then(|since| Timestamp::from_millisecond(since).ok());
+        Ok(since.map_or(before, |since| since.min(before)))
+    }
+
     /// Makes everything in hand durable, together with the cursor.
     pub(super) fn commit(&mut self, cursor: &Cursor, forget: Forget) -> Result<Committed> {
         self.advance.forget_reached_before = forget.reached;
+        self.advance.begun = self.begun.iter().map(|(item, begun)| (*item, *begun)).collect();
+        let forget_keys_before = match forget.keys {
+            Some(before) => Some(self.still_of_use(before)?),
+            None => None,
+        };
         let events = Commit {
             stream: self.stream,
             file: &self.plan.file,
             batch: &self.batch,
             cursor: Some(cursor),
-            forget_keys_before: forget.keys,
+            forget_keys_before,
             finished: &self.finished,
             forget_finished_before: forget.finished,
             advance: Some(&self.advance),

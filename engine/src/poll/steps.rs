@@ -16,7 +16,7 @@ use crate::poll::item::{Items, item_key, item_time};
 use crate::poll::pages::Pager;
 use crate::poll::session::Refused;
 use crate::poll::stream::Poll;
-use crate::poll::window::Range;
+use crate::poll::window::{Range, Settings};
 use crate::state::Known;
 
 /// One call of a step: which, for what, and for which time.
@@ -385,6 +385,7 @@ impl Poll<'_> {
         while at < range.end {
             let piece = settings.piece(range, at, span);
             let reaches_back = call.reaches_back || range.start < own_start;
+            self.begin(units, &settings, piece, reaches_back);
             match self.call(Call { range: Some(piece), reaches_back, ..call }).await {
                 Ok(()) => {
                     at = piece.end;
@@ -399,6 +400,14 @@ impl Poll<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Notes that a range of items is going to be read.
+    fn begin(&mut self, units: &[Known], settings: &Settings, range: Range, reaches_back: bool) {
+        let begun = settings.begun(range, self.started, reaches_back);
+        for unit in units {
+            self.outbox.begin(*unit, begun);
+        }
     }
 
     /// Notes that items are read: to the end of a range, or for this snapshot.
@@ -431,7 +440,8 @@ impl Poll<'_> {
             return self.outbox.start_range(None, None);
         };
         let asked = (!call.reaches_back).then(|| settings.asked(range));
-        self.outbox.start_range(asked, settings.taken(range, call.reaches_back));
+        self.outbox
+            .start_range(asked, settings.taken(range, self.plan.has_units(), call.reaches_back));
     }
 
     /// Clears away what a step made, item by item. Those of another time stay: it is not their turn.

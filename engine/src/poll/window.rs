@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use longshore_schema::stream::{Bounds, Filter, Order, Window};
 
 use super::zone;
+use crate::state::Begun;
 
 /// The half-open range `[start, end)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -203,17 +204,24 @@ impl Settings {
     }
 
     /// The only times whose records are taken of what the app shows for `range`; `None` if all are.
-    /// Where the app does not filter, it shows any. Where an item `reaches_back` to where it stood,
-    /// keys of what lies before that may be forgotten, and an app that does not show the start of
-    /// what it is asked for is asked for a little of it.
+    /// Where the app does not filter, it shows any. An app that shows the end of what it is asked
+    /// for, too, shows it again when an item comes back that was away from then on. Where an item
+    /// `reaches_back` to where it stood, keys of what lies before that may be forgotten, and an app
+    /// that does not show the start of what it is asked for is asked for a little of it.
     #[must_use]
-    pub fn taken(&self, range: Range, reaches_back: bool) -> Option<Range> {
+    pub fn taken(&self, range: Range, of_item: bool, reaches_back: bool) -> Option<Range> {
         let told = self.told(range);
-        match (self.filters, reaches_back) {
-            (true, _) => Some(told),
-            (false, true) => Some(Range { end: Timestamp::MAX, ..told }),
-            (false, false) => None,
-        }
+        let start = if self.filters || reaches_back { told.start } else { Timestamp::MIN };
+        (self.filters || of_item).then_some(Range { start, end: told.end })
+    }
+
+    /// Since when keys are of use of what is delivered of `range` of an item by a poll that
+    /// `started` then, and up to when that can be, in milliseconds since 1970. See [`kept_by`].
+    #[must_use]
+    pub(crate) fn begun(&self, range: Range, started: Timestamp, reaches_back: bool) -> Begun {
+        let own = (!reaches_back).then(|| self.asked(range).start);
+        let since = own.map_or(started, |own| own.min(started)).as_millisecond();
+        Begun { since, up_to: range.end.max(started).as_millisecond() }
     }
 
     /// The first instant that a record may be of whose time is read as `time`.

@@ -21,11 +21,30 @@ pub(crate) struct Shown {
     pub(crate) kept: Option<String>,
 }
 
+/// A part of an item that is being read, in milliseconds since 1970.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Begun {
+    /// Keys of what was delivered of it are kept by this time, or later ones.
+    pub(crate) since: i64,
+    /// Nothing of it is later.
+    pub(crate) up_to: i64,
+}
+
+impl Begun {
+    /// Both together.
+    #[must_use]
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self { since: self.since.min(other.since), up_to: self.up_to.max(other.up_to) }
+    }
+}
+
 /// What a commit notes of items and snapshots.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Advance {
     /// Items, and up to when they are read: milliseconds since 1970, or the number of a snapshot.
     pub(crate) reached: Vec<(Known, i64)>,
+    /// Items that are being read.
+    pub(crate) begun: Vec<(Known, Begun)>,
     /// Items that were read up to an earlier time only are forgotten.
     pub(crate) forget_reached_before: Option<i64>,
     /// Records that a snapshot shows.
@@ -54,13 +73,29 @@ impl Advance {
                 "INSERT INTO read_items (stream, item, up_to) VALUES (?1, ?2, ?3)
                  ON CONFLICT (stream, item) DO UPDATE SET up_to = max(up_to, excluded.up_to)",
             )?;
+            let mut end = transaction
+                .prepare_cached("DELETE FROM begun_items WHERE stream = ?1 AND item = ?2")?;
             for (item, up_to) in &self.reached {
                 reach.execute(params![stream.0, item, up_to])?;
+                end.execute(params![stream.0, item])?;
+            }
+        }
+        if !self.begun.is_empty() {
+            let mut begin = transaction.prepare_cached(
+                "INSERT INTO begun_items (stream, item, since, up_to) VALUES (?1, ?2, ?3, ?4)
+                 ON CONFLICT (stream, item) DO UPDATE SET
+                    since = min(since, excluded.since), up_to = max(up_to, excluded.up_to)",
+            )?;
+            for (item, Begun { since, up_to }) in &self.begun {
+                begin.execute(params![stream.0, item, since, up_to])?;
             }
         }
         if let Some(before) = self.forget_reached_before {
             transaction
                 .prepare_cached("DELETE FROM read_items WHERE stream = ?1 AND up_to < ?2")?
+                .execute(params![stream.0, before])?;
+            transaction
+                .prepare_cached("DELETE FROM begun_items WHERE stream = ?1 AND up_to < ?2")?
                 .execute(params![stream.0, before])?;
         }
         if !self.shown.is_empty() {
@@ -92,6 +127,16 @@ impl Store {
                 .prepare_cached("SELECT up_to FROM read_items WHERE stream = ?1 AND item = ?2")?
                 .query_row(params![stream.0, item], |row| row.get(0))
                 .optional()?)
+        })
+    }
+
+    /// The time since when keys are kept for items whose reading was not finished, in milliseconds
+    /// since 1970; `None` if there is no such item.
+    pub(crate) fn begun_since(&self, stream: StreamId) -> Result<Option<i64>> {
+        self.read("looking up items that are not read to their end", |database| {
+            Ok(database
+                .prepare_cached("SELECT min(since) FROM begun_items WHERE stream = ?1")?
+                .query_row([stream.0], |row| row.get(0))?)
         })
     }
 

@@ -24,7 +24,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
-pub(crate) use advance::{Advance, Known, Shown};
+pub(crate) use advance::{Advance, Begun, Known, Shown};
 pub use cursor::Cursor;
 pub(crate) use failure::{Failure, file as file_failure};
 pub(crate) use keys::{

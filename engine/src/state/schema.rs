@@ -111,6 +111,16 @@ const MIGRATIONS: &[&str] = &[
         PRIMARY KEY (stream, item)
     ) STRICT, WITHOUT ROWID;
 
+    -- Items whose reading was not finished, the time from which the keys of what was read of them
+    -- are kept, and the time up to which that was.
+    CREATE TABLE begun_items (
+        stream INTEGER NOT NULL REFERENCES streams (id) ON DELETE CASCADE,
+        item   BLOB NOT NULL,
+        since  INTEGER NOT NULL,
+        up_to  INTEGER NOT NULL,
+        PRIMARY KEY (stream, item)
+    ) STRICT, WITHOUT ROWID;
+
     -- What the last snapshot of a stream showed.
     CREATE TABLE shown_records (
         stream   INTEGER NOT NULL REFERENCES streams (id) ON DELETE CASCADE,
