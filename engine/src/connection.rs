@@ -17,6 +17,10 @@ use url::Url;
 use crate::error::{Code, Error, Result};
 use crate::secret::Secret;
 
+mod config;
+
+pub use config::{CONNECT_TO, GRANT, NAME, REFRESH_TOKEN, from_config};
+
 /// A connection as its file describes it. Relative paths start at the file's folder.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -153,12 +157,14 @@ pub struct Source {
     /// The file.
     pub path: PathBuf,
     text: String,
-    lines: LineIndex,
+    /// None for a configuration in JSON, which other programs write.
+    lines: Option<LineIndex>,
 }
 
 impl Source {
     fn place(&self, span: Span) -> String {
-        let (line, column) = self.lines.position(&self.text, span.start);
+        let Some(lines) = &self.lines else { return self.path.display().to_string() };
+        let (line, column) = lines.position(&self.text, span.start);
         format!("{}:{line}:{column}", self.path.display())
     }
 
@@ -178,7 +184,7 @@ impl ConnectionFile {
                 .cause(error.to_string())
                 .fix("give the path of a connection file; `longshore check --help` shows one")
         })?;
-        let lines = LineIndex::new(&text);
+        let lines = Some(LineIndex::new(&text));
         let source = Source { path: path.to_owned(), text, lines };
         if source.text.trim().is_empty() {
             return Err(source
@@ -444,7 +450,10 @@ fn missing(source: &Source, manifest: &Manifest, name: &Name, input: &Input) -> 
     let what = format!("{}: the input `{name}` is missing", source.path.display());
     Error::new(Code::InputMissing, what)
         .cause(format!("{} needs it: {}", manifest.app.name, input.title))
-        .fix(format!("add `{name}: {kind}` under `inputs`"))
+        .fix(match &source.lines {
+            Some(_) => format!("add `{name}: {kind}` under `inputs`"),
+            None => format!("add `{name}`"),
+        })
 }
 
 /// Whether an input without a default must be given.

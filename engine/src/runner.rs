@@ -119,6 +119,12 @@ impl Runner {
         &self.plan
     }
 
+    /// Where events and cursors go.
+    #[must_use]
+    pub fn delivery(&self) -> &Arc<Delivery> {
+        &self.delivery
+    }
+
     /// What the polls share.
     #[must_use]
     pub fn session(&self) -> &Session {

@@ -22,8 +22,8 @@ use rusqlite::Transaction;
 use super::{Commit, Committed, Dedupe, FileWarning};
 use crate::error::{Code, Error, Result};
 use crate::state::{
-    Failure, Inserted, KEYS_IN_BLOCK, KeyWriter, SinkPosition, Store, file_failure, finish_item,
-    forget_finished, forget_keys, private_file,
+    Failure, Inserted, KEYS_IN_BLOCK, KeyWriter, SinkPosition, Standing, Store, StreamId,
+    file_failure, finish_item, forget_finished, forget_keys, private_file, read_standing,
 };
 
 /// Fewer keys have a row each.
@@ -123,7 +123,35 @@ impl Delivery {
         &self.store
     }
 
-    fn path(&self, name: &str) -> Result<PathBuf> {
+    /// The committed length of a file in bytes: what is behind it may still be taken back.
+    ///
+    /// # Errors
+    /// Those of the state.
+    pub fn length(&self, file: &str) -> Result<u64> {
+        self.store.read("looking up how long a file is", |database| {
+            let position = SinkPosition::read(database, &self.directory, file)?;
+            Ok(position.map_or(0, |position| position.length))
+        })
+    }
+
+    /// The committed length of a stream's file in bytes, and where the stream stands with it: both
+    /// after the same commit.
+    ///
+    /// # Errors
+    /// Those of the state.
+    pub fn standing(&self, stream: StreamId, file: &str) -> Result<(u64, Standing)> {
+        self.store.read("reading where a stream stands", |database| {
+            let position = SinkPosition::read(database, &self.directory, file)?;
+            let length = position.map_or(0, |position| position.length);
+            Ok((length, read_standing(database, stream)?))
+        })
+    }
+
+    /// Where a file of this name is.
+    ///
+    /// # Errors
+    /// [`Code::Internal`] if it is not a plain name.
+    pub fn path(&self, name: &str) -> Result<PathBuf> {
         let plain = Path::new(name).file_name().is_some_and(|file| file == name);
         if plain && !name.contains(['/', '\\', '\0']) {
             return Ok(self.directory.join(name));

@@ -188,6 +188,9 @@ pub(crate) fn forget_keys(
     stream: StreamId,
     before: Timestamp,
 ) -> Result<(), Failure> {
+    transaction
+        .prepare_cached("UPDATE streams SET keys_needed_since = ?2 WHERE id = ?1")?
+        .execute(params![stream.0, milliseconds(before)])?;
     let (kept, added): (i64, i64) = transaction
         .prepare_cached("SELECT keys_kept, keys_added FROM streams WHERE id = ?1")?
         .query_row([stream.0], |row| Ok((row.get(0)?, row.get(1)?)))?;

@@ -14,6 +14,7 @@ mod positions;
 mod quotas;
 mod runs;
 mod schema;
+mod standing;
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Write};
@@ -33,6 +34,8 @@ pub(crate) use keys::{
 pub(crate) use positions::SinkPosition;
 pub(crate) use quotas::{QuotaBucket, QuotaSnapshot};
 pub use runs::{Run, RunId, RunOutcome, RunReport};
+pub use standing::{MOST_KEYS, Standing};
+pub(crate) use standing::read as read_standing;
 
 use crate::error::{Code, Error, Result};
 

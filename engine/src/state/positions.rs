@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use rusqlite::{OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::{Failure, Store};
 use crate::error::Result;
@@ -18,12 +18,12 @@ pub(crate) struct SinkPosition {
 
 impl SinkPosition {
     pub(crate) fn read(
-        transaction: &Transaction<'_>,
+        database: &Connection,
         directory: &Path,
         file: &str,
     ) -> Result<Option<Self>, Failure> {
         let directory = directory.as_os_str().as_encoded_bytes();
-        Ok(transaction
+        Ok(database
             .prepare_cached(
                 "SELECT inode, length FROM sink_positions WHERE directory = ?1 AND file = ?2",
             )?

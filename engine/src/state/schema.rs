@@ -139,6 +139,10 @@ const MIGRATIONS: &[&str] = &[
         PRIMARY KEY (connection, asked)
     ) STRICT, WITHOUT ROWID;
 ",
+    "
+    -- Keys last seen before this time are of no use any more, though some are still there.
+    ALTER TABLE streams ADD COLUMN keys_needed_since INTEGER;
+",
 ];
 
 /// The version this program reads and writes.
