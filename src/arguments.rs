@@ -12,6 +12,8 @@ use longshore_schema::manifest::GrantKind;
 use longshore_simulator::generic::Fault;
 use longshore_simulator::salesforce::Volume;
 
+use crate::protocol::arguments::Protocol;
+
 /// Run security connectors for `SaaS` apps from a manifest.
 #[derive(Debug, Parser)]
 #[command(name = "longshore", version, about)]
@@ -94,6 +96,8 @@ pub(crate) enum Command {
     Simulate(Simulate),
     /// Prove a connector against a simulated app, through faults, kills and days
     Conformance(Conformance),
+    /// Run inside another platform, in the words of its protocol
+    Protocol(Protocol),
     /// See it all work, with nothing set up
     Demo(Demo),
 }

@@ -17,7 +17,7 @@ use crate::open::open;
 use crate::summary::{self, minute, number};
 use crate::terminal::{fail, print};
 
-type Probed = (Arc<StreamPlan>, Result<Seen, Error>);
+pub(crate) type Probed = (Arc<StreamPlan>, Result<Seen, Error>);
 
 pub(crate) async fn run(command: &Connection) -> Exit {
     let live = Live::new();
@@ -51,7 +51,7 @@ pub(crate) async fn report(runner: &Runner, live: &Live, format: Format) -> Exit
 }
 
 /// All streams at the same time, so that an app out of reach is waited for once.
-async fn probe_all(runner: &Runner) -> Vec<Probed> {
+pub(crate) async fn probe_all(runner: &Runner) -> Vec<Probed> {
     let mut probes = JoinSet::new();
     for (index, stream) in runner.plan().streams.iter().enumerate() {
         let (runner, stream) = (runner.clone(), Arc::clone(stream));

@@ -17,6 +17,7 @@ mod live;
 mod lsp;
 mod manifests;
 mod open;
+mod protocol;
 mod run;
 mod schema;
 mod settings;
@@ -67,6 +68,7 @@ fn main() -> ExitCode {
         Command::Connect(command) => wait(connect::run(&command)),
         Command::Disconnect(command) => wait(disconnect::run(&command)),
         Command::Simulate(command) => wait(simulate::run(&command)),
+        Command::Protocol(command) => wait(protocol::run(&command)),
         Command::Conformance(command) => conformance::run(&command),
         Command::Demo(command) => wait(demo::run(&command)),
     };

@@ -55,6 +55,10 @@ fn help_and_version() {
         "simulate",
         "simulate salesforce",
         "conformance",
+        "protocol",
+        "protocol airbyte",
+        "protocol airbyte read",
+        "protocol singer",
         "demo",
     ];
     for command in commands {

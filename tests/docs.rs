@@ -205,6 +205,8 @@ fn every_option_of_the_command_line_is_described() {
         "simulate",
         "simulate salesforce",
         "conformance",
+        "protocol airbyte",
+        "protocol singer",
         "demo",
     ];
     for command in commands {

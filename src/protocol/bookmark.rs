@@ -31,7 +31,8 @@ pub(super) fn read(connector: &str, stream: &str, bookmark: &Value) -> Result<Op
     if bookmark["stream"] != stream {
         return Err(foreign(stream, "it is of another stream"));
     }
-    Standing::read(stream, &bookmark["standing"]).map(Some)
+    let standing = Standing::read(stream, &bookmark["standing"]);
+    standing.map(Some).map_err(|error| error.in_stream(stream))
 }
 
 fn foreign(stream: &str, cause: &str) -> Error {

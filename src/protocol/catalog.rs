@@ -51,7 +51,6 @@ pub(super) fn schema(stream: &Stream) -> Value {
             "additionalProperties": true
         }),
     );
-    properties.sort_keys();
     json!({
         "$schema": "http://json-schema.org/draft-07/schema#",
         "type": "object",
