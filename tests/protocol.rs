@@ -6,6 +6,7 @@
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -104,7 +105,8 @@ impl Platform {
     fn assert_exact(&self, records: &BTreeMap<String, Vec<Value>>) {
         let folder = tempfile::tempdir().unwrap();
         for (stream, records) in records {
-            let lines: String = records.iter().map(|record| format!("{record}\n")).collect();
+            let lines: Vec<_> = records.iter().map(Value::to_string).collect();
+            let lines = lines.join("\n") + "\n";
             std::fs::write(folder.path().join(format!("{stream}.jsonl")), lines).unwrap();
         }
         assert_exact(&self.tenant.org, folder.path());
@@ -204,7 +206,8 @@ fn all(reads: &[&Read]) -> BTreeMap<String, Vec<Value>> {
 
 #[test]
 fn a_specification_and_a_catalog_need_no_app() {
-    let manifest = |app: &str| format!("{}/manifests/{app}/manifest.yaml", env!("CARGO_MANIFEST_DIR"));
+    let manifest =
+        |app: &str| format!("{}/manifests/{app}/manifest.yaml", env!("CARGO_MANIFEST_DIR"));
     let airbyte = |app: &str, step: &str| {
         let path = manifest(app);
         let ran = run(&mut longshore(["protocol", "airbyte", "--manifest", &path, step]));
@@ -278,7 +281,10 @@ async fn two_reads_have_everything_once() {
         assert_eq!(first.statuses[stream], ["STARTED", "RUNNING", "COMPLETE"], "{stream}");
     }
     // What is read whole each time has no state.
-    assert_eq!(first.state.keys().collect::<Vec<_>>(), ["event_log", "setup_audit_trail", "sign_ins"]);
+    assert_eq!(
+        first.state.keys().collect::<Vec<_>>(),
+        ["event_log", "setup_audit_trail", "sign_ins"]
+    );
     let standing = &first.state["sign_ins"]["stream"]["stream_state"]["standing"];
     assert!(!standing["keys"][0][1].as_str().unwrap().is_empty(), "nothing is asked for twice");
 
@@ -302,7 +308,8 @@ async fn only_what_is_configured_is_read() {
     let read = platform.read(&BTreeMap::new());
     assert_eq!((read.code, read.records.len(), read.state.len()), (Some(0), 0, 0));
     // Asked for everything, a stream does not go on.
-    let full = json!({ "streams": [{ "stream": { "name": "sign_ins" }, "sync_mode": "full_refresh" }] });
+    let full =
+        json!({ "streams": [{ "stream": { "name": "sign_ins" }, "sync_mode": "full_refresh" }] });
     platform.catalog(&["sign_ins"]);
     let first = platform.read(&BTreeMap::new());
     platform.write("catalog.json", &full.to_string());
@@ -374,7 +381,8 @@ async fn a_stopped_read_says_where_it_stands() {
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let mut first = Read::default();
     let deadline = Instant::now() + Duration::from_secs(60);
-    while first.statuses.values().filter(|all| all.iter().any(|one| one == "COMPLETE")).count() < 3 {
+    while first.statuses.values().filter(|all| all.iter().any(|one| one == "COMPLETE")).count() < 3
+    {
         assert!(Instant::now() < deadline, "{:?}", first.statuses);
         first.take(&lines.next().unwrap().unwrap());
     }
@@ -425,7 +433,7 @@ async fn what_cannot_be_read_with_is_named() {
         assert_eq!(messages.len(), 1, "{what}");
         let error = &messages[0]["trace"]["error"];
         assert_eq!(error["failure_type"], "config_error", "{what}");
-        shown += &format!("# {what}\n{}\n\n", redact(error["message"].as_str().unwrap()));
+        writeln!(shown, "# {what}\n{}\n", redact(error["message"].as_str().unwrap())).unwrap();
     };
     let mut foreign = good["sign_ins"].clone();
     foreign["stream"]["stream_state"] = json!({ "LastModifiedDate": "2026-01-01" });
@@ -548,7 +556,8 @@ async fn a_tap_goes_on_from_its_state() {
     }
     platform.write("catalog.json", &catalog.to_string());
     platform.write("state.json", &state.to_string());
-    let arguments = ["--config", "config.json", "--state", "state.json", "--catalog", "catalog.json"];
+    let arguments =
+        ["--config", "config.json", "--state", "state.json", "--catalog", "catalog.json"];
     let ran = platform.singer(&arguments);
     let (more, last) = tapped(&ran);
     assert_eq!((ran.code, more.len()), (Some(0), 0));

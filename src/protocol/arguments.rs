@@ -5,6 +5,9 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  longshore protocol airbyte --manifest okta.yaml read --config config.json --catalog catalog.json\n  longshore protocol singer --manifest okta.yaml --config config.json | target-jsonl"
+)]
 pub(crate) struct Protocol {
     #[command(subcommand)]
     pub(crate) platform: Platform,
@@ -20,7 +23,7 @@ pub(crate) enum Platform {
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  longshore protocol airbyte --manifest manifests/okta/manifest.yaml spec\n  longshore protocol airbyte --manifest okta.yaml check --config config.json\n  longshore protocol airbyte --manifest okta.yaml discover --config config.json > catalog.jsonl\n  longshore protocol airbyte --manifest okta.yaml read --config config.json --catalog configured.json --state state.json\n\nPlatforms that call one program are given a script:\n\n  #!/bin/sh\n  exec longshore protocol airbyte --manifest /connectors/okta/manifest.yaml \"$@\"\n\nStandard output has messages of the Airbyte protocol and nothing else. Exit codes of read: 0 all\nstreams are complete, 1 a stream failed, 3 nothing could be read, 130 stopped."
+    after_help = "Examples:\n  longshore protocol airbyte --manifest manifests/okta/manifest.yaml spec\n  longshore protocol airbyte --manifest okta.yaml check --config config.json\n  longshore protocol airbyte --manifest okta.yaml discover --config config.json > streams.jsonl\n  longshore protocol airbyte --manifest okta.yaml read --config config.json \\\n    --catalog catalog.json --state state.json\n\nPlatforms that call one program are given a script:\n\n  #!/bin/sh\n  exec longshore protocol airbyte --manifest /connectors/okta/manifest.yaml \"$@\"\n\nStandard output has messages of the Airbyte protocol and nothing else. Exit codes of read: 0 all\nstreams are complete, 1 a stream failed, 3 nothing could be read, 130 stopped."
 )]
 pub(crate) struct Airbyte {
     /// The manifest of the app that is read from
@@ -47,6 +50,9 @@ pub(crate) enum Step {
         config: Option<PathBuf>,
     },
     /// Read streams
+    #[command(
+        after_help = "Example:\n  longshore protocol airbyte --manifest okta.yaml read --config config.json \\\n    --catalog catalog.json --state state.json\n\nThe catalog is a ConfiguredAirbyteCatalog, the state a list of the last STATE message of each stream."
+    )]
     Read {
         /// The configuration, a JSON object
         #[arg(long, value_name = "FILE")]
@@ -62,7 +68,7 @@ pub(crate) enum Step {
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  longshore protocol singer --manifest okta.yaml --config config.json --discover > catalog.json\n  longshore protocol singer --manifest okta.yaml --config config.json | target-jsonl > state.jsonl\n  tail -1 state.jsonl > state.json\n  longshore protocol singer --manifest okta.yaml --config config.json --state state.json | target-jsonl\n\nStandard output has messages of Singer and nothing else. Exit codes: 0 all streams are complete, 1 a\nstream failed, 3 nothing could be read, 130 stopped."
+    after_help = "Examples:\n  longshore protocol singer --manifest okta.yaml --config config.json --discover > catalog.json\n  longshore protocol singer --manifest okta.yaml --config config.json | target-jsonl > state.jsonl\n  tail -1 state.jsonl > state.json\n  longshore protocol singer --manifest okta.yaml --config config.json --state state.json |\n    target-jsonl\n\nStandard output has messages of Singer and nothing else. Exit codes: 0 all streams are complete, 1 a\nstream failed, 3 nothing could be read, 130 stopped."
 )]
 pub(crate) struct Singer {
     /// The manifest of the app that is read from

@@ -49,8 +49,13 @@ pub(super) trait Voice: Send {
     /// The first record of a stream is next.
     fn running(&mut self, stream: &str) -> Option<Value>;
     /// Writes a record without its line end. `members` is the event without its opening brace.
-    fn record(&self, stream: &str, uid: &Value, members: &[u8], out: &mut dyn Write)
-    -> io::Result<()>;
+    fn record(
+        &self,
+        stream: &str,
+        uid: &Value,
+        members: &[u8],
+        out: &mut dyn Write,
+    ) -> io::Result<()>;
     /// Where a stream stands after so many records since it was told last.
     fn state(&mut self, stream: &str, bookmark: Value, records: u64) -> Value;
     /// Something that a person may want to know.

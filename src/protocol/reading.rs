@@ -57,7 +57,8 @@ pub(super) fn open(
             .cause(error.to_string())
             .fix("name a folder that can be written to in the environment variable TMPDIR")
     })?;
-    let folders = Folders { state: folder.path().join("state"), output: folder.path().join("events") };
+    let folders =
+        Folders { state: folder.path().join("state"), output: folder.path().join("events") };
     restore(&folders.state, &connection, selected)?;
     if let Some(refresh) = &refresh_token {
         let tokens = Tokens {

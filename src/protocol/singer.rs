@@ -52,7 +52,8 @@ async fn sync(command: &Singer) -> Result<Exit> {
         }
         let is_incremental = is_incremental(stream);
         let bookmark = bookmarks.get(name).filter(|_| is_incremental);
-        let standing = bookmark.map(|bookmark| bookmark::read(manifest.id.as_str(), name, bookmark));
+        let standing =
+            bookmark.map(|bookmark| bookmark::read(manifest.id.as_str(), name, bookmark));
         let standing = standing.transpose()?.flatten();
         streams.push(Selected { name: name.to_owned(), is_incremental, standing });
         schemas.push(json!({
@@ -97,7 +98,8 @@ fn selected(path: &Path) -> Result<Vec<String>> {
     for stream in streams {
         let name = stream.get("tap_stream_id").or_else(|| stream.get("stream"));
         let name = name.and_then(Value::as_str);
-        let name = name.ok_or_else(|| unusable(path, "one of its streams has no `tap_stream_id`"))?;
+        let name =
+            name.ok_or_else(|| unusable(path, "one of its streams has no `tap_stream_id`"))?;
         if is_selected(stream) {
             names.push(name.to_owned());
         }

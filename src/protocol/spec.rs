@@ -13,8 +13,7 @@ use serde_json::{Map, Value, json};
 pub(super) fn spec(manifest: &Manifest) -> Value {
     let grants = grants(manifest);
     let ways = manifest.auth.ways();
-    let unasked: Vec<HashSet<&str>> =
-        ways.iter().map(|(_, way)| unasked(manifest, way)).collect();
+    let unasked: Vec<HashSet<&str>> = ways.iter().map(|(_, way)| unasked(manifest, way)).collect();
     let mut properties = Map::new();
     let mut required = Vec::new();
     let mut add = |name: &str, mut property: Value| {
@@ -26,9 +25,10 @@ pub(super) fn spec(manifest: &Manifest) -> Value {
         let name = name.as_str();
         add(name, property(input));
         let always = unasked.iter().all(|unasked| !unasked.contains(name));
-        let with_all = input.grants.as_ref().is_none_or(|needing| {
-            grants.iter().all(|grant| needing.0.contains(grant))
-        });
+        let with_all = input
+            .grants
+            .as_ref()
+            .is_none_or(|needing| grants.iter().all(|grant| needing.0.contains(grant)));
         if input.default.is_none() && always && with_all {
             required.push(name);
         }
@@ -93,7 +93,9 @@ fn grants(manifest: &Manifest) -> Vec<GrantKind> {
     for (_, way) in manifest.auth.ways() {
         if let Auth::OAuth2(oauth) = way {
             let offered = oauth.grants.offered();
-            grants.extend(offered.into_iter().filter(|grant| !grants.contains(grant)).collect::<Vec<_>>());
+            grants.extend(
+                offered.into_iter().filter(|grant| !grants.contains(grant)).collect::<Vec<_>>(),
+            );
         }
     }
     grants
@@ -113,8 +115,7 @@ fn property(input: &Input) -> Value {
     if let Some(default) = &input.default {
         // A duration is a text whatever it looks like.
         let value = default.to_json();
-        property["default"] =
-            if kind == "string" { default.to_string().into() } else { value };
+        property["default"] = if kind == "string" { default.to_string().into() } else { value };
     }
     if !input.examples.is_empty() {
         property["examples"] = input.examples.iter().map(ToString::to_string).collect();

@@ -31,9 +31,8 @@ const OURS: [&str; 4] = [GRANT, REFRESH_TOKEN, CONNECT_TO, NAME];
 /// [`Code::InputMissing`] or [`Code::InputInvalid`] naming the file, the member and the fix. No value
 /// is part of a message.
 pub fn from_config(path: &Path, manifest: &Manifest) -> Result<(Connection, Option<Secret>)> {
-    let refused = |what: String| {
-        Error::new(Code::InputInvalid, format!("{}: {what}", path.display()))
-    };
+    let refused =
+        |what: String| Error::new(Code::InputInvalid, format!("{}: {what}", path.display()));
     let text = read_small(path).map_err(|error| {
         refused("it could not be read".to_owned())
             .cause(error.to_string())
@@ -55,7 +54,9 @@ pub fn from_config(path: &Path, manifest: &Manifest) -> Result<(Connection, Opti
         match at.filter(|_| manifest.inputs.get(name).is_none()).map(|at| members.remove(at).1) {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text)),
-            Some(_) => Err(refused(format!("`{name}` is not a text")).fix("write a text in quotes")),
+            Some(_) => {
+                Err(refused(format!("`{name}` is not a text")).fix("write a text in quotes"))
+            }
         }
     };
     let grant = ours(GRANT)?.map(|text| grant(&text, &refused)).transpose()?;
@@ -106,10 +107,8 @@ pub fn from_config(path: &Path, manifest: &Manifest) -> Result<(Connection, Opti
     };
     let source = Source { path: path.to_owned(), text: String::new(), lines: None };
     let connection = file.connection(&source, manifest)?;
-    let interactive = matches!(
-        connection.grant,
-        Some(GrantKind::AuthorizationCode | GrantKind::DeviceCode)
-    );
+    let interactive =
+        matches!(connection.grant, Some(GrantKind::AuthorizationCode | GrantKind::DeviceCode));
     if interactive && refresh_token.as_deref().is_none_or(str::is_empty) {
         let how = connection.grant.map(|grant| grant.to_string()).unwrap_or_default();
         let what = refused(format!("`{REFRESH_TOKEN}` is missing"));
@@ -186,12 +185,21 @@ mod tests {
             (r#"{ "client_idd": "x" }"#, Code::InputInvalid, "`client_idd`"),
             (r#"{ "Simulated-secret": "x" }"#, Code::InputInvalid, "`...`"),
             (r#"{ "client_id": "x" }"#, Code::InputMissing, "`client_secret`"),
-            (r#"{ "client_id": "x", "client_secret": "simulated-secret" }"#, Code::InputMissing,
-                "`refresh_token`"),
-            (r#"{ "client_id": "x", "client_secret": "y", "login_host": "simulated-secret" }"#,
-                Code::NetHostBlocked, "`login_host`"),
-            (r#"{ "client_id": "x", "client_secret": "y", "connect_to": "simulated-secret" }"#,
-                Code::InputInvalid, "`connect_to`"),
+            (
+                r#"{ "client_id": "x", "client_secret": "simulated-secret" }"#,
+                Code::InputMissing,
+                "`refresh_token`",
+            ),
+            (
+                r#"{ "client_id": "x", "client_secret": "y", "login_host": "simulated-secret" }"#,
+                Code::NetHostBlocked,
+                "`login_host`",
+            ),
+            (
+                r#"{ "client_id": "x", "client_secret": "y", "connect_to": "simulated-secret" }"#,
+                Code::InputInvalid,
+                "`connect_to`",
+            ),
         ] {
             let error = read(config).unwrap_err();
             let text = error.to_string();

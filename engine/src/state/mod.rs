@@ -34,8 +34,8 @@ pub(crate) use keys::{
 pub(crate) use positions::SinkPosition;
 pub(crate) use quotas::{QuotaBucket, QuotaSnapshot};
 pub use runs::{Run, RunId, RunOutcome, RunReport};
-pub use standing::{MOST_KEYS, Standing};
 pub(crate) use standing::read as read_standing;
+pub use standing::{MOST_KEYS, Standing};
 
 use crate::error::{Code, Error, Result};
 

@@ -20,6 +20,9 @@ const VERSION: u64 = 1;
 /// the same `metadata.uid`.
 pub const MOST_KEYS: usize = 100_000;
 
+/// Keys by time.
+type Keys = Vec<(i64, Vec<Known>)>;
+
 /// Where a stream stands: its cursor and all by which it knows what was delivered. Binary parts are
 /// in base64 (RFC 4648, section 4), times in milliseconds since 1970.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,7 +81,7 @@ impl Standing {
     }
 
     /// The binary parts; `None` if one is not what it should be.
-    fn parts(&self) -> Option<(Advance, Vec<(i64, Vec<Known>)>)> {
+    fn parts(&self) -> Option<(Advance, Keys)> {
         let begun = self.begun.iter();
         let shown = self.shown.iter();
         let advance = Advance {
@@ -131,10 +134,13 @@ impl Store {
                 .prepare_cached("SELECT 1 FROM cursors WHERE stream = ?1")?
                 .exists([stream.0])?;
             if stood {
-                return Err(Error::new(Code::StateCorrupt, "a state was to be put over another one")
-                    .cause("the stream was polled already")
-                    .fix("give an empty state folder")
-                    .into());
+                return Err(Error::new(
+                    Code::StateCorrupt,
+                    "a state was to be put over another one",
+                )
+                .cause("the stream was polled already")
+                .fix("give an empty state folder")
+                .into());
             }
             if let Some(cursor) = &standing.cursor {
                 cursor.store(transaction, stream)?;
@@ -167,10 +173,7 @@ fn finish(
 }
 
 /// Where a stream stands, within one transaction.
-pub(crate) fn read(
-    database: &rusqlite::Connection,
-    stream: StreamId,
-) -> Result<Standing, Failure> {
+pub(crate) fn read(database: &rusqlite::Connection, stream: StreamId) -> Result<Standing, Failure> {
     let id = stream.0;
     let cursor: Option<String> = database
         .prepare_cached("SELECT document FROM cursors WHERE stream = ?1")?
