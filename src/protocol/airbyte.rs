@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::arguments::{Airbyte, Step};
 use super::catalog::{self, KEY, TIME, is_incremental};
-use super::emitter::{Level, Outcome, Voice, observer};
+use super::emitter::{Level, Outcome, Pending, Voice, observer};
 use super::reading::{self, Selected};
 use super::{bookmark, json as read_json, manifest, spec, unusable};
 use crate::Exit;
@@ -63,7 +63,7 @@ fn specification(manifest: &Manifest) -> Value {
 /// A configuration is good if something can be read with it. What cannot is named.
 async fn check(manifest: &Checked<Manifest>, config: &Path) -> Exit {
     let (sender, _receiver) = std::sync::mpsc::channel();
-    let opened = match reading::open(manifest, config, &[], observer(sender, Default::default())) {
+    let opened = match reading::open(manifest, config, &[], observer(sender, Pending::default())) {
         Ok(opened) => opened,
         Err(error) => return checked(Some(&error)),
     };

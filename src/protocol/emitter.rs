@@ -114,8 +114,7 @@ pub(super) fn observer(sender: Sender<Told>, pending: Pending) -> Observer {
     Arc::new(move |stream, progress| {
         let told = match progress {
             Progress::Started(_) => Told::Started(stream.to_owned()),
-            Progress::Delivered { events: 0, .. } => return,
-            Progress::Delivered { .. } => {
+            Progress::Delivered { events: 1.., .. } => {
                 if pending.get(stream).is_none_or(|one| one.swap(true, Ordering::AcqRel)) {
                     return;
                 }
@@ -130,7 +129,7 @@ pub(super) fn observer(sender: Sender<Told>, pending: Pending) -> Observer {
                 Told::Said(Level::Info, format!("{stream}: trying again in {wait}: {code}: {what}"))
             }
             Progress::Finished(report) => Told::Finished(report.clone()),
-            Progress::Request | Progress::Records(_) => return,
+            _ => return,
         };
         // Without an emitter there is nobody to tell, and the read is being stopped.
         let _ = sender.send(told);
@@ -269,7 +268,7 @@ impl Emitter {
         line.state = message.len() as u64;
         line.bytes = 0;
         line.records = 0;
-        writeln!(self.out, "{message}").map_err(closed)
+        writeln!(self.out, "{message}").map_err(|error| closed(&error))
     }
 
     /// Writes the events of a file from one byte to another as records; returns how many there are.
@@ -297,8 +296,10 @@ impl Emitter {
                     .in_stream(stream)
             })?;
             let members = event.trim_ascii().get(1..).unwrap_or_default();
-            self.voice.record(stream, &uid, members, &mut self.out).map_err(closed)?;
-            self.out.write_all(b"\n").map_err(closed)?;
+            self.voice
+                .record(stream, &uid, members, &mut self.out)
+                .map_err(|error| closed(&error))?;
+            self.out.write_all(b"\n").map_err(|error| closed(&error))?;
             records += 1;
         }
         give_back(&file, to);
@@ -306,7 +307,7 @@ impl Emitter {
     }
 
     fn write(&mut self, message: &Value) -> Result<()> {
-        writeln!(self.out, "{message}").map_err(closed)
+        writeln!(self.out, "{message}").map_err(|error| closed(&error))
     }
 
     fn write_all(&mut self, messages: impl IntoIterator<Item = Value>) -> Result<()> {
@@ -314,7 +315,7 @@ impl Emitter {
     }
 
     fn flush(&mut self) -> Result<()> {
-        self.out.flush().map_err(closed)
+        self.out.flush().map_err(|error| closed(&error))
     }
 }
 
@@ -346,7 +347,7 @@ fn give_back(file: &File, up_to: u64) {
     let _ = (file, up_to);
 }
 
-fn closed(error: io::Error) -> Error {
+fn closed(error: &io::Error) -> Error {
     Error::new(Code::SinkUnavailable, "standard output could not be written")
         .cause(error.to_string())
         .fix("nothing is lost: the next read goes on from the last state that arrived")
