@@ -3,185 +3,22 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
+#[path = "protocol/platform.rs"]
+mod platform;
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use jiff::{SignedDuration, Timestamp};
-use longshore_simulator::salesforce::{Config, Events, LogRows, Moment};
+use jiff::Timestamp;
+use longshore_simulator::salesforce::{Config, Fault};
+use platform::{Platform, Read, STREAMS};
 use serde_json::{Value, json};
-use support::compare::assert_exact;
 use support::process::{Ran, longshore, run, signal};
 use support::{MANIFEST, Tenant, redact, small, status};
-use tempfile::TempDir;
-
-const STREAMS: [&str; 4] = ["sign_ins", "setup_audit_trail", "event_log", "users"];
-
-/// An org that stopped two minutes ago, as the program runs by the machine's clock, and what a
-/// platform has of it.
-struct Platform {
-    tenant: Tenant,
-    folder: TempDir,
-}
-
-impl Platform {
-    async fn start() -> Self {
-        let now = Timestamp::now().checked_sub(SignedDuration::from_mins(2)).unwrap();
-        let tenant = Tenant::start(Config { now: Some(now), ..small() }).await;
-        let platform = Self { tenant, folder: tempfile::tempdir().unwrap() };
-        platform.write("manifest.yaml", MANIFEST);
-        platform.write("config.json", &platform.config().to_string());
-        platform.catalog(&STREAMS);
-        // So late that the next read asks for them again.
-        platform.more(3, 1);
-        platform
-    }
-
-    fn config(&self) -> Value {
-        json!({
-            "grant": "client_credentials",
-            "login_host": "demo.my.salesforce.com",
-            "client_id": "simulated-client-id",
-            "client_secret": "simulated-client-secret",
-            "backfill": "6d",
-            "connect_to": self.tenant.org.address().to_string(),
-        })
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn write(&self, name: &str, text: &str) {
-        std::fs::write(self.path(name), text).unwrap();
-    }
-
-    /// Configures these streams.
-    fn catalog(&self, streams: &[&str]) {
-        let streams: Vec<_> = streams
-            .iter()
-            .map(|name| json!({ "stream": { "name": name }, "sync_mode": "incremental" }))
-            .collect();
-        self.write("catalog.json", &json!({ "streams": streams }).to_string());
-    }
-
-    fn command(&self, protocol: &str, arguments: &[&str]) -> std::process::Command {
-        let mut command = longshore(["protocol", protocol, "--manifest", "manifest.yaml"]);
-        // Also where the read keeps its own files.
-        std::fs::create_dir_all(self.path("tmp")).unwrap();
-        command.args(arguments).current_dir(self.folder.path()).env("TMPDIR", self.path("tmp"));
-        command
-    }
-
-    fn airbyte(&self, arguments: &[&str]) -> Ran {
-        run(&mut self.command("airbyte", arguments))
-    }
-
-    fn singer(&self, arguments: &[&str]) -> Ran {
-        run(&mut self.command("singer", arguments))
-    }
-
-    /// A read with the state that is given back.
-    fn read(&self, state: &BTreeMap<String, Value>) -> Read {
-        let ran = self.airbyte(&self.reading(state));
-        let mut read = Read { code: ran.code, said: ran.stderr, ..Read::default() };
-        ran.stdout.lines().for_each(|line| read.take(line));
-        assert_eq!(std::fs::read_dir(self.path("tmp")).unwrap().count(), 0, "files are left");
-        read
-    }
-
-    fn reading(&self, state: &BTreeMap<String, Value>) -> [&'static str; 7] {
-        let states: Vec<_> = state.values().collect();
-        self.write("state.json", &json!(states).to_string());
-        ["read", "--config", "config.json", "--catalog", "catalog.json", "--state", "state.json"]
-    }
-
-    /// Everything that the org holds is among the records, once, and nothing else.
-    fn assert_exact(&self, records: &BTreeMap<String, Vec<Value>>) {
-        let folder = tempfile::tempdir().unwrap();
-        for (stream, records) in records {
-            let lines: Vec<_> = records.iter().map(Value::to_string).collect();
-            let lines = lines.join("\n") + "\n";
-            std::fs::write(folder.path().join(format!("{stream}.jsonl")), lines).unwrap();
-        }
-        assert_exact(&self.tenant.org, folder.path());
-    }
-
-    /// Lets things happen that show late.
-    fn more(&self, sign_ins: u32, changes: u32) {
-        let before = |minutes| {
-            self.tenant.org.clock().now().checked_sub(SignedDuration::from_mins(minutes)).unwrap()
-        };
-        let added = self.tenant.org.add_events(&Events {
-            sign_ins: vec![Moment { time: before(1), count: sign_ins }],
-            setup_audit: vec![Moment { time: before(2), count: changes }],
-            log_rows: vec![LogRows { event_type: "Login".into(), time: before(120), rows: 5 }],
-        });
-        assert_eq!(added.unwrap().sign_ins.len(), sign_ins as usize);
-    }
-}
-
-/// What a read of the Airbyte protocol gave.
-#[derive(Default)]
-struct Read {
-    code: Option<i32>,
-    said: String,
-    records: BTreeMap<String, Vec<Value>>,
-    /// The last state of each stream, as it is given back.
-    state: BTreeMap<String, Value>,
-    /// States, and the records since the one before as the state counts them.
-    states: usize,
-    statuses: BTreeMap<String, Vec<String>>,
-    errors: Vec<Value>,
-    logs: Vec<String>,
-    uncounted: BTreeMap<String, u64>,
-}
-
-impl Read {
-    fn take(&mut self, line: &str) {
-        let message: Value = serde_json::from_str(line).unwrap_or_else(|_| panic!("{line}"));
-        match message["type"].as_str().unwrap() {
-            "RECORD" => {
-                let record = &message["record"];
-                let (stream, mut data) =
-                    (record["stream"].as_str().unwrap().to_owned(), record["data"].clone());
-                assert_eq!(data["event_uid"], data["metadata"]["uid"]);
-                data.as_object_mut().unwrap().remove("event_uid");
-                *self.uncounted.entry(stream.clone()).or_default() += 1;
-                self.records.entry(stream).or_default().push(data);
-            }
-            "STATE" => {
-                let state = &message["state"];
-                assert_eq!(state["type"], "STREAM");
-                let name = state["stream"]["stream_descriptor"]["name"].as_str().unwrap();
-                let counted = state["sourceStats"]["recordCount"].as_f64().unwrap();
-                let uncounted = self.uncounted.insert(name.to_owned(), 0).unwrap_or_default();
-                assert_eq!(counted as u64, uncounted, "{name}");
-                self.state.insert(name.to_owned(), state.clone());
-                self.states += 1;
-            }
-            "TRACE" if message["trace"]["type"] == "STREAM_STATUS" => {
-                let told = &message["trace"]["stream_status"];
-                let name = told["stream_descriptor"]["name"].as_str().unwrap();
-                let status = told["status"].as_str().unwrap().to_owned();
-                self.statuses.entry(name.to_owned()).or_default().push(status);
-            }
-            "TRACE" => self.errors.push(message["trace"]["error"].clone()),
-            "LOG" => self.logs.push(message["log"]["message"].as_str().unwrap().to_owned()),
-            other => panic!("{other}"),
-        }
-    }
-
-    fn uids(&self, stream: &str) -> BTreeSet<String> {
-        let records = self.records.get(stream).into_iter().flatten();
-        records.map(|record| record["metadata"]["uid"].as_str().unwrap().to_owned()).collect()
-    }
-}
 
 /// The JSON messages of a program.
 fn messages(ran: &Ran) -> Vec<Value> {
@@ -373,7 +210,7 @@ async fn a_killed_read_loses_nothing() {
 async fn a_stopped_read_says_where_it_stands() {
     let platform = Platform::start().await;
     // The log waits long for its next answer.
-    let slow = longshore_simulator::salesforce::Fault::SlowBody { milliseconds: 1000, bytes: 1 };
+    let slow = Fault::SlowBody { milliseconds: 1000, bytes: 1 };
     platform.tenant.break_path("/LogFile", 3, 0, slow);
     let arguments = platform.reading(&BTreeMap::new());
     let mut command = platform.command("airbyte", &arguments);
@@ -500,10 +337,42 @@ async fn a_reader_that_goes_away_ends_the_read() {
     assert!(!String::from_utf8(output.stderr).unwrap().contains("panicked"));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn hashes_are_the_same_in_every_read() {
+    let platform = Platform::start().await;
+    let hashing =
+        MANIFEST.replacen("    key: $.Id\n", "    key: $.Id\n    privacy: { $.UserId: hash }\n", 1);
+    platform.write("manifest.yaml", &hashing);
+    platform.catalog(&["sign_ins"]);
+    let refused = platform.read(&BTreeMap::new());
+    assert_eq!((refused.code, refused.records.len()), (Some(3), 0));
+    let message = refused.errors[0]["message"].as_str().unwrap();
+    assert!(message.contains("LONGSHORE_KEY is not set") && message.contains("sign_ins"));
+    let arguments = platform.reading(&BTreeMap::new());
+    let hashed = || {
+        let mut command = platform.command("airbyte", &arguments);
+        let key = "c2ltdWxhdGVkLWtleS1zaW11bGF0ZWQta2V5LXNpbXU=";
+        let ran = run(command.env("LONGSHORE_KEY", key));
+        assert_eq!(ran.code, Some(0), "{}", ran.stdout);
+        let mut read = Read::default();
+        ran.stdout.lines().for_each(|line| read.take(line));
+        let record =
+            |record: &Value| (record["metadata"]["uid"].to_string(), record["user"].to_string());
+        read.records["sign_ins"].iter().map(record).collect::<BTreeMap<_, _>>()
+    };
+    let first = hashed();
+    assert!(first.len() > 50);
+    // The ids of users begin with 005.
+    assert!(first.values().all(|user| user.contains("\"uid\":") && !user.contains("\"005")));
+    assert_eq!(first, hashed());
+}
+
 /// The records of Singer by stream, and the last state.
 fn tapped(ran: &Ran) -> (BTreeMap<String, Vec<Value>>, Value) {
     let (mut records, mut state) = (BTreeMap::<String, Vec<Value>>::new(), Value::Null);
     let mut described = BTreeSet::new();
+    // Targets give out a state when no record follows it.
+    assert_eq!(messages(ran).last().unwrap()["type"], "STATE");
     for mut message in messages(ran) {
         let stream = message["stream"].as_str().unwrap_or_default().to_owned();
         match message["type"].as_str().unwrap() {
@@ -568,5 +437,4 @@ async fn a_tap_goes_on_from_its_state() {
     let ran = platform.singer(&arguments);
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(3), ""));
     assert!(ran.stderr.contains("`sign_ins`"), "{}", ran.stderr);
-    assert!(Path::new(&platform.path("state.json")).exists());
 }

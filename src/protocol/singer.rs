@@ -1,7 +1,7 @@
 //! The Singer specification (<https://github.com/singer-io/getting-started/blob/master/docs/SPEC.md>):
 //! a tap that writes SCHEMA, RECORD and STATE messages, one a line.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -46,11 +46,15 @@ async fn sync(command: &Singer) -> Result<Exit> {
     }
     let mut streams = Vec::new();
     let mut schemas = Vec::new();
+    let mut whole = BTreeSet::new();
     for (name, stream) in catalog::streams(&manifest) {
         if chosen.as_ref().is_some_and(|chosen| !chosen.iter().any(|one| one == name)) {
             continue;
         }
         let is_incremental = is_incremental(stream);
+        if !is_incremental {
+            whole.insert(name.to_owned());
+        }
         let bookmark = bookmarks.get(name).filter(|_| is_incremental);
         let standing =
             bookmark.map(|bookmark| bookmark::read(manifest.id.as_str(), name, bookmark));
@@ -64,7 +68,8 @@ async fn sync(command: &Singer) -> Result<Exit> {
             "bookmark_properties": [TIME],
         }));
     }
-    reading::read(&manifest, config, &streams, Box::new(Messages { schemas, bookmarks })).await
+    reading::read(&manifest, config, &streams, Box::new(Messages { schemas, whole, bookmarks }))
+        .await
 }
 
 fn streams(manifest: &Manifest) -> Vec<Value> {
@@ -149,8 +154,18 @@ fn state_error(path: &Path) -> Error {
 /// The messages of a read.
 struct Messages {
     schemas: Vec<Value>,
+    /// The streams that are read whole each time.
+    whole: BTreeSet<String>,
     /// Those that were given and those that came since: a state has all of them.
     bookmarks: BTreeMap<String, Value>,
+}
+
+impl Messages {
+    fn standing(&self) -> Value {
+        let bookmarks: Map<String, Value> =
+            self.bookmarks.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+        json!({ "type": "STATE", "value": { "bookmarks": bookmarks } })
+    }
 }
 
 impl Voice for Messages {
@@ -184,9 +199,7 @@ impl Voice for Messages {
 
     fn state(&mut self, stream: &str, bookmark: Value, _: u64) -> Value {
         self.bookmarks.insert(stream.to_owned(), bookmark);
-        let bookmarks: Map<String, Value> =
-            self.bookmarks.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
-        json!({ "type": "STATE", "value": { "bookmarks": bookmarks } })
+        self.standing()
     }
 
     fn say(&mut self, level: Level, text: &str) -> Option<Value> {
@@ -205,6 +218,7 @@ impl Voice for Messages {
                 complain(&format!("error: {}", once((*error).clone())));
             }
         }
-        Vec::new()
+        // Targets give out a state when no record follows it: the last message must be one.
+        if self.whole.contains(stream) { vec![self.standing()] } else { Vec::new() }
     }
 }
