@@ -131,6 +131,13 @@ async fn two_reads_have_everything_once() {
     let counts = ["sign_ins", "setup_audit_trail"].map(|stream| second.records[stream].len());
     assert_eq!(counts, [7, 3]);
     platform.assert_exact(&all(&[&first, &second]));
+    let spent = |read: &Read| {
+        let standing = &read.state["sign_ins"]["stream"]["stream_state"]["standing"];
+        let buckets = standing["quotas"][0]["buckets"].as_array().unwrap();
+        let settled: i64 = buckets.iter().map(|bucket| bucket[2].as_i64().unwrap()).sum();
+        settled + standing["quotas"][0]["snapshot"]["unsettled"].as_i64().unwrap()
+    };
+    assert!(0 < spent(&first) && spent(&first) < spent(&second), "what was spent is forgotten");
     let third = platform.read(&second.state);
     assert_eq!(third.records.keys().collect::<Vec<_>>(), ["users"]);
 }

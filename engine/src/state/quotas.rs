@@ -1,9 +1,9 @@
 //! What was spent of each quota, so that a restart does not forget it.
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use serde::{Deserialize, Serialize};
 
-use super::{Store, failure};
+use super::{Failure, Store, failure};
 use crate::error::{Code, Error, Result};
 
 /// Calls that ended in the same short span of time; times in milliseconds since 1970.
@@ -37,6 +37,82 @@ pub(crate) struct QuotaSnapshot {
     pub(crate) seen: i64,
     /// By how much all these times are ahead of the clock, because that was set back.
     pub(crate) ahead: i64,
+}
+
+/// What was spent of one quota, to be carried to another state.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Spending {
+    quota: String,
+    snapshot: QuotaSnapshot,
+    /// End, earliest start, calls, and how many of them brought a report.
+    buckets: Vec<(i64, i64, i64, i64)>,
+}
+
+/// What a connection spent of each quota.
+pub(super) fn spendings(database: &Connection, connection: &str) -> Result<Vec<Spending>, Failure> {
+    let mut buckets = database.prepare_cached(
+        "SELECT ends, earliest, calls, reported FROM quota_buckets
+         WHERE connection = ?1 AND quota = ?2 ORDER BY ends",
+    )?;
+    let documents: Vec<(String, String)> = database
+        .prepare_cached(
+            "SELECT quota, document FROM quota_states WHERE connection = ?1 ORDER BY quota",
+        )?
+        .query_map([connection], |row| row.try_into())?
+        .collect::<rusqlite::Result<_>>()?;
+    let mut spendings = Vec::new();
+    for (quota, document) in documents {
+        let snapshot = serde_json::from_str(&document).map_err(|error| {
+            Error::new(Code::StateCorrupt, "a quota in the state is damaged")
+                .cause(error.to_string())
+        })?;
+        let buckets = buckets
+            .query_map([connection, &quota], |row| row.try_into())?
+            .collect::<rusqlite::Result<_>>()?;
+        spendings.push(Spending { quota, snapshot, buckets });
+    }
+    Ok(spendings)
+}
+
+/// Takes over what was spent, unless something later is known of it.
+pub(super) fn spend(
+    transaction: &Transaction<'_>,
+    connection: &str,
+    spendings: &[Spending],
+) -> Result<(), Failure> {
+    for Spending { quota, snapshot, buckets } in spendings {
+        let known: Option<String> = transaction
+            .prepare_cached(
+                "SELECT document FROM quota_states WHERE connection = ?1 AND quota = ?2",
+            )?
+            .query_row([connection, quota], |row| row.get(0))
+            .optional()?;
+        let known = known.and_then(|known| serde_json::from_str::<QuotaSnapshot>(&known).ok());
+        if known.is_some_and(|known| known.seen >= snapshot.seen) {
+            continue;
+        }
+        let document = serde_json::to_string(snapshot).map_err(|error| {
+            Error::new(Code::Internal, "a quota could not be written as JSON")
+                .cause(error.to_string())
+        })?;
+        transaction.execute(
+            "INSERT OR REPLACE INTO quota_states (connection, quota, document) VALUES (?1, ?2, ?3)",
+            [connection, quota, &document],
+        )?;
+        transaction.execute(
+            "DELETE FROM quota_buckets WHERE connection = ?1 AND quota = ?2",
+            [connection, quota],
+        )?;
+        let mut insert = transaction.prepare_cached(
+            "INSERT OR REPLACE INTO quota_buckets
+                (connection, quota, ends, earliest, calls, reported)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        )?;
+        for (ends, earliest, calls, reported) in buckets {
+            insert.execute(params![connection, quota, ends, earliest, calls, reported])?;
+        }
+    }
+    Ok(())
 }
 
 impl Store {

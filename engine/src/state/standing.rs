@@ -9,6 +9,7 @@ use rusqlite::{OptionalExtension, Transaction, params};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::quotas::{Spending, spend, spendings};
 use super::{Advance, Begun, Cursor, Failure, KeyWriter, Known, Shown, Store, StreamId};
 use crate::error::{Code, Error, Result};
 
@@ -46,6 +47,9 @@ pub struct Standing {
     /// Keys of what was delivered, those of one time together.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     keys: Vec<(i64, String)>,
+    /// What the connection had spent of its quotas.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    quotas: Vec<Spending>,
     /// How many keys there were beyond [`MOST_KEYS`].
     #[serde(skip)]
     left_out: u64,
@@ -113,8 +117,9 @@ impl Standing {
 }
 
 impl Store {
-    /// Where a stream stands. It can be large: up to [`MOST_KEYS`] keys of 22 bytes, a line for each
-    /// item of the stream, and for one that tells changes, one for each record that the app has.
+    /// Where a stream stands, and what its connection had spent of its quotas then. It can be large:
+    /// up to [`MOST_KEYS`] keys of 22 bytes, a line for each item of the stream, and for one that
+    /// tells changes, one for each record that the app has.
     ///
     /// # Errors
     /// Those of the state.
@@ -145,6 +150,7 @@ impl Store {
             if let Some(cursor) = &standing.cursor {
                 cursor.store(transaction, stream)?;
             }
+            spend(transaction, &connection(transaction, stream)?, &standing.quotas)?;
             finish(transaction, stream, &standing.finished)?;
             advance.store(transaction, stream)?;
             let mut writer = KeyWriter::new(transaction, stream)?;
@@ -205,7 +211,24 @@ pub(crate) fn read(database: &rusqlite::Connection, stream: StreamId) -> Result<
         })?
         .collect::<rusqlite::Result<_>>()?;
     let (keys, left_out) = keys(database, stream, MOST_KEYS)?;
-    Ok(Standing { version: VERSION, cursor, finished, read: reached, begun, shown, keys, left_out })
+    Ok(Standing {
+        version: VERSION,
+        cursor,
+        finished,
+        read: reached,
+        begun,
+        shown,
+        keys,
+        quotas: spendings(database, &connection(database, stream)?)?,
+        left_out,
+    })
+}
+
+/// The connection of a stream.
+fn connection(database: &rusqlite::Connection, stream: StreamId) -> Result<String, Failure> {
+    Ok(database
+        .prepare_cached("SELECT connection FROM streams WHERE id = ?1")?
+        .query_row([stream.0], |row| row.get(0))?)
 }
 
 /// The latest `most` keys that are still of use, and how many more there are.
@@ -364,6 +387,30 @@ mod tests {
         assert_eq!(commit(&delivery, stream, &all, None), 0);
         assert_eq!(commit(&delivery, stream, &[100, 50], None), 1);
         assert_eq!(second.lines(), 1);
+    }
+
+    #[test]
+    fn what_was_spent_is_not_forgotten() {
+        use super::super::{QuotaBucket, QuotaSnapshot};
+
+        let (_first, delivery, stream) = Bench::new();
+        let snapshot = |seen| QuotaSnapshot { unsettled: 3, seen, ..QuotaSnapshot::default() };
+        let bucket = |ends, calls| QuotaBucket { ends, earliest: 0, calls, reported: 1 };
+        let spend = |seen, ends, calls| {
+            let (snapshot, buckets) = (snapshot(seen), [bucket(ends, calls)]);
+            delivery.store().store_quota("acme", "daily", &snapshot, &buckets, 0).unwrap();
+            round(&delivery.store().standing(stream).unwrap())
+        };
+        let (before, after) = (spend(1, 10, 5), spend(2, 20, 7));
+        let other = StreamId(stream.0 + 1);
+        for both in [[&before, &after], [&after, &before]] {
+            let (_second, delivery, stream) = Bench::new();
+            assert_eq!(delivery.store().stream("acme", "users").unwrap(), other);
+            delivery.store().restore(stream, both[0]).unwrap();
+            delivery.store().restore(other, both[1]).unwrap();
+            let known = delivery.store().quota("acme", "daily", 0).unwrap();
+            assert_eq!(known, (snapshot(2), vec![bucket(10, 5), bucket(20, 7)]));
+        }
     }
 
     #[test]
