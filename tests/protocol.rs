@@ -330,6 +330,22 @@ async fn a_refresh_token_stands_for_a_person() {
     // The app took the token away that is configured.
     let used_up = read.logs.iter().any(|said| said.contains("a new refresh token"));
     assert!(used_up, "{:?}", read.logs);
+
+    // Some apps give none: then the access token is all there is.
+    platform.write(
+        "manifest.yaml",
+        &MANIFEST.replace("{{auth.base_url}}", "https://{{inputs.login_host}}"),
+    );
+    drop(runner);
+    tenant.sign_in().await.unwrap();
+    let runner = tenant.open();
+    let tokens = runner.session().authenticator().unwrap().token().await.unwrap();
+    config.as_object_mut().unwrap().remove("refresh_token");
+    config["access_token"] = tokens.access.expose().into();
+    platform.write("config.json", &config.to_string());
+    let read = platform.read(&BTreeMap::new());
+    assert_eq!((read.code, read.errors.len()), (Some(0), 0), "{:?}", read.errors);
+    assert!(!read.uids("sign_ins").is_empty() && read.logs.is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -19,7 +19,7 @@ use crate::secret::Secret;
 
 mod config;
 
-pub use config::{CONNECT_TO, GRANT, NAME, REFRESH_TOKEN, from_config};
+pub use config::{ACCESS_TOKEN, CONNECT_TO, GRANT, NAME, REFRESH_TOKEN, from_config};
 
 /// A connection as its file describes it. Relative paths start at the file's folder.
 #[derive(Clone, Debug, Deserialize)]

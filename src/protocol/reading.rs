@@ -6,8 +6,6 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, mpsc};
 
-use jiff::Timestamp;
-use longshore_engine::auth::Tokens;
 use longshore_engine::clock::Clock;
 use longshore_engine::connection::{Connection, from_config};
 use longshore_engine::error::{Code, Error, Result};
@@ -50,7 +48,7 @@ pub(super) fn open(
     selected: &[Selected],
     observer: Observer,
 ) -> Result<Opened> {
-    let (connection, refresh_token) = from_config(config, manifest)?;
+    let (connection, tokens) = from_config(config, manifest)?;
     keyed(manifest, selected)?;
     let folder = tempfile::Builder::new().prefix("longshore-").tempdir().map_err(|error| {
         Error::new(Code::InputInvalid, "a temporary folder could not be made")
@@ -60,21 +58,12 @@ pub(super) fn open(
     let folders =
         Folders { state: folder.path().join("state"), output: folder.path().join("events") };
     restore(&folders.state, &connection, selected)?;
-    if let Some(refresh) = &refresh_token {
-        let tokens = Tokens {
-            access: Secret::new(""),
-            refresh: Some(refresh.clone()),
-            // Long over: the first request asks for a new one.
-            expires_at: Some(Timestamp::UNIX_EPOCH),
-            fields: BTreeMap::new(),
-            obtained_at: Timestamp::UNIX_EPOCH,
-            generation: 1,
-        };
-        secrets(&folders.state)?.save(&connection.name, &tokens)?;
+    if let Some(tokens) = &tokens {
+        secrets(&folders.state)?.save(&connection.name, tokens)?;
     }
     let plan = Plan::compile(manifest, connection)?;
     let runner = Runner::open(plan, &folders, Clock::system(), observer)?;
-    Ok(Opened { runner, refresh_token, folder })
+    Ok(Opened { runner, refresh_token: tokens.and_then(|tokens| tokens.refresh), folder })
 }
 
 /// Values that are hashed must be hashed the same way the next time, in another folder.

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use longshore_engine::connection::{CONNECT_TO, GRANT, NAME, REFRESH_TOKEN};
+use longshore_engine::connection::{ACCESS_TOKEN, CONNECT_TO, GRANT, NAME, REFRESH_TOKEN};
 use longshore_schema::Manifest;
 use longshore_schema::auth::Auth;
 use longshore_schema::manifest::{GrantKind, Input, InputType};
@@ -53,6 +53,15 @@ pub(super) fn spec(manifest: &Manifest) -> Value {
                 "type": "string",
                 "title": "Refresh token",
                 "description": "Of a sign-in that a person made, for the grants authorization_code and device_code.",
+                "airbyte_secret": true,
+            }),
+        );
+        add(
+            ACCESS_TOKEN,
+            json!({
+                "type": "string",
+                "title": "Access token",
+                "description": "Of such a sign-in, if the app gives no refresh token.",
                 "airbyte_secret": true,
             }),
         );

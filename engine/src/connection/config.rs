@@ -1,7 +1,9 @@
 //! A connection as platforms for connectors describe it: a JSON object with the inputs by name.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use longshore_schema::manifest::{GrantKind, InputType, Manifest};
 use longshore_schema::scalar::Name;
 use longshore_schema::{Literal, Span, Spanned, Table};
@@ -9,6 +11,7 @@ use serde::Deserialize as _;
 use serde_json::{Map, Value};
 
 use super::{Connection, ConnectionFile, InputSource, Source, read_small};
+use crate::auth::Tokens;
 use crate::error::{Code, Error, Result};
 use crate::secret::Secret;
 
@@ -16,21 +19,24 @@ use crate::secret::Secret;
 pub const GRANT: &str = "grant";
 /// The member for the refresh token of a sign-in that a person made elsewhere.
 pub const REFRESH_TOKEN: &str = "refresh_token";
+/// The member for the access token of such a sign-in, where the app gives no refresh token.
+pub const ACCESS_TOKEN: &str = "access_token";
 /// The member for a loopback address that stands in for the app.
 pub const CONNECT_TO: &str = "connect_to";
 /// The member for the connection's name; without it, it is the manifest's id.
 pub const NAME: &str = "name";
 
-const OURS: [&str; 4] = [GRANT, REFRESH_TOKEN, CONNECT_TO, NAME];
+const OURS: [&str; 5] = [GRANT, REFRESH_TOKEN, ACCESS_TOKEN, CONNECT_TO, NAME];
 
 /// Reads a connection from a JSON object: the manifest's inputs by name, and beside them what is not
-/// an input: [`GRANT`], [`REFRESH_TOKEN`], [`CONNECT_TO`] and [`NAME`]. The refresh token is given
-/// back beside the connection. Members that are null or begin with `_` count as not given.
+/// an input: [`GRANT`], [`REFRESH_TOKEN`], [`ACCESS_TOKEN`], [`CONNECT_TO`] and [`NAME`]. For a grant
+/// that needs a person, the tokens to begin with are given back beside the connection. Members that
+/// are null or begin with `_` count as not given.
 ///
 /// # Errors
 /// [`Code::InputMissing`] or [`Code::InputInvalid`] naming the file, the member and the fix. No value
 /// is part of a message.
-pub fn from_config(path: &Path, manifest: &Manifest) -> Result<(Connection, Option<Secret>)> {
+pub fn from_config(path: &Path, manifest: &Manifest) -> Result<(Connection, Option<Tokens>)> {
     let refused =
         |what: String| Error::new(Code::InputInvalid, format!("{}: {what}", path.display()));
     let text = read_small(path).map_err(|error| {
@@ -60,7 +66,8 @@ pub fn from_config(path: &Path, manifest: &Manifest) -> Result<(Connection, Opti
         }
     };
     let grant = ours(GRANT)?.map(|text| grant(&text, &refused)).transpose()?;
-    let refresh_token = ours(REFRESH_TOKEN)?;
+    let refresh = ours(REFRESH_TOKEN)?.filter(|token| !token.is_empty()).map(Secret::new);
+    let access = ours(ACCESS_TOKEN)?.filter(|token| !token.is_empty()).map(Secret::new);
     let connect_to = ours(CONNECT_TO)?.map(spanned);
     let name = match ours(NAME)? {
         None => manifest.id.clone(),
@@ -109,14 +116,25 @@ pub fn from_config(path: &Path, manifest: &Manifest) -> Result<(Connection, Opti
     let connection = file.connection(&source, manifest)?;
     let interactive =
         matches!(connection.grant, Some(GrantKind::AuthorizationCode | GrantKind::DeviceCode));
-    if interactive && refresh_token.as_deref().is_none_or(str::is_empty) {
-        let how = connection.grant.map(|grant| grant.to_string()).unwrap_or_default();
-        let what = refused(format!("`{REFRESH_TOKEN}` is missing"));
-        return Err(Error::new(Code::InputMissing, what.what.clone())
-            .cause(format!("the grant `{how}` needs a person to sign in, which is done elsewhere"))
-            .fix(format!("add the `{REFRESH_TOKEN}` of a sign-in, or choose another `{GRANT}`")));
+    if !interactive {
+        return Ok((connection, None));
     }
-    Ok((connection, refresh_token.filter(|_| interactive).map(Secret::new)))
+    let tokens = Tokens {
+        // A refresh token is worth more: with it comes what else the app tells.
+        expires_at: refresh.is_some().then_some(Timestamp::UNIX_EPOCH),
+        access: access.or_else(|| refresh.as_ref().map(|_| Secret::new(""))).ok_or_else(|| {
+            let how = connection.grant.map(|grant| grant.to_string()).unwrap_or_default();
+            let what = format!("{}: `{REFRESH_TOKEN}` is missing", path.display());
+            Error::new(Code::InputMissing, what)
+                .cause(format!("the grant `{how}` needs a person to sign in, which is done elsewhere"))
+                .fix(format!("add the `{REFRESH_TOKEN}` of a sign-in, or its `{ACCESS_TOKEN}` if the app gives no other, or choose another `{GRANT}`"))
+        })?,
+        refresh,
+        fields: BTreeMap::new(),
+        obtained_at: Timestamp::UNIX_EPOCH,
+        generation: 1,
+    };
+    Ok((connection, Some(tokens)))
 }
 
 fn grant(text: &str, refused: &impl Fn(String) -> Error) -> Result<GrantKind> {
@@ -144,7 +162,7 @@ mod tests {
 
     const MANIFEST: &str = include_str!("../../../manifests/salesforce/manifest.yaml");
 
-    fn read(config: &str) -> Result<(Connection, Option<Secret>)> {
+    fn read(config: &str) -> Result<(Connection, Option<Tokens>)> {
         let report = validate(MANIFEST, &Options::new(Profile::Strict));
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("config.json");
@@ -157,20 +175,28 @@ mod tests {
         let config = r#"{ "grant": "client_credentials", "login_host": "a.my.salesforce.com",
             "client_id": "simulated-id", "client_secret": "simulated-secret", "username": null,
             "connect_to": "127.0.0.1:8080", "_more": 1 }"#;
-        let (connection, refresh) = read(config).unwrap();
+        let (connection, tokens) = read(config).unwrap();
         assert_eq!(connection.name, "salesforce");
         assert_eq!(connection.grant, Some(GrantKind::ClientCredentials));
         assert_eq!(connection.inputs.get("client_secret"), Some("simulated-secret"));
         assert_eq!(connection.inputs.get("backfill"), Some("60d"));
         assert_eq!(connection.connect_to, Some(([127, 0, 0, 1], 8080).into()));
-        assert_eq!(refresh, None);
+        assert_eq!(tokens, None);
 
         let config = r#"{ "client_id": "simulated-id", "client_secret": "simulated-secret",
             "refresh_token": "simulated-refresh", "name": "acme" }"#;
-        let (connection, refresh) = read(config).unwrap();
+        let (connection, tokens) = read(config).unwrap();
         assert_eq!(connection.grant, Some(GrantKind::AuthorizationCode));
         assert_eq!(connection.name, "acme");
-        assert_eq!(refresh.unwrap().expose(), "simulated-refresh");
+        let tokens = tokens.unwrap();
+        assert_eq!(tokens.refresh.unwrap().expose(), "simulated-refresh");
+        assert_eq!(tokens.expires_at, Some(Timestamp::UNIX_EPOCH));
+
+        let config = r#"{ "client_id": "simulated-id", "client_secret": "simulated-secret",
+            "refresh_token": "", "access_token": "simulated-access" }"#;
+        let tokens = read(config).unwrap().1.unwrap();
+        assert_eq!(tokens.access.expose(), "simulated-access");
+        assert_eq!((tokens.refresh, tokens.expires_at), (None, None));
     }
 
     #[test]
