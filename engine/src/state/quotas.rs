@@ -44,14 +44,15 @@ pub(crate) struct QuotaSnapshot {
 pub(crate) struct Spending {
     quota: String,
     snapshot: QuotaSnapshot,
-    /// End, earliest start, calls, and how many of them brought a report.
-    buckets: Vec<(i64, i64, i64, i64)>,
+    /// End, earliest start if one is known, calls, and how many of them brought a report.
+    buckets: Vec<(i64, Option<i64>, i64, i64)>,
 }
 
 /// What a connection spent of each quota.
 pub(super) fn spendings(database: &Connection, connection: &str) -> Result<Vec<Spending>, Failure> {
     let mut buckets = database.prepare_cached(
-        "SELECT ends, earliest, calls, reported FROM quota_buckets
+        // The largest number stands for none, and not every JSON reader has such numbers.
+        "SELECT ends, nullif(earliest, 9223372036854775807), calls, reported FROM quota_buckets
          WHERE connection = ?1 AND quota = ?2 ORDER BY ends",
     )?;
     let documents: Vec<(String, String)> = database
@@ -109,6 +110,7 @@ pub(super) fn spend(
              VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         )?;
         for (ends, earliest, calls, reported) in buckets {
+            let earliest = earliest.unwrap_or(i64::MAX);
             insert.execute(params![connection, quota, ends, earliest, calls, reported])?;
         }
     }

@@ -395,7 +395,10 @@ mod tests {
 
         let (_first, delivery, stream) = Bench::new();
         let snapshot = |seen| QuotaSnapshot { unsettled: 3, seen, ..QuotaSnapshot::default() };
-        let bucket = |ends, calls| QuotaBucket { ends, earliest: 0, calls, reported: 1 };
+        let bucket = |ends, calls| {
+            let earliest = if ends == 10 { i64::MAX } else { 4 };
+            QuotaBucket { ends, earliest, calls, reported: 1 }
+        };
         let spend = |seen, ends, calls| {
             let (snapshot, buckets) = (snapshot(seen), [bucket(ends, calls)]);
             delivery.store().store_quota("acme", "daily", &snapshot, &buckets, 0).unwrap();
