@@ -437,7 +437,7 @@ impl CsvRows {
                 start = end;
             }
         }
-        let (text, lossy) = match std::str::from_utf8(output) {
+        let (text, lossy) = match simdutf8::basic::from_utf8(output) {
             // Two fields that are not UTF-8 may be it together.
             Ok(text) if text.is_ascii() || ends.iter().all(|&end| text.is_char_boundary(end)) => {
                 (text, false)

@@ -1,7 +1,6 @@
 //! Makes a plan of a stream's mapping.
 
-use std::collections::HashMap;
-
+use foldhash::HashMap;
 use jiff::tz::TimeZone;
 use longshore_schema::map::{self, Classes, Source, Value};
 use longshore_schema::scalar::{OcsfPath, TimeFormat};
@@ -90,7 +89,7 @@ pub(super) fn compile(stream: &Stream, context: &EventContext) -> Result<Plan, E
         Classes::Choice(choice) => {
             let by = choice.by.as_ref().map(|by| compiler.paths.add(by));
             compiler.by = by;
-            let mut values: HashMap<Box<str>, Vec<Candidate>> = HashMap::new();
+            let mut values: HashMap<Box<str>, Vec<Candidate>> = HashMap::default();
             let mut others: Vec<Candidate> = Vec::new();
             for case in &choice.cases {
                 let (case_plan, activities) = compiler.case(case, &choice.shared)?;
@@ -222,7 +221,7 @@ impl<'c> Compiler<'c> {
                 }
             }
             map::Activity::From(source) => {
-                let mut values = HashMap::new();
+                let mut values = HashMap::default();
                 for (value, caption) in &source.when {
                     values.insert(value.value.clone(), activities.len());
                     activities.push(Self::activity(class, caption, has_severity)?);

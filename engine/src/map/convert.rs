@@ -1,8 +1,8 @@
 //! Turns values of a record into what an attribute may hold.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 
+use foldhash::HashMap;
 use jiff::tz::TimeZone;
 use longshore_schema::convert::{Converted, Plain, convert};
 use longshore_schema::map::Conversion as To;
@@ -239,7 +239,7 @@ impl Enumeration {
             }
         };
         let mut captions = Vec::new();
-        let mut ids = HashMap::new();
+        let mut ids = HashMap::default();
         for (known, text) in values.iter() {
             let mut members = id_member(known);
             if let Some(caption) = caption {

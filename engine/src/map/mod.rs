@@ -380,7 +380,7 @@ impl Mapper {
 /// The bytes as text, with U+FFFD for what is not UTF-8.
 fn utf8(bytes: &[u8]) -> Cow<'_, str> {
     // The check alone is much faster than the replacement.
-    match std::str::from_utf8(bytes) {
+    match simdutf8::basic::from_utf8(bytes) {
         Ok(text) => Cow::Borrowed(text),
         Err(_) => String::from_utf8_lossy(bytes),
     }

@@ -1,9 +1,9 @@
 //! The places in a record that a mapping reads, gathered into one tree so that one pass over the
 //! record's bytes finds all of them.
 
-use std::collections::HashMap;
 use std::ops::Range;
 
+use foldhash::HashMap;
 use longshore_schema::scalar::Scalar as _;
 use longshore_schema::{JsonPath, Step};
 use serde_json::Value;

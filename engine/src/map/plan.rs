@@ -1,7 +1,6 @@
 //! A compiled mapping, and how it writes an event.
 
-use std::collections::HashMap;
-
+use foldhash::HashMap;
 use regex::Regex;
 
 use super::condition::Conditions;
