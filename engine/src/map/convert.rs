@@ -74,7 +74,7 @@ fn apply<'b>(to: To, format: &TimeFormat, value: Datum<'b>, buffer: &'b mut Stri
     match convert(plain, to, format) {
         Some(Converted::Text(Cow::Borrowed(text))) => Datum::Text(text),
         Some(Converted::Integer(number)) => Datum::Integer(number),
-        Some(Converted::Number(text)) => Datum::Number(text.as_bytes()),
+        Some(Converted::Number(text)) => Datum::Number(text),
         Some(Converted::Boolean(truth)) => Datum::Boolean(truth),
         Some(Converted::Text(Cow::Owned(_))) | None => Datum::Missing,
     }
@@ -88,7 +88,7 @@ fn makes_text(to: To) -> bool {
 fn made<'b>(to: To, format: &TimeFormat, value: Datum<'b>, buffer: &'b mut String) -> Datum<'b> {
     let mut own = String::new();
     let plain = match value {
-        Datum::Number(raw) if to == To::Json => return Datum::Text(str_of(raw)),
+        Datum::Number(raw) if to == To::Json => return Datum::Text(raw),
         Datum::Boolean(truth) => Plain::Boolean(truth),
         _ => match value.text(&mut own) {
             Some(text) => Plain::Text(text),
@@ -98,11 +98,6 @@ fn made<'b>(to: To, format: &TimeFormat, value: Datum<'b>, buffer: &'b mut Strin
     let Some(Converted::Text(text)) = convert(plain, to, format) else { return Datum::Missing };
     *buffer = text.into_owned();
     Datum::Text(buffer)
-}
-
-/// A number's bytes are ASCII.
-fn str_of(number: &[u8]) -> &str {
-    std::str::from_utf8(number).unwrap_or_default()
 }
 
 /// What an attribute may hold.
@@ -300,7 +295,7 @@ pub(super) fn literal<'b>(
         Literal::Bool(value) => Datum::Boolean(*value),
         Literal::Float(number) if number.is_finite() => {
             *buffer = number.to_string();
-            Datum::Number(buffer.as_bytes())
+            Datum::Number(buffer)
         }
         Literal::Float(_) => Datum::Missing,
     }

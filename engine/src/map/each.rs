@@ -42,11 +42,11 @@ impl Each {
             // The record was scanned before, so there is no fault.
             let read = self.paths.read_json(element, &mut slots, &mut shape);
             if self.paths.needs_document() && read.is_ok() {
-                let document = serde_json::from_slice(element).unwrap_or_default();
+                let document = serde_json::from_str(element).unwrap_or_default();
                 let (text, found) = self.paths.select(&document);
                 selected = text;
                 for (slot, range) in found {
-                    slots.values[slot] = Datum::parse(&selected.as_bytes()[range]);
+                    slots.values[slot] = Datum::parse(&selected[range]);
                 }
             }
             let opened = out.len();
@@ -76,7 +76,7 @@ impl Each {
 }
 
 /// The elements of an array. What is no array is the only element.
-pub(super) fn elements(value: Datum<'_>) -> Vec<&[u8]> {
+pub(super) fn elements(value: Datum<'_>) -> Vec<&str> {
     let mut found = Vec::new();
     match value {
         Datum::Array(raw) => {

@@ -58,7 +58,7 @@ impl Key {
                 }
                 Part::Slot(slot) => match slots.values[slot] {
                     Datum::Missing => return Err(slot),
-                    Datum::Object(raw) | Datum::Array(raw) => update(&mut hash, raw),
+                    Datum::Object(raw) | Datum::Array(raw) => update(&mut hash, raw.as_bytes()),
                     value => update(&mut hash, value.text(buffer).ok_or(slot)?.as_bytes()),
                 },
             }

@@ -237,8 +237,8 @@ impl Mapper {
     ) -> Result<Mapped, Error> {
         let Plan { paths, .. } = &self.plan;
         let text = utf8(bytes);
-        let (mended, selected): (Vec<u8>, String);
-        let mut json = text.as_bytes();
+        let (mended, selected): (String, String);
+        let mut json: &str = &text;
         let mut slots = std::mem::take(&mut scratch.slots).recycle(paths.count());
         let mut read = paths.read_json(json, &mut slots, &mut scratch.shape);
         if let Err(Fault::LoneSurrogate { at }) = read {
@@ -250,11 +250,11 @@ impl Mapper {
         read.map_err(|fault| self.malformed(fault))?;
         if paths.needs_document() {
             // A number beyond the range of a double is JSON, but has no place in a document.
-            let document = serde_json::from_slice(json).unwrap_or_default();
+            let document = serde_json::from_str(json).unwrap_or_default();
             let (text, found) = paths.select(&document);
             selected = text;
             for (slot, range) in found {
-                slots.values[slot] = Datum::parse(&selected.as_bytes()[range]);
+                slots.values[slot] = Datum::parse(&selected[range]);
             }
         }
         let sent = source.map(utf8);
@@ -279,7 +279,7 @@ impl Mapper {
             let (text, found) = paths.select(&paths::row_document(row));
             selected = text;
             for (slot, range) in found {
-                slots.values[slot] = Datum::parse(&selected.as_bytes()[range]);
+                slots.values[slot] = Datum::parse(&selected[range]);
             }
         }
         let mapped = self.write_parts(row.raw(), &text, &mut slots, scratch, out);

@@ -54,17 +54,17 @@ impl Mapper {
         }
         let mut result = None;
         let mut shape = Shape::new();
-        for (number, bytes) in parts.into_iter().enumerate() {
+        for (number, json) in parts.into_iter().enumerate() {
             let selected: String;
             let mut inner = Slots::default().recycle(part.paths.count());
             // The record was scanned before, so there is no fault.
-            let read = part.paths.read_json(bytes, &mut inner, &mut shape);
+            let read = part.paths.read_json(json, &mut inner, &mut shape);
             if part.paths.needs_document() && read.is_ok() {
-                let document = serde_json::from_slice(bytes).unwrap_or_default();
+                let document = serde_json::from_str(json).unwrap_or_default();
                 let (text, found) = part.paths.select(&document);
                 selected = text;
                 for (slot, range) in found {
-                    inner.values[slot] = Datum::parse(&selected.as_bytes()[range]);
+                    inner.values[slot] = Datum::parse(&selected[range]);
                 }
             }
             let mut slots = joined(slots, inner, part);

@@ -74,7 +74,7 @@ impl Field {
             // Most values of most records.
             out.reserve(self.open.len() + raw.len() + self.close.len());
             out.extend_from_slice(&self.open);
-            out.extend_from_slice(raw);
+            out.extend_from_slice(raw.as_bytes());
             out.extend_from_slice(self.close);
             return Written::Whole;
         }
@@ -101,7 +101,7 @@ impl Field {
 
     fn write_elements(
         &self,
-        raw: &[u8],
+        raw: &str,
         conversion: Option<&Conversion>,
         [converted, checked]: [&mut String; 2],
         out: &mut Vec<u8>,
@@ -190,14 +190,14 @@ impl Leaf {
     fn observe(&self, open: &[u8], written: &[u8], observables: &mut Vec<u8>) {
         let close = self.field.close;
         let value = written.strip_prefix(&*self.field.open).and_then(|v| v.strip_suffix(close));
-        let Some(value) = value else { return };
-        let array = [b"[", value, b"]"].concat();
+        let Some(value) = value.and_then(|value| std::str::from_utf8(value).ok()) else { return };
+        let array = format!("[{value}]");
         for value in elements(Datum::parse(&array)) {
             observables.extend_from_slice(open);
-            if value.starts_with(b"\"") {
-                observables.extend_from_slice(value);
+            if value.starts_with('"') {
+                observables.extend_from_slice(value.as_bytes());
             } else {
-                observables.extend([b"\"", value, b"\""].concat());
+                observables.extend_from_slice(format!("\"{value}\"").as_bytes());
             }
             observables.extend_from_slice(b"},");
         }

@@ -23,17 +23,19 @@ pub(super) enum Fault {
     },
 }
 
-/// A position in a record. The bytes are UTF-8: the caller has seen to that.
+/// A position in a record.
 #[derive(Clone, Debug)]
 pub(super) struct Scanner<'a> {
+    text: &'a str,
+    /// The same.
     bytes: &'a [u8],
     at: usize,
     depth: usize,
 }
 
 impl<'a> Scanner<'a> {
-    pub(super) fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, at: 0, depth: 0 }
+    pub(super) fn new(text: &'a str) -> Self {
+        Self { text, bytes: text.as_bytes(), at: 0, depth: 0 }
     }
 
     /// The first byte of the next value; 0 at the end.
@@ -53,9 +55,9 @@ impl<'a> Scanner<'a> {
         self.at
     }
 
-    /// What was read since a position.
-    pub(super) fn since(&self, start: usize) -> &'a [u8] {
-        &self.bytes[start..self.at]
+    /// What was read since a position. Values start and end with ASCII characters.
+    pub(super) fn since(&self, start: usize) -> &'a str {
+        &self.text[start..self.at]
     }
 
     /// Fails if anything but white space is left.
@@ -118,9 +120,9 @@ impl<'a> Scanner<'a> {
         if self.peek() != b'"' {
             return self.expected("a member name");
         }
-        let name = self.string()?;
+        let (name, escaped) = self.string()?;
         self.colon()?;
-        Ok(name)
+        Ok((name.as_bytes(), escaped))
     }
 
     /// Reads the member's name and the colon behind it if the name is this one, with its quotes, as
@@ -133,7 +135,7 @@ impl<'a> Scanner<'a> {
             return Ok(None);
         }
         self.at += known.len();
-        let name = self.since(start);
+        let name = &self.bytes[start..self.at];
         self.colon()?;
         Ok(Some(name))
     }
@@ -196,7 +198,7 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    fn number(&mut self) -> Result<&'a [u8], Fault> {
+    fn number(&mut self) -> Result<&'a str, Fault> {
         let start = self.at;
         match number_length(&self.bytes[start..]) {
             Some(length) => {
@@ -210,7 +212,7 @@ impl<'a> Scanner<'a> {
     /// Reads a string; returns it with its quotes, and whether it has escapes.
     #[expect(clippy::inline_always, reason = "a twelfth of the whole mapping, as measured")]
     #[inline(always)]
-    fn string(&mut self) -> Result<(&'a [u8], bool), Fault> {
+    fn string(&mut self) -> Result<(&'a str, bool), Fault> {
         let start = self.at;
         let mut escaped = false;
         self.at += 1;
@@ -314,9 +316,9 @@ pub(super) fn number_length(bytes: &[u8]) -> Option<usize> {
     Some(at)
 }
 
-/// The same bytes with every half surrogate pair from `first` on replaced by the escape of U+FFFD, which is as long.
-pub(super) fn without_lone_surrogates(bytes: &[u8], first: usize) -> Vec<u8> {
-    let mut bytes = bytes.to_vec();
+/// The same text with every half surrogate pair from `first` on replaced by the escape of U+FFFD, which is as long.
+pub(super) fn without_lone_surrogates(text: &str, first: usize) -> String {
+    let mut bytes = text.as_bytes().to_vec();
     let mut at = first;
     while at < bytes.len() {
         if bytes[at] != b'\\' {
@@ -339,7 +341,7 @@ pub(super) fn without_lone_surrogates(bytes: &[u8], first: usize) -> Vec<u8> {
             Some(_) => 6,
         };
     }
-    bytes
+    String::from_utf8(bytes).expect("ASCII characters took the place of others")
 }
 
 #[cfg(test)]
@@ -348,7 +350,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn scan(text: &str) -> Result<Datum<'_>, Fault> {
-        let mut scanner = Scanner::new(text.as_bytes());
+        let mut scanner = Scanner::new(text);
         let value = scanner.value()?;
         scanner.end()?;
         Ok(value)
@@ -415,7 +417,7 @@ mod tests {
             (r#""\ud83d\ud83d\ude00\\ud800""#, r#""\ufffd\ud83d\ude00\\ud800""#),
         ] {
             let Err(Fault::LoneSurrogate { at }) = scan(text) else { panic!("accepted {text}") };
-            assert_eq!(without_lone_surrogates(text.as_bytes(), at), mended.as_bytes());
+            assert_eq!(without_lone_surrogates(text, at), mended);
             assert!(scan(mended).is_ok());
         }
     }
