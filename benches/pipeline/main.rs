@@ -195,11 +195,12 @@ impl Server {
         if let Some(certificate) = &self.certificate {
             tls::trust(certificate.path(), folder.path())?;
         }
-        let output = Command::new(std::env::current_exe()?)
-            .args(["run", shape, way, &records.to_string(), &self.address.to_string()])
-            .arg(folder.path())
-            .stderr(Stdio::inherit())
-            .output()?;
+        let mut run = Command::new(std::env::current_exe()?);
+        run.args(["run", shape, way, &records.to_string(), &self.address.to_string()]);
+        if self.certificate.is_some() {
+            tls::through(&mut run, self.address);
+        }
+        let output = run.arg(folder.path()).stderr(Stdio::inherit()).output()?;
         if !output.status.success() {
             return Err(format!("`{shape} {way}` failed").into());
         }
@@ -283,7 +284,7 @@ async fn longshore(
     let authority = tls::trusted(folder)?;
     let manifest = match authority {
         None => manifest(shape, depth),
-        Some(_) => tls::manifest(&manifest(shape, depth), server),
+        Some(_) => tls::manifest(&manifest(shape, depth)),
     };
     let report = validate(&manifest, &Options::new(Profile::Extended));
     let Some(manifest) = report.checked else {

@@ -5,9 +5,9 @@ use std::net::TcpListener;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use rustls::ServerConfig;
 
-use crate::Failure;
+use crate::{Failure, tls};
 
 /// When the first record happened; the last one is 50 days later.
 const START: &str = "2026-08-01T00:00:00Z";
@@ -171,21 +171,21 @@ fn start() -> Result<i64, Failure> {
 pub(crate) fn serve(
     shape: Shape,
     records: u64,
-    tls: Option<&Arc<ServerConfig>>,
+    config: Option<&Arc<ServerConfig>>,
 ) -> Result<(), Failure> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     println!("{}", listener.local_addr()?);
     let template = Arc::new(Template::new(shape, records));
     for stream in listener.incoming() {
-        let (stream, template, tls) = (stream?, Arc::clone(&template), tls.cloned());
+        let (stream, template, config) = (stream?, Arc::clone(&template), config.cloned());
         stream.set_nodelay(true)?;
         std::thread::spawn(move || {
             // A client that goes away ends its connection, nothing else.
-            let _ = match tls {
+            let _ = match config {
                 None => answer(stream, &template),
-                Some(tls) => ServerConnection::new(tls)
-                    .map_err(Failure::from)
-                    .and_then(|session| answer(StreamOwned::new(session, stream), &template)),
+                Some(config) => {
+                    tls::accept(stream, config).and_then(|stream| answer(stream, &template))
+                }
             };
         });
     }

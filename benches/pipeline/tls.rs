@@ -1,12 +1,15 @@
-//! TLS between the server and the engine, as it is with an app.
+//! TLS between the server and the engine, as it is with an app: the server plays a proxy, too, so that
+//! it is reached under the app's name (RFC 9110 section 9.3.6).
 
-use std::net::SocketAddr;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 
-use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use tempfile::TempDir;
 
 use crate::Failure;
@@ -14,10 +17,10 @@ use crate::Failure;
 const CERTIFICATE: &str = "certificate.pem";
 const KEY: &str = "key.pem";
 
-/// A folder with a new certificate for `localhost` and its key.
+/// A folder with a new certificate for the app and its key.
 pub(crate) fn certificate() -> Result<TempDir, Failure> {
     let folder = tempfile::tempdir()?;
-    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()])?;
+    let made = rcgen::generate_simple_self_signed(["api.bench.test".to_owned()])?;
     std::fs::write(folder.path().join(CERTIFICATE), made.cert.pem())?;
     std::fs::write(folder.path().join(KEY), made.key_pair.serialize_pem())?;
     Ok(folder)
@@ -47,14 +50,32 @@ pub(crate) fn trusted(folder: &Path) -> Result<Option<String>, Failure> {
     Ok(if path.exists() { Some(std::fs::read_to_string(path)?) } else { None })
 }
 
-/// The manifest with requests that go to `server` by TLS.
-pub(crate) fn manifest(manifest: &str, server: SocketAddr) -> String {
-    let host = format!("localhost:{}", server.port());
+/// Sends the requests of a run to `server`.
+pub(crate) fn through(run: &mut Command, server: SocketAddr) {
+    run.env("HTTPS_PROXY", format!("http://{server}"));
+    for other in ["https_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"] {
+        run.env_remove(other);
+    }
+}
+
+/// Takes a connection that is asked for at the proxy.
+pub(crate) fn accept(
+    mut stream: TcpStream,
+    config: Arc<ServerConfig>,
+) -> Result<StreamOwned<ServerConnection, TcpStream>, Failure> {
+    // Nothing comes behind the request before it is answered, so no byte is lost with the reader.
+    let mut lines = BufReader::new(&stream).lines();
+    while !lines.next().ok_or("the client went away")??.is_empty() {}
+    stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n")?;
+    Ok(StreamOwned::new(ServerConnection::new(config)?, stream))
+}
+
+/// The manifest with requests that trust the certificate.
+pub(crate) fn manifest(manifest: &str) -> String {
     manifest
         .replace(
             "api.bench.test, hosts",
-            &format!("{host}, tls: {{ ca: \"{{{{inputs.authority}}}}\" }}, hosts"),
+            "api.bench.test, tls: { ca: \"{{inputs.authority}}\" }, hosts",
         )
-        .replace("hosts: [api.bench.test]", &format!("hosts: [\"{host}\"]"))
         .replace("inputs: {", "inputs: { authority: { type: secret, title: Certificates },")
 }
