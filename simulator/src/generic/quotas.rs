@@ -166,7 +166,10 @@ impl Account {
         let used = alone.max(told + others) + price.declared;
         self.calls += 1;
         let number = self.calls;
-        let Price { declared, charged: cost } = price;
+        let Price { declared, charged } = price;
+        // A call that there is no room for is refused and spends what is left: a report that says
+        // what remains could not tell more.
+        let cost = charged.min(self.limit.saturating_sub(self.used()));
         let stream = stream.to_owned();
         self.own.push_back(Own { at: now, stream, declared, cost, known: declared, number });
         let spendable = self.limit - self.reserved(rules);
@@ -180,9 +183,9 @@ impl Account {
         Ok(number)
     }
 
-    /// Whether there is nothing left at all.
-    fn is_spent(&self) -> bool {
-        self.used() > self.limit
+    /// Whether there was no room for the last call.
+    fn refuses(&self, price: Price) -> bool {
+        self.own.back().is_some_and(|own| own.cost < price.charged)
     }
 
     fn used(&self) -> u64 {
@@ -278,14 +281,15 @@ pub(super) fn count(
         }
         let declared = spending.costs.get(&rules.name).copied().unwrap_or(1);
         let charged = if rules.report.tells_cost() { rng.u64(1..=declared * 2) } else { declared };
-        match account.count(rules, stream, spending.now, Price { declared, charged }) {
+        let price = Price { declared, charged };
+        match account.count(rules, stream, spending.now, price) {
             Ok(number) => counted.calls.push((index, number)),
             Err(what) => {
                 counted.calls.push((index, account.calls));
                 counted.wrong.push(what);
             }
         }
-        counted.spent |= account.is_spent();
+        counted.spent |= account.refuses(price);
     }
     counted
 }
