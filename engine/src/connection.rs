@@ -18,8 +18,14 @@ use crate::error::{Code, Error, Result};
 use crate::secret::Secret;
 
 mod config;
+mod sinks;
 
 pub use config::{ACCESS_TOKEN, CONNECT_TO, GRANT, NAME, REFRESH_TOKEN, from_config};
+pub use sinks::{
+    AzureLogs, Compression, Elasticsearch, Given, Http, HttpBody, JsonLines, Kafka, Nats,
+    ObjectStore, Otlp, Parquet, Postgres, Rotate, SinkConfig, Size, SplunkHec, SpoolConfig, Sqlite,
+    Syslog,
+};
 
 /// A connection as its file describes it. Relative paths start at the file's folder.
 #[derive(Clone, Debug, Deserialize)]
@@ -42,6 +48,11 @@ pub struct ConnectionFile {
     pub redirect_url: Option<Spanned<String>>,
     /// For development: send every request to this loopback address instead of the app.
     pub connect_to: Option<Spanned<String>>,
+    /// Where events go, by a name for each; to files in `output` if there is none.
+    #[serde(default)]
+    pub sinks: Table<Name, Spanned<SinkConfig>>,
+    /// What waits for the sinks.
+    pub spool: Option<SpoolConfig>,
 }
 
 /// Where an input's value comes from.
@@ -168,7 +179,9 @@ impl Source {
         format!("{}:{line}:{column}", self.path.display())
     }
 
-    fn error(&self, span: Span, code: Code, what: impl Into<String>) -> Error {
+    /// An error at a place of the file.
+    #[must_use]
+    pub fn error(&self, span: Span, code: Code, what: impl Into<String>) -> Error {
         Error::new(code, format!("{}: {}", self.place(span), what.into()))
     }
 }
@@ -358,6 +371,14 @@ impl ConnectionFile {
     }
 
     fn value(source: &Source, name: &Name, value: &Spanned<InputSource>) -> Result<String> {
+        Self::given(source, &format!("the input `{name}`"), value)
+    }
+
+    /// The text of a value that may be kept elsewhere; `what` names it in errors.
+    ///
+    /// # Errors
+    /// [`Code::InputMissing`] with the place of the value, if the variable or file is not there.
+    pub fn given(source: &Source, what: &str, value: &Given) -> Result<String> {
         match &value.value {
             InputSource::Value(literal) => Ok(literal.to_string()),
             InputSource::Env(variable) => std::env::var(variable).map_err(|_| {
@@ -366,11 +387,7 @@ impl ConnectionFile {
                 let is_name = variable.bytes().all(plain);
                 let variable = if is_name { variable.as_str() } else { "named here" };
                 source
-                    .error(
-                        value.span,
-                        Code::InputMissing,
-                        format!("the input `{name}` has no value"),
-                    )
+                    .error(value.span, Code::InputMissing, format!("{what} has no value"))
                     .cause(format!("the environment variable {variable} is not set"))
                     .fix(format!("set {variable}, or name another variable"))
             }),
@@ -378,11 +395,7 @@ impl ConnectionFile {
                 let path = Self::resolve(source, path);
                 let text = read_small(&path).map_err(|error| {
                     source
-                        .error(
-                            value.span,
-                            Code::InputMissing,
-                            format!("the input `{name}` has no value"),
-                        )
+                        .error(value.span, Code::InputMissing, format!("{what} has no value"))
                         .cause(format!("{} could not be read: {error}", path.display()))
                         .fix("check the path, which starts at the connection file's folder")
                 })?;

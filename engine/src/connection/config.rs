@@ -111,6 +111,8 @@ pub fn from_config(path: &Path, manifest: &Manifest) -> Result<(Connection, Opti
         output: None,
         redirect_url: None,
         connect_to,
+        sinks: Table(Vec::new()),
+        spool: None,
     };
     let source = Source { path: path.to_owned(), text: String::new(), lines: None };
     let connection = file.connection(&source, manifest)?;

@@ -1,5 +1,6 @@
 //! Delivery of events: batches, and commits that make events and cursor durable together.
 
+mod contract;
 mod json_lines;
 
 use std::fmt;
@@ -7,6 +8,7 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 
+pub use contract::{Doing, Log, Portion, Portioned, Sink, Taken};
 pub use json_lines::Delivery;
 
 use crate::state::{Advance, Cursor, StreamId};

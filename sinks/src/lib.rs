@@ -1,0 +1,46 @@
+//! The products that events are delivered to, each behind the one contract of
+//! [`longshore_engine::sink::Sink`].
+
+mod event;
+
+pub use event::Head;
+
+use longshore_engine::connection::{ConnectionFile, SinkConfig, Source};
+use longshore_engine::error::{Code, Error, Result};
+use longshore_engine::sink::Sink;
+use longshore_schema::Spanned;
+
+/// A sink and its name in the connection file.
+pub type Named = (String, Box<dyn Sink>);
+
+/// Makes the sinks of a connection file ready. Nothing is sent yet.
+///
+/// # Errors
+/// [`Code::InputInvalid`] and [`Code::InputMissing`] with the place in the file.
+pub fn open(file: &ConnectionFile, source: &Source) -> Result<Vec<Named>> {
+    let sinks = file.sinks.iter();
+    sinks.map(|(name, config)| Ok((name.as_str().to_owned(), sink(source, config)?))).collect()
+}
+
+fn sink(source: &Source, config: &Spanned<SinkConfig>) -> Result<Box<dyn Sink>> {
+    let absent = |kind: &str| {
+        source
+            .error(config.span, Code::InputInvalid, format!("this program has no {kind} sinks"))
+            .cause("it was built without them")
+            .fix(format!("use a released program, or build one with `--features {kind}`"))
+    };
+    match &config.value {
+        SinkConfig::JsonLines(_) => Err(absent("json_lines")),
+        SinkConfig::Sqlite(_) => Err(absent("sqlite")),
+        SinkConfig::Postgres(_) => Err(absent("postgres")),
+        SinkConfig::Parquet(_) => Err(absent("parquet")),
+        SinkConfig::Kafka(_) => Err(absent("kafka")),
+        SinkConfig::Nats(_) => Err(absent("nats")),
+        SinkConfig::Http(_) => Err(absent("http")),
+        SinkConfig::SplunkHec(_) => Err(absent("splunk_hec")),
+        SinkConfig::Elasticsearch(_) => Err(absent("elasticsearch")),
+        SinkConfig::AzureLogs(_) => Err(absent("azure_logs")),
+        SinkConfig::Otlp(_) => Err(absent("otlp")),
+        SinkConfig::Syslog(_) => Err(absent("syslog")),
+    }
+}
