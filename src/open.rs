@@ -15,6 +15,9 @@ use longshore_validator::{Checked, Options, Profile, Severity, render_text, vali
 use crate::summary::plural;
 use crate::terminal::{colour, complain, stopped};
 
+/// How many bytes may wait for the slowest sink, unless the connection says otherwise.
+const USUAL_SPOOL: u64 = 1_000_000_000;
+
 /// How long an interrupted run may take to end.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -35,7 +38,14 @@ pub(crate) fn open(
         state: beside(file.state.as_ref(), "state"),
         output: output.map_or_else(|| beside(file.output.as_ref(), "events"), Path::to_owned),
     };
-    Runner::open(Plan::compile(&manifest, connection)?, &folders, clock, observer)
+    let sinks = longshore_sinks::open(&file, &source)?;
+    let runner = Runner::open(Plan::compile(&manifest, connection)?, &folders, clock, observer)?;
+    if sinks.is_empty() {
+        return Ok(runner);
+    }
+    let size = file.spool.and_then(|spool| spool.size);
+    let most = size.map_or(USUAL_SPOOL, |size| size.value.0);
+    runner.with_sinks(sinks, &folders.state.join("spool"), most)
 }
 
 /// Reads and checks a manifest. Findings are shown as `longshore validate` shows them.

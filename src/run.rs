@@ -36,14 +36,21 @@ pub(crate) async fn run(command: &Run) -> Exit {
         return if command.watch { Exit::Done } else { Exit::Interrupted };
     };
     live.clear();
+    let sinks = runner.sinks();
     match command.format {
         Format::Json => {
-            print(&format!("{:#}\n", json!({ "version": 1, "streams": summary::json(&reports) })));
+            let mut report = json!({ "version": 1, "streams": summary::json(&reports) });
+            if !sinks.is_empty() {
+                report["sinks"] = summary::sinks_json(&sinks);
+            }
+            print(&format!("{report:#}\n"));
         }
         Format::Text => {
             print(&summary::streams(&reports));
             print(&summary::quotas(runner.session()));
+            print(&summary::sinks(&sinks));
         }
     }
-    summary::complain_about(reports.iter().filter_map(|report| report.error.as_ref()))
+    let errors = reports.iter().filter_map(|report| report.error.as_ref());
+    summary::complain_about(errors.chain(sinks.iter().filter_map(|sink| sink.error.as_ref())))
 }

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use longshore_engine::error::Error;
 use longshore_engine::poll::StreamReport;
 use longshore_engine::poll::session::Session;
+use longshore_engine::sink::SinkReport;
 use serde_json::{Value, json};
 
 use crate::Exit;
@@ -100,6 +101,52 @@ fn covered(report: &StreamReport) -> String {
         (None, Some(watermark)) => format!("up to {}", minute(watermark)),
         (Some(from), None) => format!("from {}, nothing yet", minute(from)),
         (None, None) => "all there is".to_owned(),
+    }
+}
+
+/// The sinks of a connection, one line each; nothing if it has none.
+pub(crate) fn sinks(reports: &[SinkReport]) -> String {
+    if reports.is_empty() {
+        return String::new();
+    }
+    let rows: Vec<Vec<String>> = reports
+        .iter()
+        .map(|report| {
+            vec![
+                report.sink.clone(),
+                number(report.delivered),
+                number(report.refused),
+                bytes(report.waiting),
+                report.error.as_ref().map_or("ok".to_owned(), |error| error.code.to_string()),
+            ]
+        })
+        .collect();
+    let header = ["sink", "delivered", "refused", "waiting", "state"];
+    format!("\n{}", table(&header, &rows, &[false, true, true, true, false]))
+}
+
+/// The sinks of a connection, for programs.
+pub(crate) fn sinks_json(reports: &[SinkReport]) -> Value {
+    reports
+        .iter()
+        .map(|report| {
+            json!({
+                "sink": report.sink,
+                "delivered": report.delivered,
+                "refused": report.refused,
+                "waiting_bytes": report.waiting,
+                "error": report.error.as_ref().map(error_json),
+            })
+        })
+        .collect()
+}
+
+/// A number of bytes, as the connection file has them.
+fn bytes(count: u64) -> String {
+    let units = [(1_000_000_000, "GB"), (1_000_000, "MB"), (1_000, "KB")];
+    match units.iter().find(|(unit, _)| count >= *unit) {
+        Some((unit, name)) => format!("{:.1} {name}", count as f64 / *unit as f64),
+        None => format!("{count} B"),
     }
 }
 

@@ -1,10 +1,10 @@
 //! Runs a connection: opens what it needs, polls its streams, and keeps doing so.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::RwLock;
+use tokio::sync::{Mutex, RwLock, watch};
 use tokio::task::JoinSet;
 
 use crate::auth::Authenticator;
@@ -18,7 +18,7 @@ use crate::poll::stream::Poll;
 use crate::poll::{Limits, Observer, StreamReport};
 use crate::quota::Quota;
 use crate::secret::SecretStore;
-use crate::sink::Delivery;
+use crate::sink::{Delivery, Forwarder, Polls, Sink, SinkReport, Spool};
 use crate::state::Store;
 
 /// The longest that a stream which failed waits for its next poll, whatever its schedule.
@@ -39,9 +39,17 @@ pub struct Runner {
     plan: Arc<Plan>,
     session: Arc<Session>,
     delivery: Arc<Delivery>,
+    sinks: Option<Arc<Sinks>>,
     clock: Clock,
     /// Read by each poll as long as it lives.
     polls: Arc<RwLock<()>>,
+}
+
+/// The sinks of a connection, and the spool in front of them.
+struct Sinks {
+    spool: Arc<Spool>,
+    forwarders: Vec<Arc<Mutex<Forwarder>>>,
+    reports: Vec<Arc<std::sync::Mutex<SinkReport>>>,
 }
 
 impl Runner {
@@ -108,9 +116,58 @@ impl Runner {
             plan,
             session: Arc::new(session),
             delivery: Arc::new(delivery),
+            sinks: None,
             clock,
             polls: Arc::default(),
         })
+    }
+
+    /// Delivers to sinks in place of files, by way of a spool in `folder` that keeps at most `most`
+    /// bytes. What cannot be delivered is still set aside in files. Blocks.
+    ///
+    /// # Errors
+    /// Those of [`Spool::open`].
+    pub fn with_sinks(
+        mut self,
+        sinks: Vec<(String, Box<dyn Sink>)>,
+        folder: &Path,
+        most: u64,
+    ) -> Result<Self> {
+        let connection = &self.plan.connection.name;
+        let names: Vec<_> = sinks.iter().map(|(name, _)| name.clone()).collect();
+        let store = Arc::clone(self.delivery.store());
+        let spool = Spool::open(store, &folder.join(connection), connection, &names, most)
+            .map_err(|error| error.in_connection(connection))?;
+        let spool = Arc::new(spool);
+        let forwarders: Vec<_> = sinks
+            .into_iter()
+            .map(|sink| {
+                let (spool, aside) = (Arc::clone(&spool), Arc::clone(&self.delivery));
+                Forwarder::new(sink, spool, aside, self.clock.clone())
+            })
+            .collect();
+        let reports = forwarders.iter().map(Forwarder::report).collect();
+        let forwarders = forwarders.into_iter().map(|one| Arc::new(Mutex::new(one))).collect();
+        self.sinks = Some(Arc::new(Sinks { spool, forwarders, reports }));
+        Ok(self)
+    }
+
+    /// How the sinks stand, in the order of the connection file.
+    #[must_use]
+    pub fn sinks(&self) -> Vec<SinkReport> {
+        let reports = self.sinks.iter().flat_map(|sinks| &sinks.reports);
+        reports.map(|one| one.lock().unwrap_or_else(PoisonError::into_inner).clone()).collect()
+    }
+
+    /// Starts to deliver to the sinks; ends when the polls are over and all is delivered.
+    fn forward(&self) -> (watch::Sender<Polls>, JoinSet<()>) {
+        let (polls, over) = watch::channel(Polls::GoOn);
+        let mut tasks = JoinSet::new();
+        for forwarder in self.sinks.iter().flat_map(|sinks| &sinks.forwarders) {
+            let (forwarder, over) = (Arc::clone(forwarder), over.clone());
+            tasks.spawn(async move { forwarder.lock().await.run(over).await });
+        }
+        (polls, tasks)
     }
 
     /// The plan.
@@ -154,8 +211,10 @@ impl Runner {
             .collect()
     }
 
-    /// Polls each stream once, all at the same time. The reports are in the order of the streams.
+    /// Polls each stream once, all at the same time, and delivers to the sinks, if there are any, what
+    /// they take. The reports are in the order of the streams.
     pub async fn once(&self, streams: &[Arc<StreamPlan>], limits: Limits) -> Vec<StreamReport> {
+        let (over, forwarders) = self.forward();
         let mut polls = JoinSet::new();
         for (index, stream) in streams.iter().enumerate() {
             let (runner, stream) = (self.clone(), Arc::clone(stream));
@@ -170,12 +229,15 @@ impl Runner {
             }
         }
         reports.sort_by_key(|(index, _)| *index);
+        let _ = over.send(Polls::Over);
+        ended(forwarders).await;
         reports.into_iter().map(|(_, report)| report).collect()
     }
 
     /// Polls each stream on its schedule until the returned future is dropped. Dropping it loses
     /// nothing: what is committed stays, what is not is read again.
     pub async fn watch(&self, streams: &[Arc<StreamPlan>], limits: Limits) {
+        let (_go_on, _forwarders) = self.forward();
         let mut polls = JoinSet::new();
         for stream in streams {
             let (runner, stream) = (self.clone(), Arc::clone(stream));
@@ -205,13 +267,7 @@ impl Runner {
             });
         }
         // No poll ends by itself. A stream that is not polled any more must not go unnoticed.
-        while let Some(ended) = polls.join_next().await {
-            if let Err(error) = ended
-                && error.is_panic()
-            {
-                std::panic::resume_unwind(error.into_panic());
-            }
-        }
+        ended(polls).await;
     }
 
     /// Waits until the polls have ended whose future was dropped, and tokens that were on their way
@@ -225,7 +281,19 @@ impl Runner {
 
     async fn poll(&self, stream: &Arc<StreamPlan>, limits: Limits) -> StreamReport {
         let _alive = self.polls.read().await;
-        Poll::run(&self.session, stream, &self.delivery, limits).await
+        let spool = self.sinks.as_ref().map(|sinks| &*sinks.spool);
+        Poll::run(&self.session, stream, (&self.delivery, spool), limits).await
+    }
+}
+
+/// Waits for tasks, and passes a panic of one of them on.
+async fn ended(mut tasks: JoinSet<()>) {
+    while let Some(ended) = tasks.join_next().await {
+        if let Err(error) = ended
+            && error.is_panic()
+        {
+            std::panic::resume_unwind(error.into_panic());
+        }
     }
 }
 

@@ -6,7 +6,7 @@ mod event;
 pub use event::Head;
 
 use longshore_engine::connection::{ConnectionFile, SinkConfig, Source};
-use longshore_engine::error::{Code, Error, Result};
+use longshore_engine::error::{Code, Result};
 use longshore_engine::sink::Sink;
 use longshore_schema::Spanned;
 

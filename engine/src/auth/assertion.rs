@@ -64,7 +64,7 @@ impl Assertion<'_> {
 }
 
 /// A text that no other assertion has.
-pub(super) fn unique() -> Result<String> {
+pub(crate) fn unique() -> Result<String> {
     let mut bytes = [0; UNIQUE];
     aws_lc_rs::rand::fill(&mut bytes)
         .map_err(|_| Error::new(Code::Internal, "the system gives no random numbers"))?;

@@ -21,6 +21,7 @@ mod tokens;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use assertion::unique;
 pub use authenticator::{Authenticator, Revocation};
 pub use authorize::AuthorizationRequest;
 pub use compile::{AuthPlan, SessionPlan, Slot};

@@ -13,7 +13,7 @@ use crate::error::Result;
 use crate::map::{Events, Mapped, Mapper, Record, Scratch};
 use crate::plan::StreamPlan;
 use crate::poll::window::{Range, kept_by};
-use crate::sink::{Batch, Commit, Committed, Dedupe, Delivery};
+use crate::sink::{Batch, Commit, Committed, Dedupe, Delivery, Spool};
 use crate::state::{Advance, Begun, Cursor, Known, Shown, StreamId};
 
 /// Events are committed when they are this large together, in bytes, whatever the page is doing.
@@ -26,7 +26,9 @@ const BATCH_AGE: Duration = Duration::from_secs(2);
 /// The outbox of one poll.
 pub(super) struct Outbox<'p> {
     plan: &'p StreamPlan,
+    /// Where events go, if not into a spool, and what cannot be mapped.
     delivery: &'p Delivery,
+    spool: Option<&'p Spool>,
     stream: StreamId,
     /// When the poll started: the time by which keys are kept that have none of their own.
     started: Timestamp,
@@ -61,7 +63,7 @@ pub(super) struct Forget {
 impl<'p> Outbox<'p> {
     pub(super) fn new(
         plan: &'p StreamPlan,
-        delivery: &'p Delivery,
+        (delivery, spool): (&'p Delivery, Option<&'p Spool>),
         stream: StreamId,
         started: Timestamp,
         clock: Clock,
@@ -69,6 +71,7 @@ impl<'p> Outbox<'p> {
         Self {
             plan,
             delivery,
+            spool,
             stream,
             started,
             asked: None,
@@ -349,7 +352,10 @@ impl<'p> Outbox<'p> {
                 };
                 let _ = self.delivery.commit(rejected)?;
             }
-            self.delivery.commit(events)
+            match self.spool {
+                Some(spool) => spool.commit(&self.plan.name, events),
+                None => self.delivery.commit(events),
+            }
         })?;
         self.clear();
         self.last_commit = self.clock.monotonic();

@@ -140,6 +140,7 @@ impl Poll<'_> {
         attempts: &mut Attempts,
     ) -> Result<Option<bool>, Refused> {
         let (session, plan) = (self.session, self.plan);
+        self.room().await?;
         let mut arriving = if let Some(ahead) = self.take_ahead(call, pager) {
             *attempts = ahead.attempts;
             ahead.outcome?
@@ -173,6 +174,7 @@ impl Poll<'_> {
                 let items = items.as_deref_mut();
                 body.feed(part, self.taking(items, &mut hasher, &mut last)).map_err(failed)?;
                 self.commit_if_due()?;
+                self.room().await?;
             }
         }
         let read = body

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use longshore_schema::scalar::{self, Scalar};
@@ -17,8 +18,11 @@ use crate::poll::progress::{Progress, StreamReport};
 use crate::poll::session::Session;
 use crate::poll::window::{Range, Settings, earlier};
 use crate::render::{Scope, render_all};
-use crate::sink::Delivery;
+use crate::sink::{Delivery, Spool};
 use crate::state::{Cursor, RunOutcome, RunReport};
+
+/// How long a poll waits for sinks that lag behind.
+const LONGEST_JAM: Duration = Duration::from_secs(60);
 
 /// What a poll is limited to.
 #[derive(Clone, Copy, Debug, Default)]
@@ -34,6 +38,7 @@ pub struct Poll<'p> {
     pub(super) session: &'p Session,
     pub(super) plan: &'p Arc<StreamPlan>,
     pub(super) outbox: Outbox<'p>,
+    pub(super) spool: Option<&'p Spool>,
     pub(super) cursor: Cursor,
     pub(super) settings: Option<Settings>,
     pub(super) facts: Arc<BTreeMap<String, Value>>,
@@ -64,7 +69,7 @@ impl<'p> Poll<'p> {
     pub async fn run(
         session: &'p Session,
         plan: &'p Arc<StreamPlan>,
-        delivery: &'p Delivery,
+        (delivery, spool): (&'p Delivery, Option<&'p Spool>),
         limits: Limits,
     ) -> StreamReport {
         let mut report = StreamReport {
@@ -100,7 +105,8 @@ impl<'p> Poll<'p> {
         let mut poll = Self {
             session,
             plan,
-            outbox: Outbox::new(plan, delivery, stream, started, session.clock.clone()),
+            outbox: Outbox::new(plan, (delivery, spool), stream, started, session.clock.clone()),
+            spool,
             cursor,
             settings: None,
             facts: Arc::default(),
@@ -157,6 +163,23 @@ impl<'p> Poll<'p> {
             }
         }
         Ok(work.await)
+    }
+
+    /// Waits until the spool has room again, if events go there and sinks lag behind. Ends the poll if
+    /// that takes long: it goes on by itself later.
+    pub(super) async fn room(&mut self) -> Result<()> {
+        let Some(spool) = self.spool.filter(|spool| spool.is_full()) else { return Ok(()) };
+        // So that the sinks have all there is.
+        self.commit(None, false)?;
+        self.warn(spool.overflow().to_string());
+        let mut changes = spool.changes();
+        let freed = async {
+            while spool.is_full() {
+                // The sender lives as long as the spool.
+                let _ = changes.changed().await;
+            }
+        };
+        self.session.clock.timeout(LONGEST_JAM, freed).await.ok_or_else(|| spool.overflow())
     }
 
     pub(super) fn commit_if_due(&mut self) -> Result<()> {

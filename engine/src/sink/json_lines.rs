@@ -147,6 +147,32 @@ impl Delivery {
         })
     }
 
+    /// The names of the files that were ever delivered to and not removed.
+    ///
+    /// # Errors
+    /// Those of the state.
+    pub fn files(&self) -> Result<Vec<String>> {
+        self.store.delivered_files(&self.directory)
+    }
+
+    /// Removes a file. A crash may leave the file or what is known of it, but never makes room for
+    /// another one to be taken for it.
+    ///
+    /// # Errors
+    /// [`Code::SinkUnavailable`] if it cannot be removed, and those of the state.
+    pub fn remove(&self, file: &str) -> Result<()> {
+        let path = self.path(file)?;
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(unavailable("removed", &path, &error));
+            }
+            _ => {}
+        }
+        self.store.write("removing a file", |transaction| {
+            SinkPosition::remove(transaction, &self.directory, file)
+        })
+    }
+
     /// Where a file of this name is.
     ///
     /// # Errors

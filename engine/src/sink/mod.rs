@@ -1,7 +1,9 @@
 //! Delivery of events: batches, and commits that make events and cursor durable together.
 
 mod contract;
+mod forward;
 mod json_lines;
+mod spool;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -9,7 +11,10 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 
 pub use contract::{Doing, Log, Portion, Portioned, Sink, Taken};
+pub use forward::SinkReport;
+pub(crate) use forward::{Forwarder, Polls};
 pub use json_lines::Delivery;
+pub use spool::{Spool, Waiting};
 
 use crate::state::{Advance, Cursor, StreamId};
 
@@ -231,6 +236,8 @@ impl fmt::Display for FileWarning {
     }
 }
 
+#[cfg(test)]
+mod forward_tests;
 #[cfg(test)]
 mod key_tests;
 #[cfg(test)]

@@ -56,6 +56,18 @@ impl SinkPosition {
             ])?;
         Ok(())
     }
+
+    pub(crate) fn remove(
+        transaction: &Transaction<'_>,
+        directory: &Path,
+        file: &str,
+    ) -> Result<(), Failure> {
+        let directory = directory.as_os_str().as_encoded_bytes();
+        transaction
+            .prepare_cached("DELETE FROM sink_positions WHERE directory = ?1 AND file = ?2")?
+            .execute(params![directory, file])?;
+        Ok(())
+    }
 }
 
 impl Store {

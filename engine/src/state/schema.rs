@@ -143,6 +143,22 @@ const MIGRATIONS: &[&str] = &[
     -- Keys last seen before this time are of no use any more, though some are still there.
     ALTER TABLE streams ADD COLUMN keys_needed_since INTEGER;
 ",
+    "
+    -- Which log of a connection's events it is that positions belong to.
+    CREATE TABLE spools (
+        connection TEXT PRIMARY KEY,
+        id         TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID;
+
+    -- Up to where each sink has the log of a stream, in bytes.
+    CREATE TABLE sinks_acknowledged (
+        connection TEXT NOT NULL,
+        sink       TEXT NOT NULL,
+        stream     TEXT NOT NULL,
+        position   INTEGER NOT NULL,
+        PRIMARY KEY (connection, sink, stream)
+    ) STRICT, WITHOUT ROWID;
+",
 ];
 
 /// The version this program reads and writes.

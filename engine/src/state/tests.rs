@@ -40,7 +40,7 @@ fn a_database_of_a_newer_version_is_refused() {
         error.to_string().replace(&*directory.path().to_string_lossy(), "<state>"),
         @r"
     STATE_CORRUPT: the state database <state>/state.db was written by a newer version
-      cause: it has schema version 99; this program knows up to 3
+      cause: it has schema version 99; this program knows up to 4
       fix:   run the newer version, or restore the backup made before the upgrade
     "
     );
