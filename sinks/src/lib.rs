@@ -2,6 +2,7 @@
 //! [`longshore_engine::sink::Sink`].
 
 mod event;
+mod json_lines;
 
 pub use event::Head;
 
@@ -30,7 +31,9 @@ fn sink(source: &Source, config: &Spanned<SinkConfig>) -> Result<Box<dyn Sink>> 
             .fix(format!("use a released program, or build one with `--features {kind}`"))
     };
     match &config.value {
-        SinkConfig::JsonLines(_) => Err(absent("json_lines")),
+        SinkConfig::JsonLines(config) => {
+            Ok(Box::new(json_lines::JsonLinesSink::new(config, source)))
+        }
         SinkConfig::Sqlite(_) => Err(absent("sqlite")),
         SinkConfig::Postgres(_) => Err(absent("postgres")),
         SinkConfig::Parquet(_) => Err(absent("parquet")),
