@@ -3,6 +3,15 @@
 
 mod event;
 mod json_lines;
+#[cfg(feature = "kafka")]
+mod kafka;
+#[cfg(feature = "nats")]
+mod nats;
+#[cfg(any(feature = "kafka", feature = "nats"))]
+mod template;
+#[cfg(any(feature = "kafka", feature = "nats"))]
+#[cfg(test)]
+mod testing;
 
 pub use event::Head;
 
@@ -37,7 +46,13 @@ fn sink(source: &Source, config: &Spanned<SinkConfig>) -> Result<Box<dyn Sink>> 
         SinkConfig::Sqlite(_) => Err(absent("sqlite")),
         SinkConfig::Postgres(_) => Err(absent("postgres")),
         SinkConfig::Parquet(_) => Err(absent("parquet")),
+        #[cfg(feature = "kafka")]
+        SinkConfig::Kafka(kafka) => Ok(Box::new(kafka::Kafka::open(source, config.span, kafka)?)),
+        #[cfg(not(feature = "kafka"))]
         SinkConfig::Kafka(_) => Err(absent("kafka")),
+        #[cfg(feature = "nats")]
+        SinkConfig::Nats(nats) => Ok(Box::new(nats::Nats::open(source, nats)?)),
+        #[cfg(not(feature = "nats"))]
         SinkConfig::Nats(_) => Err(absent("nats")),
         SinkConfig::Http(_) => Err(absent("http")),
         SinkConfig::SplunkHec(_) => Err(absent("splunk_hec")),

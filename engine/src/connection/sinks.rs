@@ -139,7 +139,7 @@ pub struct Kafka {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Nats {
-    /// `nats://host:port`, or several.
+    /// `nats://host:port` or `tls://host:port`, of one cluster.
     pub servers: Spanned<Vec<String>>,
     /// The subject; `{stream}` in it stands for the stream's name.
     pub subject: Spanned<String>,
@@ -151,6 +151,8 @@ pub struct Nats {
     pub password: Option<Given>,
     /// The content of a credentials file.
     pub credentials: Option<Given>,
+    /// A PEM file of authorities to trust in place of the system's, for TLS.
+    pub authority: Option<Spanned<PathBuf>>,
 }
 
 /// Any address that takes JSON by HTTP.
