@@ -30,7 +30,7 @@ fn pages() -> Vec<PathBuf> {
 
 fn chapters() -> Vec<PathBuf> {
     let mut found = Vec::new();
-    for folder in ["", "manifest", "rules"].map(|name| Path::new(BOOK).join(name)) {
+    for folder in ["", "manifest", "rules", "sinks"].map(|name| Path::new(BOOK).join(name)) {
         let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
         found.extend(entries.filter(|path| path.extension().is_some_and(|end| end == "md")));
     }

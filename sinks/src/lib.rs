@@ -5,8 +5,10 @@ mod event;
 mod json_lines;
 #[cfg(feature = "kafka")]
 mod kafka;
+mod kept;
 #[cfg(feature = "nats")]
 mod nats;
+mod sqlite;
 #[cfg(any(feature = "kafka", feature = "nats"))]
 mod template;
 #[cfg(any(feature = "kafka", feature = "nats"))]
@@ -43,7 +45,7 @@ fn sink(source: &Source, config: &Spanned<SinkConfig>) -> Result<Box<dyn Sink>> 
         SinkConfig::JsonLines(config) => {
             Ok(Box::new(json_lines::JsonLinesSink::new(config, source)))
         }
-        SinkConfig::Sqlite(_) => Err(absent("sqlite")),
+        SinkConfig::Sqlite(config) => Ok(Box::new(sqlite::Sqlite::new(source, config))),
         SinkConfig::Postgres(_) => Err(absent("postgres")),
         SinkConfig::Parquet(_) => Err(absent("parquet")),
         #[cfg(feature = "kafka")]
