@@ -67,11 +67,12 @@ impl Place {
             K::ClusterAuthorizationFailed => {
                 "allow the user the operation IdempotentWrite on the cluster".to_owned()
             }
+            // A handshake that fails is reported as what it did to the connection, too.
+            _ if code == K::SSL || silent && cause.contains("SSL") => {
+                "check `security.protocol`, and `ssl.ca.location` if the port speaks TLS".to_owned()
+            }
             K::Authentication | K::SaslAuthenticationFailed => {
                 "check `sasl.mechanism`, `sasl.username` and `sasl.password`".to_owned()
-            }
-            K::SSL => {
-                "check that this port of the brokers speaks TLS, and `ssl.ca.location`".to_owned()
             }
             K::Resolve => "check the names in `brokers`".to_owned(),
             K::NotEnoughReplicas | K::NotEnoughReplicasAfterAppend => format!(

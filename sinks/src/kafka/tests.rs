@@ -1,6 +1,7 @@
 //! The brokers are those that librdkafka simulates: they speak the protocol on loopback ports.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use longshore_engine::connection::SinkConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
@@ -9,6 +10,7 @@ use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
 use rdkafka::types::{RDKafkaApiKey as Api, RDKafkaErrorCode as Code, RDKafkaRespErr as Answer};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+use rustls::pki_types::PrivatePkcs8KeyDer;
 
 use super::Kafka;
 use super::failure::Place;
@@ -186,7 +188,7 @@ async fn a_delivery_that_was_given_up_does_not_answer_for_the_next() {
     let first = lines(0..10);
     let given_up =
         tokio::time::timeout(Duration::from_millis(700), deliver(&mut sink, "sign_ins", &first));
-    println!("given up: {}", given_up.await.is_err());
+    assert!(given_up.await.is_err());
     assert_eq!(insist(&mut sink, "sign_ins", &lines(0..100)).await, 0);
     let mut found = read_uids(&brokers, "events");
     repeats(&mut found);
@@ -272,6 +274,69 @@ async fn a_port_without_tls_is_not_talked_to_in_plain() {
     assert!(error.cause.as_ref().is_some_and(|cause| cause.starts_with("sasl_ssl://")), "{error}");
     assert!(!format!("{error:?}{error}").contains("simulated-password"));
     assert_eq!(read_uids(&brokers, "events").len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn brokers_that_hang_are_not_waited_for_without_end() {
+    let brokers = brokers(1, &["events"]);
+    let mut sink = hasty(sink(&brokers.bootstrap_servers(), "events", ""));
+    assert_eq!(insist(&mut sink, "sign_ins", &lines(0..100)).await, 0);
+    brokers.broker_round_trip_time(-1, Duration::from_secs(60)).unwrap();
+    let start = Instant::now();
+    let error = deliver(&mut sink, "sign_ins", &lines(100..200)).await.unwrap_err();
+    assert!(start.elapsed() < Duration::from_secs(10));
+    println!("{error}");
+    brokers.broker_round_trip_time(-1, Duration::ZERO).unwrap();
+    insist(&mut sink, "sign_ins", &lines(100..200)).await;
+    let mut found = read_uids(&brokers, "events");
+    println!("{} repeats", repeats(&mut found));
+    assert_eq!(found, uids(0..200));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tls_trusts_the_authority_that_is_given_and_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let certificate = folder.path().join("broker.pem");
+    std::fs::write(&certificate, made.cert.pem()).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(
+            vec![made.cert.der().clone()],
+            PrivatePkcs8KeyDer::from(made.key_pair.serialize_der()).into(),
+        )
+        .unwrap();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let (teller, told) = std::sync::mpsc::channel();
+    let config = Arc::new(config);
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut tls = rustls::ServerConnection::new(Arc::clone(&config)).unwrap();
+            let mut stream = stream.unwrap();
+            // It is over with the first bytes that a trusting client sends.
+            while tls.is_handshaking() && tls.complete_io(&mut stream).is_ok() {}
+            let trusted = !tls.is_handshaking() && tls.complete_io(&mut stream).is_ok();
+            if teller.send(trusted).is_err() {
+                return;
+            }
+        }
+    });
+    let trusting = format!("security.protocol: SSL, ssl.ca.location: '{}'", certificate.display());
+    let mut sink = hasty(self::sink(&address, "events", &trusting));
+    deliver(&mut sink, "sign_ins", &lines(0..1)).await.unwrap_err();
+    assert!(told.try_iter().any(|trusted| trusted));
+    drop(sink);
+    while told.recv_timeout(Duration::from_secs(1)).is_ok() {}
+
+    let mut sink = hasty(self::sink(&address, "events", "security.protocol: SSL"));
+    let error = deliver(&mut sink, "sign_ins", &lines(0..1)).await.unwrap_err();
+    assert!(told.try_iter().all(|trusted| !trusted));
+    assert!(error.cause.as_ref().is_some_and(|cause| cause.contains("certificate")), "{error}");
+    assert!(error.fix.as_ref().is_some_and(|fix| fix.contains("ssl.ca.location")), "{error}");
 }
 
 #[test]

@@ -116,7 +116,7 @@ fn of(code: ErrorCode) -> String {
         ErrorCode::STREAM_STORE_FAILED
         | ErrorCode::INSUFFICIENT_RESOURCES
         | ErrorCode::STORAGE_RESOURCES_EXCEEDED => {
-            "make room: raise the limits of the stream or of the account, or let it discard old messages"
+            "make room: raise the limits of the stream or of the account"
         }
         ErrorCode::JETSTREAM_NOT_ENABLED | ErrorCode::JETSTREAM_NOT_ENABLED_FOR_ACCOUNT => {
             "enable JetStream in the configuration of the server and for the account"

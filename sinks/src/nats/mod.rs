@@ -26,8 +26,6 @@ use failure::Place;
 
 /// How many messages are on their way without an acknowledgement.
 const IN_FLIGHT: usize = 256;
-/// How long it is waited for one acknowledgement.
-const LIMIT: Duration = Duration::from_secs(30);
 
 /// A sink that publishes to JetStream.
 pub(crate) struct Nats {
@@ -35,6 +33,8 @@ pub(crate) struct Nats {
     options: ConnectOptions,
     place: Place,
     subject: PerStream,
+    /// How long it is waited for one acknowledgement.
+    limit: Duration,
     connected: Option<Connected>,
 }
 
@@ -62,7 +62,7 @@ impl Nats {
         let connecting = options.connect(self.servers.as_slice()).await;
         let client = connecting.map_err(|error| self.place.unreachable(&error))?;
         let jetstream = ContextBuilder::new()
-            .timeout(LIMIT)
+            .timeout(self.limit)
             .max_ack_inflight(IN_FLIGHT)
             .backpressure_on_inflight(true)
             .build(client);

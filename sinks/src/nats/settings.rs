@@ -15,6 +15,8 @@ use crate::template::PerStream;
 
 /// How long it is waited for one server to be connected to.
 const CONNECTING: Duration = Duration::from_secs(10);
+/// How long it is waited for one acknowledgement.
+const LIMIT: Duration = Duration::from_secs(30);
 /// The port of NATS, where none is given.
 const PORT: u16 = 4222;
 
@@ -27,6 +29,9 @@ pub(super) fn read(source: &Source, config: &Config) -> Result<super::Nats> {
     let mut options = signed_in(source, config)?
         .name("longshore")
         .connection_timeout(CONNECTING)
+        .require_tls(servers.iter().any(ServerAddr::tls_required))
+        // What a server says of others is no way around the addresses that are given.
+        .ignore_discovered_servers()
         // Each server is tried once. After that it is for the caller to wait and try again.
         .max_reconnects(servers.len());
     if let Some(authority) = &config.authority {
@@ -46,7 +51,7 @@ pub(super) fn read(source: &Source, config: &Config) -> Result<super::Nats> {
         options = options.add_root_certificates(path);
     }
     let place = Place { servers: shown.join(",") };
-    Ok(super::Nats { servers, options, place, subject, connected: None })
+    Ok(super::Nats { servers, options, place, subject, limit: LIMIT, connected: None })
 }
 
 fn servers(source: &Source, given: &Spanned<Vec<String>>) -> Result<Vec<ServerAddr>> {

@@ -2,7 +2,7 @@
 
 mod server;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_nats::jetstream::{self, stream};
 use longshore_engine::connection::SinkConfig;
@@ -140,6 +140,25 @@ async fn a_connection_that_is_cut_in_the_middle_loses_nothing() {
     let mut found = read_uids(&server).await;
     assert_eq!(repeats(&mut found), 0);
     assert_eq!(found, uids(0..2000));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_hangs_is_not_waited_for_without_end() {
+    let Some(server) = Server::start("") else { return skipped() };
+    stream(&server, |_| ()).await;
+    let mut sink = sink(&server.url(), "longshore.events", "");
+    sink.limit = Duration::from_secs(2);
+    assert_eq!(insist(&mut sink, "sign_ins", &lines(0..100)).await, 0);
+    server.signal("STOP");
+    let start = Instant::now();
+    let error = deliver(&mut sink, "sign_ins", &lines(100..1000)).await.unwrap_err();
+    assert!(start.elapsed() < Duration::from_secs(10));
+    insta::assert_snapshot!(server.hide(&shown(&error)));
+    server.signal("CONT");
+    assert_eq!(insist(&mut sink, "sign_ins", &lines(100..1200)).await, 0);
+    let mut found = read_uids(&server).await;
+    assert_eq!(repeats(&mut found), 0);
+    assert_eq!(found, uids(0..1200));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -86,6 +86,13 @@ impl Server {
         panic!("no server:\n{}", std::fs::read_to_string(log).unwrap_or_default());
     }
 
+    /// Stops it or lets it go on.
+    pub(super) fn signal(&self, signal: &str) {
+        let process = self.process.as_ref().unwrap().id().to_string();
+        let done = Command::new("kill").arg(format!("-{signal}")).arg(process).status().unwrap();
+        assert!(done.success());
+    }
+
     /// Ends it with SIGKILL.
     pub(super) fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {
