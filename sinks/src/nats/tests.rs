@@ -1,5 +1,6 @@
 //! The server is the real one, from the package `nats-server`.
 
+mod proxy;
 mod server;
 
 use std::time::{Duration, Instant};
@@ -8,9 +9,8 @@ use async_nats::jetstream::{self, stream};
 use longshore_engine::connection::SinkConfig;
 
 use super::Nats;
-use crate::testing::{
-    Proxy, deliver, file, insist, line, lines, refused, repeats, shown, uid, uids,
-};
+use crate::testing::{deliver, file, insist, line, lines, refused, repeats, shown, uid, uids};
+use proxy::Proxy;
 use server::{Server, skipped};
 
 fn sink(servers: &str, subject: &str, more: &str) -> Nats {
