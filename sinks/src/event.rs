@@ -2,8 +2,13 @@
 
 use std::borrow::Cow;
 
+use jiff::Timestamp;
 use longshore_engine::error::{Code, Error, Result};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+/// The beginning of the year 0, in seconds since 1970.
+const YEAR_0: i64 = -62_167_219_200;
 
 /// The head of an event.
 #[derive(Debug, Deserialize)]
@@ -12,6 +17,8 @@ pub struct Head<'e> {
     pub time: Option<i64>,
     /// The class of the OCSF event, if it is one.
     pub class_uid: Option<i64>,
+    /// How severe the OCSF event is (`severity_id`), if it says so.
+    pub severity_id: Option<i64>,
     #[serde(borrow)]
     metadata: Metadata<'e>,
 }
@@ -35,11 +42,51 @@ impl<'e> Head<'e> {
         })
     }
 
+    /// When it happened; `None` beyond the years that can be written with four digits.
+    pub(crate) fn timestamp(&self) -> Option<Timestamp> {
+        Timestamp::from_millisecond(self.time?).ok().filter(|time| time.as_second() >= YEAR_0)
+    }
+
     /// `metadata.uid`: the same whenever the same record is delivered again.
     #[must_use]
     pub fn uid(&self) -> &str {
         &self.metadata.uid
     }
+}
+
+/// An event as a value that is written as it is.
+///
+/// # Errors
+/// [`Code::Internal`] if it is not JSON.
+pub(crate) fn read_raw(event: &[u8]) -> Result<&RawValue> {
+    serde_json::from_slice(event).map_err(|error| not_json(&error))
+}
+
+/// Appends a value as JSON.
+///
+/// # Errors
+/// [`Code::Internal`]: what is written here is always possible in JSON.
+pub(crate) fn append(body: &mut Vec<u8>, value: &(impl Serialize + ?Sized)) -> Result<()> {
+    serde_json::to_writer(body, value).map_err(|error| not_json(&error))
+}
+
+/// Appends an event with its time as a further member in front (RFC 3339, UTC), if it has one.
+pub(crate) fn with_time(body: &mut Vec<u8>, name: &str, head: &Head<'_>, event: &[u8]) {
+    let members = event.strip_prefix(b"{");
+    match (head.timestamp(), members) {
+        // An event has `metadata`, so there is a member to follow the comma.
+        (Some(time), Some(members)) => {
+            body.extend_from_slice(format!("{{\"{name}\":\"{time:.3}\",").as_bytes());
+            body.extend_from_slice(members);
+        }
+        _ => body.extend_from_slice(event),
+    }
+}
+
+fn not_json(error: &serde_json::Error) -> Error {
+    Error::new(Code::Internal, "an event of the spool is not JSON")
+        .cause(error.to_string())
+        .fix("report this as a bug, with the manifest")
 }
 
 #[cfg(test)]

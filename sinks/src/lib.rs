@@ -2,6 +2,7 @@
 //! [`longshore_engine::sink::Sink`].
 
 mod event;
+mod http;
 mod json_lines;
 #[cfg(feature = "kafka")]
 mod kafka;
@@ -9,6 +10,7 @@ mod kept;
 #[cfg(feature = "nats")]
 mod nats;
 mod sqlite;
+mod syslog;
 #[cfg(any(feature = "kafka", feature = "nats"))]
 mod template;
 #[cfg(any(feature = "kafka", feature = "nats"))]
@@ -56,11 +58,11 @@ fn sink(source: &Source, config: &Spanned<SinkConfig>) -> Result<Box<dyn Sink>> 
         SinkConfig::Nats(nats) => Ok(Box::new(nats::Nats::open(source, nats)?)),
         #[cfg(not(feature = "nats"))]
         SinkConfig::Nats(_) => Err(absent("nats")),
-        SinkConfig::Http(_) => Err(absent("http")),
-        SinkConfig::SplunkHec(_) => Err(absent("splunk_hec")),
-        SinkConfig::Elasticsearch(_) => Err(absent("elasticsearch")),
-        SinkConfig::AzureLogs(_) => Err(absent("azure_logs")),
-        SinkConfig::Otlp(_) => Err(absent("otlp")),
-        SinkConfig::Syslog(_) => Err(absent("syslog")),
+        SinkConfig::Http(config) => Ok(Box::new(http::http(source, config)?)),
+        SinkConfig::SplunkHec(config) => Ok(Box::new(http::splunk_hec(source, config)?)),
+        SinkConfig::Elasticsearch(config) => Ok(Box::new(http::elasticsearch(source, config)?)),
+        SinkConfig::AzureLogs(config) => Ok(Box::new(http::azure_logs(source, config)?)),
+        SinkConfig::Otlp(config) => Ok(Box::new(http::otlp(source, config)?)),
+        SinkConfig::Syslog(config) => Ok(Box::new(syslog::syslog(source, config)?)),
     }
 }

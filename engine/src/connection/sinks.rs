@@ -159,8 +159,8 @@ pub struct Nats {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Http {
-    /// Where events are posted.
-    pub url: Spanned<String>,
+    /// Where events are posted. Some products put a secret into it, so it may be kept elsewhere.
+    pub url: Given,
     /// Headers to send along, such as `Authorization`.
     #[serde(default)]
     pub headers: Table<String, Given>,
@@ -168,6 +168,8 @@ pub struct Http {
     pub body: Option<Spanned<HttpBody>>,
     /// How bodies are compressed; not at all unless given.
     pub compress: Option<Spanned<Compression>>,
+    /// A PEM file of authorities to trust beside the system's.
+    pub authority: Option<PathBuf>,
 }
 
 /// How several events make a body.
@@ -193,6 +195,8 @@ pub struct SplunkHec {
     pub index: Option<Spanned<String>>,
     /// The source type; `longshore:ocsf` unless given.
     pub sourcetype: Option<Spanned<String>>,
+    /// A PEM file of authorities to trust beside the system's.
+    pub authority: Option<PathBuf>,
 }
 
 /// The bulk API of Elasticsearch or OpenSearch; the id of each document is `metadata.uid`.
@@ -209,6 +213,8 @@ pub struct Elasticsearch {
     pub user: Option<Given>,
     /// The user's password.
     pub password: Option<Given>,
+    /// A PEM file of authorities to trust beside the system's.
+    pub authority: Option<PathBuf>,
 }
 
 /// The Logs Ingestion API of Azure Monitor.
@@ -242,6 +248,8 @@ pub struct Otlp {
     pub headers: Table<String, Given>,
     /// How bodies are compressed; not at all unless given.
     pub compress: Option<Spanned<Compression>>,
+    /// A PEM file of authorities to trust beside the system's.
+    pub authority: Option<PathBuf>,
 }
 
 /// A syslog receiver (RFC 5424).
@@ -253,7 +261,7 @@ pub struct Syslog {
     pub to: Spanned<String>,
     /// The facility by number or name; `local0` unless given.
     pub facility: Option<Spanned<String>>,
-    /// A PEM file of authorities to trust in place of the system's, for `tls`.
+    /// A PEM file of authorities to trust beside the system's, for `tls`.
     pub authority: Option<PathBuf>,
 }
 

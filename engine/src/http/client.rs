@@ -74,6 +74,34 @@ impl Transport {
         Self { clock, ..self }
     }
 
+    /// Sends `request` once to an address that the operator chose, such as that of a sink: to any host,
+    /// and in plain http too. A redirect is not followed: it is the answer. Credentials of the request
+    /// belong to declared hosts and are not sent.
+    ///
+    /// # Errors
+    /// `NET_*` and [`Code::AppTimeout`] with the layer that failed.
+    pub async fn send(&self, request: Request) -> Result<Response, Failure> {
+        let Request { method, url, headers, body, timeout, max_body, .. } = request;
+        let request_id = next_request_id();
+        let place = format!("{method} {} (request {request_id})", place_of(&url));
+        let mut attempt = self.http.request(method, url.clone()).headers(headers);
+        if let Some(body) = body {
+            attempt = attempt.body(body);
+        }
+        let failed = |error: Error, sent| Failure { error: error.in_request(&*place), sent };
+        match self.clock.timeout(timeout, attempt.send()).await {
+            Some(Ok(answer)) => {
+                let origin = (url, place, request_id);
+                Ok(Response::new(answer, origin, max_body, timeout, self.clock.clone()))
+            }
+            Some(Err(error)) => {
+                let sent = !(error.is_connect() || failure::is_stranger(&error));
+                Err(failed(failure::head(&error, &url, CONNECT_TIMEOUT), sent))
+            }
+            None => Err(failed(failure::timeout(&url, "answering", timeout), true)),
+        }
+    }
+
     /// Without the system's proxy, which must not decide the result of a test.
     #[cfg(test)]
     pub(crate) fn without_proxy(certificates: &Certificates) -> Result<Self> {
