@@ -82,6 +82,9 @@ impl Place {
                 "check that the brokers run, that they can be reached from here, and `security.protocol`"
                     .to_owned()
             }
+            K::QueueFull => {
+                "raise `queue.buffering.max.messages` or `queue.buffering.max.kbytes`".to_owned()
+            }
             _ => "see the logs of the brokers".to_owned(),
         };
         Error::new(Code::SinkUnavailable, what).cause(cause).fix(fix)

@@ -9,7 +9,7 @@ mod settings;
 mod tests;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use longshore_engine::connection::{Kafka as Config, Source};
 use longshore_engine::error::{Error, Result};
@@ -108,10 +108,14 @@ impl Kafka {
         let reports = producer.client().context();
         let first = reports.expect(events.len());
         for (index, (head, event)) in events.iter().enumerate() {
+            let queued = Instant::now();
             loop {
                 match offer(producer, topic, log, head, event, first.wrapping_add(index)) {
                     Ok(()) => break,
-                    Err(RDKafkaErrorCode::QueueFull) => tokio::time::sleep(ROOM).await,
+                    // Room comes with the end of another message, if there is one.
+                    Err(RDKafkaErrorCode::QueueFull) if queued.elapsed() < self.limit * 2 => {
+                        tokio::time::sleep(ROOM).await;
+                    }
                     Err(code) => {
                         reports.settle(first.wrapping_add(index), Some(code));
                         break;

@@ -119,3 +119,24 @@ impl ProducerContext for Reports {
         self.settle(number, failure);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn late_reports_count_for_nothing() {
+        let reports = Reports::default();
+        let old = reports.expect(2);
+        let new = reports.expect(2);
+        reports.settle(old, Some(RDKafkaErrorCode::Fail));
+        reports.settle(old + 1, None);
+        reports.settle(new, None);
+        let all = tokio::time::timeout(Duration::from_millis(20), reports.all());
+        assert!(all.await.is_err());
+        reports.settle(new + 1, Some(RDKafkaErrorCode::MessageTimedOut));
+        assert_eq!(reports.all().await, [(1, RDKafkaErrorCode::MessageTimedOut)]);
+    }
+}

@@ -210,6 +210,18 @@ async fn an_event_that_is_too_large_is_refused_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_short_queue_is_waited_for_while_it_moves() {
+    let brokers = brokers(1, &["events"]);
+    let short = "queue.buffering.max.messages: 7, queue.buffering.max.kbytes: 10";
+    let mut sink = hasty(sink(&brokers.bootstrap_servers(), "events", short));
+    assert_eq!(insist(&mut sink, "sign_ins", &lines(0..300)).await, 0);
+    let portion = [lines(300..302), line(302, 20_000)].concat();
+    let error = deliver(&mut sink, "sign_ins", &portion).await.unwrap_err();
+    insta::assert_snapshot!(shown(&error).replace(&brokers.bootstrap_servers(), "BROKERS"));
+    assert_eq!(read_uids(&brokers, "events").len(), 302);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn of_a_batch_that_is_refused_only_what_is_refused_alone_is_set_aside() {
     use Answer::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE as LARGE;
     let brokers = MockCluster::new(1).unwrap();

@@ -124,6 +124,19 @@ async fn a_server_that_is_killed_in_the_middle_loses_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_was_lost_meanwhile_is_made_anew() {
+    let Some(mut server) = Server::start("") else { return skipped() };
+    stream(&server, |_| ()).await;
+    let mut sink = sink(&server.url(), "longshore.events", "");
+    assert_eq!(insist(&mut sink, "sign_ins", &lines(0..10)).await, 0);
+    server.kill();
+    server.run();
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(insist(&mut sink, "sign_ins", &lines(10..20)).await, 0);
+    assert_eq!(read_uids(&server).await, uids(0..20));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_connection_that_is_cut_in_the_middle_loses_nothing() {
     let Some(server) = Server::start("") else { return skipped() };
     stream(&server, |_| ()).await;
