@@ -9,6 +9,8 @@ mod kafka;
 mod kept;
 #[cfg(feature = "nats")]
 mod nats;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod sqlite;
 mod syslog;
 #[cfg(any(feature = "kafka", feature = "nats"))]
@@ -48,6 +50,9 @@ fn sink(source: &Source, config: &Spanned<SinkConfig>) -> Result<Box<dyn Sink>> 
             Ok(Box::new(json_lines::JsonLinesSink::new(config, source)))
         }
         SinkConfig::Sqlite(config) => Ok(Box::new(sqlite::Sqlite::new(source, config))),
+        #[cfg(feature = "postgres")]
+        SinkConfig::Postgres(config) => Ok(Box::new(postgres::Postgres::open(source, config)?)),
+        #[cfg(not(feature = "postgres"))]
         SinkConfig::Postgres(_) => Err(absent("postgres")),
         SinkConfig::Parquet(_) => Err(absent("parquet")),
         #[cfg(feature = "kafka")]

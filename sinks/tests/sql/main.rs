@@ -3,6 +3,12 @@
 #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
 mod events;
+#[cfg(all(unix, feature = "postgres"))]
+mod postgres;
+#[cfg(all(unix, feature = "postgres"))]
+mod proxy;
+#[cfg(all(unix, feature = "postgres"))]
+mod server;
 mod sqlite;
 
 use std::path::Path;
