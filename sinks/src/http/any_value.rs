@@ -28,6 +28,13 @@ impl AnyValue<'_> {
     }
 
     fn text<E: serde::de::Error>(&mut self, text: &str) -> Result<(), E> {
+        // Nearly all texts can be written as they are.
+        if text.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\') {
+            self.0.push(b'"');
+            self.put(text);
+            self.0.push(b'"');
+            return Ok(());
+        }
         serde_json::to_writer(&mut *self.0, text).map_err(E::custom)
     }
 }
@@ -54,12 +61,14 @@ impl<'de> Visitor<'de> for AnyValue<'_> {
     }
 
     fn visit_bool<E: serde::de::Error>(mut self, value: bool) -> Result<(), E> {
-        self.put(&format!("{{\"boolValue\":{value}}}"));
+        self.put(if value { "{\"boolValue\":true}" } else { "{\"boolValue\":false}" });
         Ok(())
     }
 
     fn visit_i64<E: serde::de::Error>(mut self, value: i64) -> Result<(), E> {
-        self.put(&format!("{{\"intValue\":\"{value}\"}}"));
+        self.put("{\"intValue\":\"");
+        serde_json::to_writer(&mut *self.0, &value).map_err(E::custom)?;
+        self.put("\"}");
         Ok(())
     }
 
@@ -98,10 +107,7 @@ impl<'de> Visitor<'de> for AnyValue<'_> {
     fn visit_map<A: MapAccess<'de>>(mut self, mut members: A) -> Result<(), A::Error> {
         self.put("{\"kvlistValue\":{\"values\":[");
         let first = self.0.len();
-        while let Some(key) = members.next_key::<std::borrow::Cow<'de, str>>()? {
-            self.put("{\"key\":");
-            self.text(&key)?;
-            self.put(",\"value\":");
+        while members.next_key_seed(Key(self.0))?.is_some() {
             members.next_value_seed(AnyValue(self.0))?;
             self.put("},");
         }
@@ -117,6 +123,33 @@ impl AnyValue<'_> {
         if self.0.len() > first {
             self.0.pop();
         }
+    }
+}
+
+/// The beginning of a `KeyValue`, up to its value.
+struct Key<'b>(&'b mut Vec<u8>);
+
+impl<'de> DeserializeSeed<'de> for Key<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for Key<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the name of a member")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<(), E> {
+        let mut body = AnyValue(self.0);
+        body.put("{\"key\":");
+        body.text(name)?;
+        body.put(",\"value\":");
+        Ok(())
     }
 }
 

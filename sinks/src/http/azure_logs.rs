@@ -149,7 +149,7 @@ impl TokenSource {
         let said = format!("{login} answers {}: {said}", answer.status);
         let fix = "check `tenant`, `client_id`, `client_secret` and `login` of the sink, and that the \
                    secret has not expired";
-        exchange.failed(&Problem::new(said, fix), answer)
+        exchange.failed(&Problem::new(said, fix), answer, b"")
     }
 }
 

@@ -22,6 +22,8 @@ use super::{Problem, SHOWN};
 const MAX_ANSWER: u64 = 16 << 20;
 /// Longest wait for an answer.
 const TIMEOUT: Duration = Duration::from_secs(60);
+/// Characters that an answer has in common with events by chance at most.
+const REPEATED: usize = 16;
 /// Longest wait that a receiver may ask for.
 const MAX_WAIT: Duration = Duration::from_secs(86_400);
 
@@ -168,9 +170,10 @@ impl Exchange {
     }
 
     /// There was an answer, but events were not taken.
-    pub(super) fn failed(&self, problem: &Problem, answer: &Answer) -> Error {
+    /// What it said of the `lines` of a log may repeat parts of them, which are left out.
+    pub(super) fn failed(&self, problem: &Problem, answer: &Answer, lines: &[u8]) -> Error {
         Error::new(Code::SinkUnavailable, format!("{} does not take events", self.place))
-            .cause(self.clean(&problem.said))
+            .cause(without(&self.clean(&problem.said), lines))
             .fix(&problem.fix)
             .retry(Retry::Later(answer.retry_at))
     }
@@ -185,6 +188,23 @@ impl Exchange {
         let said = secrets.fold(said.to_owned(), |said, secret| said.replace(secret, "***"));
         printable(&said, SHOWN)
     }
+}
+
+/// A text without what it repeats of events, as far as that is longer than a word.
+fn without(said: &str, lines: &[u8]) -> String {
+    let ends = |text: &str| -> Vec<usize> {
+        text.char_indices().map(|(at, c)| at + c.len_utf8()).skip(REPEATED - 1).collect()
+    };
+    let is_content = |text: &str| memchr::memmem::find(lines, text.as_bytes()).is_some();
+    let mut shown = String::new();
+    let mut rest = said;
+    while let Some(first) = rest.chars().next() {
+        let content = ends(rest).into_iter().take_while(|&end| is_content(&rest[..end])).last();
+        let end = content.unwrap_or(first.len_utf8());
+        shown.push(if content.is_some() { '…' } else { first });
+        rest = &rest[end..];
+    }
+    shown
 }
 
 fn compressed(body: &[u8]) -> Bytes {

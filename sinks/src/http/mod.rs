@@ -147,7 +147,7 @@ impl HttpSink {
             work.parts.push_back((work.fates.len()..events.len()).collect());
             work.fates.resize(events.len(), Fate::Open);
         }
-        match self.settle(log, &events, &mut work).await {
+        match self.settle(given, &events, &mut work).await {
             Ok(()) => Ok(Taken { refused: refused(work.fates) }),
             Err(error) => {
                 self.unfinished.insert(stream, work);
@@ -159,7 +159,7 @@ impl HttpSink {
     /// Sends what is open until there is nothing more.
     async fn settle(
         &mut self,
-        log: Log<'_>,
+        given: Portioned<'_>,
         events: &[&[u8]],
         work: &mut Unfinished,
     ) -> Result<()> {
@@ -171,7 +171,7 @@ impl HttpSink {
         while let Some(part) = parts.front().cloned() {
             let chosen: Vec<&[u8]> = part.iter().map(|&at| events[at]).collect();
             body.clear();
-            self.protocol.write(log, &chosen, &mut body)?;
+            self.protocol.write(given.log, &chosen, &mut body)?;
             if body.len() > self.exchange.limit {
                 parts.pop_front();
                 match part.as_slice() {
@@ -183,7 +183,7 @@ impl HttpSink {
             let answer = self.exchange.post(&body).await?;
             let verdict = self.protocol.read(&answer, part.len());
             if let Verdict::Later(problem) = verdict {
-                return Err(self.exchange.failed(&problem, &answer));
+                return Err(self.exchange.failed(&problem, &answer, given.lines));
             }
             parts.pop_front();
             match verdict {
@@ -201,7 +201,7 @@ impl HttpSink {
                             Of::Refused(reason) => fates[at] = Fate::Doubtful(reason),
                             Of::Later(problem) => {
                                 again.push(at);
-                                later = Some(self.exchange.failed(&problem, &answer));
+                                later = Some(self.exchange.failed(&problem, &answer, given.lines));
                             }
                         }
                     }
@@ -213,7 +213,7 @@ impl HttpSink {
                     }
                     doubts += 1;
                     if !self.proven && doubts == DOUBTFUL_REQUESTS {
-                        return Err(self.refuses_everything(&reason, &answer));
+                        return Err(self.refuses_everything(&reason, &answer, given.lines));
                     }
                 }
             }
@@ -235,7 +235,7 @@ impl HttpSink {
             }
         }
         match unproven {
-            Some(reason) => Err(self.refuses_everything(&reason, &Answer::default())),
+            Some(reason) => Err(self.refuses_everything(&reason, &Answer::default(), given.lines)),
             None if fates.contains(&Fate::Open) => {
                 Err(Error::new(Code::Internal, "an event was neither delivered nor refused")
                     .fix("report this as a bug, with the kind of the sink"))
@@ -244,11 +244,11 @@ impl HttpSink {
         }
     }
 
-    fn refuses_everything(&self, reason: &str, answer: &Answer) -> Error {
+    fn refuses_everything(&self, reason: &str, answer: &Answer, lines: &[u8]) -> Error {
         let said = format!("it has not taken a single event yet, and says: {reason}");
         let fix = "check the address and the settings of the sink; once it has taken an event, \
                    those that it refuses are set aside";
-        self.exchange.failed(&Problem::new(said, fix), answer)
+        self.exchange.failed(&Problem::new(said, fix), answer, lines)
     }
 }
 

@@ -103,6 +103,8 @@ impl Protocol for Logs {
         body.extend_from_slice(b"},\"scopeLogs\":[{\"scope\":{\"name\":");
         append(body, &log.stream)?;
         body.extend_from_slice(b"},\"logRecords\":[");
+        // What a value is wrapped in is a good deal longer than the value.
+        body.reserve(events.iter().map(|event| event.len() * 4).sum());
         for (at, event) in events.iter().enumerate() {
             let head = Head::read(event)?;
             if at > 0 {

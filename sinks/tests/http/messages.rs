@@ -107,6 +107,30 @@ async fn answers_are_explained() {
     insta::assert_snapshot!(all);
 }
 
+/// Repeats what it was sent.
+struct Echo(u16);
+
+impl Serve for Echo {
+    fn breaks_after(&self, _: usize) -> Option<usize> {
+        None
+    }
+
+    fn act(&self, asked: Asked) -> Act {
+        let body = String::from_utf8(asked.body).unwrap();
+        Act::Tell(Told::new(self.0, format!("why was I given {body}")))
+    }
+}
+
+#[tokio::test]
+async fn what_a_receiver_repeats_of_events_is_not_shown() {
+    for status in [400, 500] {
+        let address = serve(Arc::new(Echo(status)), None).await;
+        let error = failure(&Product::Lines.section(&format!("http://{address}"))).await;
+        let cause = error.cause.as_deref().unwrap();
+        assert!(cause.contains("why was I given …") && !cause.contains("rgen"), "{error}");
+    }
+}
+
 #[tokio::test]
 async fn nobody_at_the_address_is_told() {
     // A port that was free a moment ago.
