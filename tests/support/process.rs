@@ -55,6 +55,9 @@ pub(crate) fn sorted_lines(folder: &Path) -> Vec<(String, Vec<String>)> {
     for entry in std::fs::read_dir(folder).unwrap() {
         let entry = entry.unwrap();
         let name = entry.file_name().into_string().unwrap();
+        if !name.ends_with(".jsonl") {
+            continue;
+        }
         let text = std::fs::read_to_string(entry.path()).unwrap();
         assert!(text.is_empty() || text.ends_with('\n'), "{name}: the last line has no end");
         let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
