@@ -15,7 +15,7 @@ use crate::pauses::{LONGEST_PAUSE, Pauses};
 use crate::plan::{AuthPlan, Plan, StreamPlan};
 use crate::poll::session::Session;
 use crate::poll::stream::Poll;
-use crate::poll::{Limits, Observer, StreamReport};
+use crate::poll::{Limits, Observer, Replayed, StreamReport, replay};
 use crate::quota::Quota;
 use crate::secret::SecretStore;
 use crate::sink::{Delivery, Forwarder, Polls, Sink, SinkReport, Spool};
@@ -232,6 +232,27 @@ impl Runner {
         let _ = over.send(Polls::Over);
         ended(forwarders).await;
         reports.into_iter().map(|(_, report)| report).collect()
+    }
+
+    /// Maps what was set aside of these streams anew, and delivers what becomes events. Nothing is
+    /// asked of the app.
+    ///
+    /// # Errors
+    /// Those of the state and the output, of the first stream that has one.
+    pub async fn replay(&self, streams: &[Arc<StreamPlan>]) -> Result<Vec<Replayed>> {
+        let (over, forwarders) = self.forward();
+        let connection = &self.plan.connection.name;
+        let spool = self.sinks.as_ref().map(|sinks| &*sinks.spool);
+        let replayed = tokio::task::block_in_place(|| {
+            let replay = |stream: &Arc<StreamPlan>| {
+                replay(stream, connection, (&self.delivery, spool), &self.clock)
+                    .map_err(|error| error.in_stream(&stream.name).in_connection(connection))
+            };
+            streams.iter().map(replay).collect()
+        });
+        let _ = over.send(Polls::Over);
+        ended(forwarders).await;
+        replayed
     }
 
     /// Polls each stream on its schedule until the returned future is dropped. Dropping it loses

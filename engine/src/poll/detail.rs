@@ -9,7 +9,6 @@ use longshore_schema::{JsonPath, Literal, OneOrMany};
 use serde_json::Value;
 
 use crate::error::{Code, Error, Result};
-use crate::map::Record;
 use crate::plan::StepPlan;
 use crate::poll::build::Target;
 use crate::poll::exchange::Attempts;
@@ -58,8 +57,8 @@ impl Poll<'_> {
                     self.report.rejected += 1;
                     self.cursor.snapshot_has_gaps |= self.snapshot.is_some();
                     let reason = format!("the app does not have its `{}`", join.name);
-                    let record = record.to_string();
-                    self.outbox.set_aside(&Record::Json(record.as_bytes()), &reason);
+                    // Not the record's fault: mapped later it would still lack that.
+                    self.outbox.leave_out(record, &reason);
                     return Ok(None);
                 }
                 _ => {}

@@ -19,6 +19,7 @@ pub mod pages;
 mod pieces;
 mod place;
 pub mod progress;
+mod replay;
 pub mod session;
 mod snapshot;
 mod steps;
@@ -28,4 +29,6 @@ pub mod window;
 mod zone;
 
 pub use progress::{Observer, Progress, StreamReport};
+pub use replay::Replayed;
+pub(crate) use replay::replay;
 pub use stream::Limits;

@@ -1,6 +1,7 @@
 //! What a poll has in hand between two commits: events, records that could not be mapped, items
 //! that are done.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::clock::Clock;
+use crate::decode::row_object;
 use crate::error::Result;
 use crate::map::{Events, Mapped, Mapper, Record, Scratch};
 use crate::plan::StreamPlan;
@@ -49,6 +51,25 @@ pub(super) struct Outbox<'p> {
     clock: Clock,
     /// On the clock's monotonic time.
     last_commit: Duration,
+}
+
+/// What is set aside.
+#[derive(Clone, Copy, Debug)]
+enum SetAside {
+    /// A record that cannot be mapped.
+    Record,
+    /// An item of a list whose records cannot be read.
+    Item,
+}
+
+impl SetAside {
+    /// The member that it is in.
+    fn member(self) -> &'static str {
+        match self {
+            Self::Record => "record",
+            Self::Item => "item",
+        }
+    }
 }
 
 /// What can be forgotten with a commit: all that is older than this.
@@ -180,16 +201,21 @@ impl<'p> Outbox<'p> {
 
     /// Keeps a record as far as its mapper says that it is not private.
     fn keep_of(&mut self, mapper: &Mapper, record: &Record<'_>, reason: &str) {
-        let redacted = mapper.redacted(record);
-        self.keep(redacted.as_deref().unwrap_or(raw(record)), reason);
+        let whole = match record {
+            // Without its columns a row could not be mapped later.
+            Record::Row(row) => Cow::Owned(row_object(row)),
+            record => Cow::Borrowed(raw(record)),
+        };
+        let kept = mapper.redacted(record);
+        self.keep(SetAside::Record, kept.as_deref().unwrap_or(&whole), reason);
     }
 
-    /// Keeps an unmappable record whole, in a file of its own, once.
-    fn keep(&mut self, raw: &[u8], reason: &str) {
+    /// Keeps what makes no event whole, in a file of its own, once.
+    fn keep(&mut self, what: SetAside, raw: &[u8], reason: &str) {
         let line = serde_json::json!({
             "stream": self.plan.name,
             "reason": reason,
-            "record": String::from_utf8_lossy(raw),
+            what.member(): String::from_utf8_lossy(raw),
         });
         let mut key = [0; 16];
         key.copy_from_slice(&Sha256::digest(raw)[..16]);
@@ -201,7 +227,7 @@ impl<'p> Outbox<'p> {
     /// private items may have it too, at places that nobody named: of those only the reason stays.
     pub(super) fn leave_out(&mut self, item: &Value, reason: &str) {
         let shown = if self.plan.mapper.is_private() { &Value::Null } else { item };
-        self.keep(shown.to_string().as_bytes(), reason);
+        self.keep(SetAside::Item, shown.to_string().as_bytes(), reason);
     }
 
     /// How long until what is in hand has to be committed for its age; `None` if there is nothing.

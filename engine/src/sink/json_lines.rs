@@ -173,6 +173,27 @@ impl Delivery {
         })
     }
 
+    /// Puts other content in the place of a file's; all of it is there, or none.
+    ///
+    /// # Errors
+    /// [`Code::SinkUnavailable`] if it cannot be written, and those of the state.
+    pub fn replace(&self, name: &str, content: &mut File) -> Result<()> {
+        let path = self.path(name)?;
+        let failed = |error: io::Error| Failure::from(unavailable("replaced", &path, &error));
+        let fresh = self.path(&format!("{name}.new"))?;
+        self.store.write("replacing a file", |transaction| {
+            let mut file = private_file(&fresh).map_err(failed)?;
+            file.set_len(0).map_err(failed)?;
+            content.seek(SeekFrom::Start(0)).map_err(failed)?;
+            let length = io::copy(content, &mut file).map_err(failed)?;
+            file.sync_all().map_err(failed)?;
+            let inode = inode(&file.metadata().map_err(failed)?);
+            SinkPosition { inode, length }.store(transaction, &self.directory, name)?;
+            std::fs::rename(&fresh, &path).map_err(failed)?;
+            sync_directory(&self.directory).map_err(failed)
+        })
+    }
+
     /// Where a file of this name is.
     ///
     /// # Errors

@@ -10,6 +10,7 @@ mod language;
 mod login_rules;
 mod pace;
 mod paging;
+mod replay;
 mod requests;
 mod schedules;
 mod sessions;

@@ -85,7 +85,7 @@ async fn an_item_that_is_gone_is_set_aside() {
         .edit("errors:\n", "errors:\n  - when: { status: 404 }\n    then: skip\n");
     let report = tenant.completes().await;
     assert_eq!(report.gaps, 1);
-    assert_eq!(tenant.rejected()[0]["record"], r#"{"id":"someone@example.com"}"#);
+    assert_eq!(tenant.rejected()[0]["item"], r#"{"id":"someone@example.com"}"#);
     assert!(!tenant.warnings().concat().contains("someone"), "{:?}", tenant.warnings());
 }
 
