@@ -83,6 +83,8 @@ pub(crate) enum Command {
     Lsp(Lsp),
     /// Read what is due from an app and write it as events
     Run(Run),
+    /// Map records anew that were set aside, once the manifest is mended
+    Replay(Replay),
     /// Ask an app what a connection can see
     Check(Connection),
     /// Sign in to an app with a browser
@@ -296,6 +298,25 @@ pub(crate) struct Run {
     /// Keep reading, each stream on its schedule, until Ctrl-C
     #[arg(long, conflicts_with = "format")]
     pub(crate) watch: bool,
+    /// How the result is shown
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: Format,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  longshore replay acme.yaml\n  longshore replay acme.yaml --stream sign_ins --format json\n\nNothing is asked of the app. What still cannot be mapped stays set aside."
+)]
+pub(crate) struct Replay {
+    /// The connection file
+    #[arg(value_name = "CONNECTION")]
+    pub(crate) connection: PathBuf,
+    /// Replay this stream only; may be given several times
+    #[arg(long, value_name = "NAME")]
+    pub(crate) stream: Vec<String>,
+    /// Where events are written, in place of the connection's own folder
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) output: Option<PathBuf>,
     /// How the result is shown
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: Format,

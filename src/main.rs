@@ -18,6 +18,7 @@ mod lsp;
 mod manifests;
 mod open;
 mod protocol;
+mod replay;
 mod run;
 mod schema;
 mod settings;
@@ -64,6 +65,7 @@ fn main() -> ExitCode {
         Command::Schema(command) => schema::run(&command),
         Command::Lsp(command) => lsp::run(&command),
         Command::Run(command) => wait(run::run(&command)),
+        Command::Replay(command) => wait(replay::replay(&command)),
         Command::Check(command) => wait(check::run(&command)),
         Command::Connect(command) => wait(connect::run(&command)),
         Command::Disconnect(command) => wait(disconnect::run(&command)),

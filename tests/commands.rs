@@ -49,6 +49,7 @@ fn help_and_version() {
         "explain",
         "schema",
         "run",
+        "replay",
         "check",
         "connect",
         "disconnect",

@@ -199,6 +199,7 @@ fn every_option_of_the_command_line_is_described() {
         "explain",
         "schema",
         "run",
+        "replay",
         "check",
         "connect",
         "disconnect",

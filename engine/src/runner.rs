@@ -143,7 +143,8 @@ impl Runner {
             .into_iter()
             .map(|sink| {
                 let (spool, aside) = (Arc::clone(&spool), Arc::clone(&self.delivery));
-                Forwarder::new(sink, spool, aside, self.clock.clone())
+                let observer = self.session.observer();
+                Forwarder::new(sink, (spool, aside), self.clock.clone(), observer)
             })
             .collect();
         let reports = forwarders.iter().map(Forwarder::report).collect();

@@ -141,6 +141,11 @@ impl Session {
         &self.quotas
     }
 
+    /// Who hears of what happens.
+    pub(crate) fn observer(&self) -> Observer {
+        Observer::clone(&self.observer)
+    }
+
     /// The authenticator of an OAuth connection.
     #[must_use]
     pub fn authenticator(&self) -> Option<&Authenticator> {

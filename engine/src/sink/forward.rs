@@ -17,6 +17,7 @@ use super::spool::{Spool, Waiting};
 use super::{Batch, Commit, Dedupe, Delivery};
 use crate::clock::Clock;
 use crate::error::{Code, Error, Result, Retry};
+use crate::poll::{Observer, Progress};
 
 /// The first pause after a failure; each further one is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -56,6 +57,8 @@ pub(crate) struct Forwarder {
     /// For what the sink refuses.
     aside: Arc<Delivery>,
     clock: Clock,
+    /// Hears of each failure.
+    observer: Observer,
     streams: BTreeMap<String, Stream>,
     lines: Vec<u8>,
     report: Arc<Mutex<SinkReport>>,
@@ -84,9 +87,9 @@ enum Turn {
 impl Forwarder {
     pub(crate) fn new(
         (name, sink): (String, Box<dyn Sink>),
-        spool: Arc<Spool>,
-        aside: Arc<Delivery>,
+        (spool, aside): (Arc<Spool>, Arc<Delivery>),
         clock: Clock,
+        observer: Observer,
     ) -> Self {
         let report = SinkReport { sink: name.clone(), ..SinkReport::default() };
         Self {
@@ -95,6 +98,7 @@ impl Forwarder {
             spool,
             aside,
             clock,
+            observer,
             streams: BTreeMap::new(),
             lines: Vec::new(),
             report: Arc::new(Mutex::new(report)),
@@ -192,6 +196,8 @@ impl Forwarder {
                 known.pause = Some(until);
                 let error = error.in_stream(stream).in_connection(self.spool.connection());
                 self.spool.set_trouble(&self.name, Some(error.clone()));
+                let wait = until.duration_since(self.clock.now()).try_into().unwrap_or_default();
+                (self.observer)(stream, &Progress::Retrying { error: error.clone(), wait });
                 self.note(|report| report.error = Some(error));
                 Turn::Later(until)
             }

@@ -138,7 +138,8 @@ impl Place {
                 clock: self.clock.clone(),
             };
             let sink = (name.clone(), Box::new(fake) as Box<dyn Sink>);
-            Forwarder::new(sink, Arc::clone(&spool), Arc::clone(&aside), self.clock.clone())
+            let places = (Arc::clone(&spool), Arc::clone(&aside));
+            Forwarder::new(sink, places, self.clock.clone(), Arc::new(|_, _| {}))
         });
         let forwarders = forwarders.collect();
         Open { spool, forwarders }
