@@ -225,6 +225,8 @@ pub struct Place {
     pub connection: Option<String>,
     /// Name of the stream, e.g. `sign_ins`.
     pub stream: Option<String>,
+    /// Name of the sink, e.g. `archive`.
+    pub sink: Option<String>,
     /// The request in words: method, scheme, host and path, never the query string.
     pub request: Option<String>,
 }
@@ -323,6 +325,13 @@ impl Error {
         self
     }
 
+    /// Names the sink, unless a place nearer to the failure already did.
+    #[must_use]
+    pub fn in_sink(mut self, sink: &str) -> Self {
+        self.place.sink.get_or_insert_with(|| sink.to_owned());
+        self
+    }
+
     /// Describes the request, unless a place nearer to the failure already did.
     #[must_use]
     pub fn in_request(mut self, request: impl Into<String>) -> Self {
@@ -356,12 +365,13 @@ impl std::error::Error for Error {}
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.code, self.what)?;
-        let Place { connection, stream, request } = &self.place;
-        let place = [("connection", connection), ("stream", stream), ("request", request)]
-            .into_iter()
-            .filter_map(|(kind, name)| name.as_ref().map(|name| format!("{kind} {name}")))
-            .collect::<Vec<_>>()
-            .join(", ");
+        let Place { connection, stream, sink, request } = &self.place;
+        let place =
+            [("connection", connection), ("stream", stream), ("sink", sink), ("request", request)]
+                .into_iter()
+                .filter_map(|(kind, name)| name.as_ref().map(|name| format!("{kind} {name}")))
+                .collect::<Vec<_>>()
+                .join(", ");
         if !place.is_empty() {
             write!(f, "\n  where: {place}")?;
         }

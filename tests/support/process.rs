@@ -55,7 +55,7 @@ pub(crate) fn sorted_lines(folder: &Path) -> Vec<(String, Vec<String>)> {
     for entry in std::fs::read_dir(folder).unwrap() {
         let entry = entry.unwrap();
         let name = entry.file_name().into_string().unwrap();
-        if !name.ends_with(".jsonl") {
+        if entry.path().extension().is_none_or(|extension| extension != "jsonl") {
             continue;
         }
         let text = std::fs::read_to_string(entry.path()).unwrap();

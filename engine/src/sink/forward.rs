@@ -194,7 +194,10 @@ impl Forwarder {
                     until = asked.clamp(until, self.clock.now() + 10 * LONGEST_PAUSE);
                 }
                 known.pause = Some(until);
-                let error = error.in_stream(stream).in_connection(self.spool.connection());
+                let error = error
+                    .in_sink(&self.name)
+                    .in_stream(stream)
+                    .in_connection(self.spool.connection());
                 self.spool.set_trouble(&self.name, Some(error.clone()));
                 let wait = until.duration_since(self.clock.now()).try_into().unwrap_or_default();
                 (self.observer)(stream, &Progress::Retrying { error: error.clone(), wait });

@@ -329,6 +329,38 @@ fn a_new_sink_starts_with_what_is_there() {
     assert_eq!(place.held(1).events.len(), 7);
 }
 
+/// Polls append while sinks take everything at once: what is removed is never what is written to.
+#[test]
+fn appending_and_removing_at_the_same_time_lose_nothing() {
+    let place = Place::new(&[("one", false)], 4 << 10);
+    let Open { spool, mut forwarders } = place.open(Portion::default());
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let (polls, over) = watch::channel(Polls::GoOn);
+    let writers: Vec<_> = STREAMS
+        .map(|stream| {
+            let spool = Arc::clone(&spool);
+            std::thread::spawn(move || {
+                for number in 0..150 {
+                    append(&spool, spool.store(), stream, &[event(stream, number)]);
+                }
+            })
+        })
+        .into();
+    runtime.block_on(async {
+        let forwarding = forwarders[0].run(over);
+        let writing = async {
+            tokio::task::spawn_blocking(|| writers.into_iter().for_each(|one| one.join().unwrap()))
+                .await
+                .unwrap();
+            polls.send(Polls::Over).unwrap();
+        };
+        tokio::join!(forwarding, writing);
+    });
+    let held = place.held(0);
+    assert_eq!(held.events.len(), 300);
+    assert_eq!(held.events.iter().cloned().collect::<BTreeSet<_>>(), all(150));
+}
+
 #[derive(Clone, Debug)]
 enum Act {
     Append(usize, u32),

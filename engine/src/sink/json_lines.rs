@@ -173,6 +173,16 @@ impl Delivery {
         })
     }
 
+    /// Notes a file that is going to be delivered to, before it is there.
+    ///
+    /// # Errors
+    /// Those of the state.
+    pub(super) fn expect(&self, name: &str) -> Result<()> {
+        self.store.write("naming a file", |transaction| {
+            SinkPosition { inode: 0, length: 0 }.store(transaction, &self.directory, name)
+        })
+    }
+
     /// Puts other content in the place of a file's; all of it is there, or none.
     ///
     /// # Errors

@@ -53,6 +53,8 @@ struct Log {
     files: BTreeMap<u64, u64>,
     /// Up to where each sink has it.
     acknowledged: BTreeMap<String, u64>,
+    /// How many are appending to its last file, which must not be removed meanwhile.
+    appending: u32,
 }
 
 impl Log {
@@ -64,8 +66,9 @@ impl Log {
         self.files.first_key_value().map_or(0, |(start, _)| *start)
     }
 
+    /// What it takes for the sake of a sink that has not got it.
     fn size(&self) -> u64 {
-        self.files.values().sum()
+        if self.done() >= self.end() { 0 } else { self.files.values().sum() }
     }
 
     /// Up to where all sinks have it.
@@ -165,28 +168,37 @@ impl Spool {
         }
         let start = self.current(stream)?;
         let file = name(stream, start);
-        let mut committed = self.delivery.commit(Commit { file: &file, ..commit })?;
+        let committed = self.delivery.commit(Commit { file: &file, ..commit });
+        let length = self.delivery.length(&file);
+        let mut logs = self.logs();
+        let log = logs.entry(stream.to_owned()).or_default();
+        log.appending -= 1;
+        let (mut committed, length) = (committed?, length?);
+        log.files.insert(start, length);
+        drop(logs);
         // It was made just now, or is what a crash left of an attempt to make it.
         committed.warning = None;
-        let length = self.delivery.length(&file)?;
-        self.logs().entry(stream.to_owned()).or_default().files.insert(start, length);
         self.tell();
         Ok(committed)
     }
 
-    /// Where the file starts that is to be appended to.
+    /// Where the file starts that is to be appended to, which stays until that is done.
     fn current(&self, stream: &str) -> Result<u64> {
         let mut logs = self.logs();
         let log = logs.entry(stream.to_owned()).or_insert_with(|| Log {
             files: BTreeMap::new(),
+            appending: 0,
             acknowledged: self.sinks.iter().map(|sink| (sink.clone(), 0)).collect(),
         });
-        let Some((start, length)) = log.files.last_key_value() else { return Ok(0) };
+        let Some((start, length)) = log.files.last_key_value() else {
+            log.appending += 1;
+            return Ok(0);
+        };
         let path = self.delivery.path(&name(stream, *start))?;
+        log.appending += 1;
         let is_whole = path.metadata().is_ok_and(|found| found.len() >= *length);
-        let full = *length >= FILE_BYTES.min(self.most / FILES);
-        let read = *length >= WORTH_REMOVING && log.done() >= start + length;
-        Ok(if full || read || !is_whole { start + length } else { *start })
+        let is_full = *length >= self.file_bytes();
+        Ok(if is_full || !is_whole { start + length } else { *start })
     }
 
     /// The streams that have a log.
@@ -252,11 +264,23 @@ impl Spool {
         Ok(())
     }
 
-    /// Removes the files that all sinks have read, but for the last of each stream.
+    /// When a file is closed, in bytes.
+    fn file_bytes(&self) -> u64 {
+        FILE_BYTES.min(self.most / FILES).max(1)
+    }
+
+    /// Removes the files that all sinks have read, but for the last of each stream while it is short.
     fn remove_read(&self) -> Result<()> {
         let mut removed = Vec::new();
         for (stream, log) in self.logs().iter_mut() {
-            let done = log.done();
+            let (done, end) = (log.done(), log.end());
+            let worth = WORTH_REMOVING.min(self.file_bytes());
+            let is_worth = log.files.last_key_value().is_some_and(|(_, length)| *length >= worth);
+            if is_worth && done >= end && log.appending == 0 {
+                // Known before the others are gone: positions go on from there.
+                self.delivery.expect(&name(stream, end))?;
+                log.files.insert(end, 0);
+            }
             while log.files.len() > 1
                 && let Some(first) = log.files.first_entry()
                 && first.key() + first.get() <= done
