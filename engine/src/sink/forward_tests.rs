@@ -315,6 +315,32 @@ fn events_that_are_gone_are_not_passed_over() {
 }
 
 #[test]
+fn a_state_folder_may_be_moved() {
+    let place = Place::new(&[("one", false)], 1 << 20);
+    let mut open = place.open(Portion::default());
+    open.append("sign_ins", 0..5);
+    assert!(open.drain());
+    open.append("sign_ins", 5..9);
+    drop(open);
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::rename(place.folder.path().join("state"), folder.path().join("state")).unwrap();
+    // A copy, with what a crash left behind the last commit.
+    std::fs::create_dir(folder.path().join("spool")).unwrap();
+    for file in std::fs::read_dir(place.spool_folder()).unwrap() {
+        let file = file.unwrap();
+        let mut text = std::fs::read_to_string(file.path()).unwrap();
+        text.push_str("{\"torn");
+        std::fs::write(folder.path().join("spool").join(file.file_name()), text).unwrap();
+    }
+    let moved = Place { folder, ..place };
+    let mut open = moved.open(Portion::default());
+    open.append("sign_ins", 9..10);
+    assert!(open.drain());
+    let all: Vec<_> = (0..10).map(|number| event("sign_ins", number)).collect();
+    assert_eq!(moved.held(0).events, all);
+}
+
+#[test]
 fn a_new_sink_starts_with_what_is_there() {
     let mut place = Place::new(&[("one", true)], 1 << 20);
     let mut open = place.open(Portion::default());

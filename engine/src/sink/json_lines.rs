@@ -34,6 +34,8 @@ const WORTH_A_BLOCK: usize = 32;
 pub struct Delivery {
     store: Arc<Store>,
     directory: PathBuf,
+    /// What the state knows the directory by.
+    name: PathBuf,
 }
 
 /// A file that is known to the state and open for writing.
@@ -50,14 +52,28 @@ impl Delivery {
     /// # Errors
     /// `SINK_UNAVAILABLE` if the directory or a file cannot be used, and those of the state.
     pub fn open(store: Arc<Store>, directory: &Path) -> Result<Self> {
+        Self::open_as(store, directory, None)
+    }
+
+    /// Opens a directory that the state knows by a name of its own, wherever it is moved to together
+    /// with the state; see [`open`](Self::open).
+    ///
+    /// # Errors
+    /// As for [`open`](Self::open).
+    pub(super) fn open_as(
+        store: Arc<Store>,
+        directory: &Path,
+        name: Option<PathBuf>,
+    ) -> Result<Self> {
         let directory = std::fs::create_dir_all(directory)
             .and_then(|()| directory.canonicalize())
             .map_err(|error| unavailable("opened", directory, &error))?;
         for synced in [Some(directory.as_path()), directory.parent()].into_iter().flatten() {
             sync_directory(synced).map_err(|error| unavailable("synchronized", synced, &error))?;
         }
-        let delivery = Self { store, directory };
-        for name in delivery.store.delivered_files(&delivery.directory)? {
+        let name = name.unwrap_or_else(|| directory.clone());
+        let delivery = Self { store, directory, name };
+        for name in delivery.store.delivered_files(&delivery.name)? {
             delivery.remove_tail(&name)?;
         }
         Ok(delivery)
@@ -76,7 +92,7 @@ impl Delivery {
         let path = self.path(commit.file)?;
         let Claimed { file, inode, warning } = self.claim(commit.file, &path)?;
         let mut committed = self.store.write("committing events", |transaction| {
-            let position = SinkPosition::read(transaction, &self.directory, commit.file)?
+            let position = SinkPosition::read(transaction, &self.name, commit.file)?
                 .filter(|position| position.inode == inode)
                 .ok_or_else(|| replaced(&path))?;
             let done = self.deliver(transaction, &commit, &path, &file, position);
@@ -106,7 +122,7 @@ impl Delivery {
         let length = append(file, position.length, &commit.batch.kept(&dropped))
             .map_err(|error| unavailable("written", path, &error))?;
         reached(Step::LinesSynced, file)?;
-        SinkPosition { length, ..position }.store(transaction, &self.directory, commit.file)?;
+        SinkPosition { length, ..position }.store(transaction, &self.name, commit.file)?;
         finish(transaction, commit)?;
         reached(Step::BeforeCommit, file)?;
         let duplicates = dropped.iter().filter(|dropped| **dropped).count();
@@ -129,7 +145,7 @@ impl Delivery {
     /// Those of the state.
     pub fn length(&self, file: &str) -> Result<u64> {
         self.store.read("looking up how long a file is", |database| {
-            let position = SinkPosition::read(database, &self.directory, file)?;
+            let position = SinkPosition::read(database, &self.name, file)?;
             Ok(position.map_or(0, |position| position.length))
         })
     }
@@ -141,7 +157,7 @@ impl Delivery {
     /// Those of the state.
     pub fn standing(&self, stream: StreamId, file: &str) -> Result<(u64, Standing)> {
         self.store.read("reading where a stream stands", |database| {
-            let position = SinkPosition::read(database, &self.directory, file)?;
+            let position = SinkPosition::read(database, &self.name, file)?;
             let length = position.map_or(0, |position| position.length);
             Ok((length, read_standing(database, stream)?))
         })
@@ -152,7 +168,7 @@ impl Delivery {
     /// # Errors
     /// Those of the state.
     pub fn files(&self) -> Result<Vec<String>> {
-        self.store.delivered_files(&self.directory)
+        self.store.delivered_files(&self.name)
     }
 
     /// Removes a file. A crash may leave the file or what is known of it, but never makes room for
@@ -169,7 +185,7 @@ impl Delivery {
             _ => {}
         }
         self.store.write("removing a file", |transaction| {
-            SinkPosition::remove(transaction, &self.directory, file)
+            SinkPosition::remove(transaction, &self.name, file)
         })
     }
 
@@ -179,7 +195,7 @@ impl Delivery {
     /// Those of the state.
     pub(super) fn expect(&self, name: &str) -> Result<()> {
         self.store.write("naming a file", |transaction| {
-            SinkPosition { inode: 0, length: 0 }.store(transaction, &self.directory, name)
+            SinkPosition { inode: 0, length: 0 }.store(transaction, &self.name, name)
         })
     }
 
@@ -198,7 +214,7 @@ impl Delivery {
             let length = io::copy(content, &mut file).map_err(failed)?;
             file.sync_all().map_err(failed)?;
             let inode = inode(&file.metadata().map_err(failed)?);
-            SinkPosition { inode, length }.store(transaction, &self.directory, name)?;
+            SinkPosition { inode, length }.store(transaction, &self.name, name)?;
             std::fs::rename(&fresh, &path).map_err(failed)?;
             sync_directory(&self.directory).map_err(failed)
         })
@@ -225,7 +241,7 @@ impl Delivery {
             move |error: io::Error| Failure::from(unavailable(doing, path, &error))
         };
         self.store.write("preparing a file", |transaction| {
-            let recorded = SinkPosition::read(transaction, &self.directory, name)?;
+            let recorded = SinkPosition::read(transaction, &self.name, name)?;
             let existed = path.try_exists().map_err(failed("examined"))?;
             let mut file = private_file(path).map_err(failed("opened"))?;
             let metadata = file.metadata().map_err(failed("examined"))?;
@@ -247,9 +263,14 @@ impl Delivery {
             };
             let length = end_line(&mut file, found).map_err(failed("continued"))?;
             sync_directory(&self.directory).map_err(failed("created"))?;
-            SinkPosition { inode, length }.store(transaction, &self.directory, name)?;
+            SinkPosition { inode, length }.store(transaction, &self.name, name)?;
             Ok(Claimed { file, inode, warning })
         })
+    }
+
+    /// Whether nobody else puts files there, so that one with another number is a copy.
+    fn is_own(&self) -> bool {
+        self.name != self.directory
     }
 
     /// Removes what a crash left behind the committed length of a file.
@@ -265,9 +286,10 @@ impl Delivery {
             }
             let file = private_file(&path).map_err(failed("opened"))?;
             let metadata = file.metadata().map_err(failed("examined"))?;
-            match SinkPosition::read(transaction, &self.directory, name)? {
+            match SinkPosition::read(transaction, &self.name, name)? {
                 Some(recorded)
-                    if recorded.inode == inode(&metadata) && metadata.len() > recorded.length =>
+                    if (self.is_own() || recorded.inode == inode(&metadata))
+                        && metadata.len() > recorded.length =>
                 {
                     file.set_len(recorded.length).map_err(failed("truncated"))?;
                     file.sync_all().map_err(failed("synchronized"))

@@ -103,7 +103,8 @@ impl Spool {
     ) -> Result<Self> {
         let id = store.spool(connection)?;
         let acknowledged = store.acknowledged(connection)?;
-        let delivery = Delivery::open(store, folder)?;
+        let known_by = Path::new("spool").join(connection);
+        let delivery = Delivery::open_as(store, folder, Some(known_by))?;
         let mut logs: BTreeMap<String, Log> = BTreeMap::new();
         for file in delivery.files()? {
             let Some((stream, start)) = parts(&file) else { continue };
