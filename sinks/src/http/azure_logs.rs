@@ -153,7 +153,7 @@ impl TokenSource {
     }
 }
 
-struct Ingestion;
+pub(super) struct Ingestion;
 
 /// What is answered beside a status.
 #[derive(Deserialize)]

@@ -76,8 +76,8 @@ fn index(source: &Source, config: &Elasticsearch) -> Result<String> {
     Ok(config.index.value.clone())
 }
 
-struct Bulk {
-    index: String,
+pub(super) struct Bulk {
+    pub(super) index: String,
 }
 
 #[derive(Serialize)]

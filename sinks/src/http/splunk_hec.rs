@@ -35,9 +35,9 @@ pub(crate) fn splunk_hec(source: &Source, config: &SplunkHec) -> Result<HttpSink
     Ok(HttpSink::new(exchange, protocol))
 }
 
-struct Collector {
-    index: Option<String>,
-    sourcetype: String,
+pub(super) struct Collector {
+    pub(super) index: Option<String>,
+    pub(super) sourcetype: String,
 }
 
 /// One event with its metadata; several of them simply follow each other.

@@ -7,9 +7,12 @@ use longshore_engine::http::Transport;
 use longshore_engine::sink::{Log, Portioned, Sink as _};
 use url::Url;
 
+use super::azure_logs::Ingestion;
+use super::elasticsearch::Bulk;
 use super::exchange::Exchange;
 use super::generic::Generic;
 use super::otlp::Logs;
+use super::splunk_hec::Collector;
 use super::{HttpSink, Protocol};
 
 const LOG: Log<'static> = Log { spool: "spool", connection: "acme", stream: "sign_ins" };
@@ -42,8 +45,13 @@ async fn silence_is_not_waited_for_without_end() {
 fn a_portion_is_written_quickly() {
     let event = r#"{"time":1772366400123,"class_uid":3002,"severity_id":1,"metadata":{"version":"1.8.0","uid":"0123456789abcdef0123456789abcdef","product":{"name":"App","vendor_name":"Vendor"}},"actor":{"user":{"name":"someone@example.com","uid":"00u1"}},"src_endpoint":{"ip":"192.0.2.1"},"status_id":1,"list":["a","b",1.5,null]}"#;
     let events = vec![event.as_bytes(); (1 << 20) / event.len()];
-    let protocols: [(&str, &dyn Protocol); 2] =
-        [("lines", &Generic { body: HttpBody::Lines }), ("otlp", &Logs)];
+    let protocols: [(&str, &dyn Protocol); 5] = [
+        ("lines", &Generic { body: HttpBody::Lines }),
+        ("splunk", &Collector { index: None, sourcetype: "longshore:ocsf".to_owned() }),
+        ("elasticsearch", &Bulk { index: "logs-{stream}".to_owned() }),
+        ("azure", &Ingestion),
+        ("otlp", &Logs),
+    ];
     for (name, protocol) in protocols {
         let mut body = Vec::new();
         let mut best = Duration::MAX;
