@@ -87,29 +87,29 @@ impl Postgres {
         Ok(session)
     }
 
-    /// Keeps a connection that did its work, closes one that did not.
+    /// Keeps a connection that did its work, cuts one that did not.
     async fn settle<T>(
         &self,
-        session: Session,
+        mut session: Session,
         done: std::result::Result<std::result::Result<T, Failure>, Elapsed>,
     ) -> Result<(Session, T)> {
-        match done {
-            Ok(Ok(done)) => Ok((session, done)),
-            Ok(Err(Failure::Explained(error))) => Err(error),
+        let error = match done {
+            Ok(Ok(done)) => return Ok((session, done)),
+            Ok(Err(Failure::Explained(error))) => error,
             Ok(Err(Failure::Server(error))) if error.is_closed() => {
                 // The connection knows better why it was closed.
-                let closed = timeout(Duration::from_secs(1), session.connection).await;
+                let closed = timeout(Duration::from_secs(1), &mut session.connection).await;
                 match closed {
-                    Ok(Ok(Err(reason))) => Err(self.address.explain(&reason)),
-                    _ => Err(self.address.explain(&error)),
+                    Ok(Ok(Err(reason))) => self.address.explain(&reason),
+                    _ => self.address.explain(&error),
                 }
             }
-            Ok(Err(Failure::Server(error))) => Err(self.address.explain(&error)),
-            Err(_) => {
-                session.connection.abort();
-                Err(self.address.too_slow(LONGEST))
-            }
-        }
+            Ok(Err(Failure::Server(error))) => self.address.explain(&error),
+            Err(_) => self.address.too_slow(LONGEST),
+        };
+        // Whoever waits for an answer on a network that is silent waits for long.
+        session.connection.abort();
+        Err(error)
     }
 }
 

@@ -13,8 +13,8 @@ use longshore_engine::sink::{Doing, Log, Portion, Portioned, Sink, Taken};
 use self::database::{Database, LogName};
 use self::failure::Failure;
 
-/// Large enough that a page of an index that several events change is written once.
-const PORTION: usize = 4 << 20;
+/// Large enough that a page of the index of uids, which are in no order, takes several at once.
+const PORTION: usize = 8 << 20;
 
 /// A table of events in a SQLite file.
 pub(crate) struct Sqlite {

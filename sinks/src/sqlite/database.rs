@@ -99,10 +99,10 @@ impl Database {
             ("trusted_schema", "OFF"),
             ("cell_size_check", "ON"),
             // KiB (negative).
-            ("cache_size", "-16384"),
-            // Pages: a page changed by many commits is copied to the database once.
-            ("wal_autocheckpoint", "8192"),
-            ("journal_size_limit", "67108864"),
+            ("cache_size", "-32768"),
+            // Pages, 128 MiB: one that is changed by many commits is copied to the database once.
+            ("wal_autocheckpoint", "32768"),
+            ("journal_size_limit", "134217728"),
         ] {
             connection.pragma_update(None, pragma, value)?;
         }
@@ -139,9 +139,13 @@ impl Database {
             return Ok(());
         }
         {
+            let heads: Result<Vec<_>, Error> =
+                missing.events().map(|event| Ok((Head::read(event)?, event))).collect();
+            let mut heads = heads?;
+            // Uids have no order of their own: this way a page of their index is visited once.
+            heads.sort_unstable_by(|(one, _), (other, _)| one.uid().cmp(other.uid()));
             let mut insert = transaction.prepare_cached(INSERT)?;
-            for event in missing.events() {
-                let head = Head::read(event)?;
+            for (head, event) in heads {
                 let (uid, class_uid, time) = (head.uid(), head.class_uid, head.time);
                 let text = str::from_utf8(event).map_err(|error| not_text(&error))?;
                 insert.execute(params![uid, log.connection, log.stream, class_uid, time, text])?;
