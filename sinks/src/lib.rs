@@ -9,6 +9,8 @@ mod kafka;
 mod kept;
 #[cfg(feature = "nats")]
 mod nats;
+#[cfg(feature = "parquet")]
+mod parquet;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod sqlite;
@@ -54,6 +56,9 @@ fn sink(source: &Source, config: &Spanned<SinkConfig>) -> Result<Box<dyn Sink>> 
         SinkConfig::Postgres(config) => Ok(Box::new(postgres::Postgres::open(source, config)?)),
         #[cfg(not(feature = "postgres"))]
         SinkConfig::Postgres(_) => Err(absent("postgres")),
+        #[cfg(feature = "parquet")]
+        SinkConfig::Parquet(config) => parquet::open(source, config),
+        #[cfg(not(feature = "parquet"))]
         SinkConfig::Parquet(_) => Err(absent("parquet")),
         #[cfg(feature = "kafka")]
         SinkConfig::Kafka(kafka) => Ok(Box::new(kafka::Kafka::open(source, config.span, kafka)?)),

@@ -1,0 +1,178 @@
+//! Parquet files, one for each class of events in each portion, in a folder or an object store.
+//!
+//! A file is named by where its portion starts. When a portion is given again, because the process
+//! ended before it was acknowledged, its files take the place of those that were there; and what was
+//! there from the same start on and has no new file is removed. So each event is there exactly once,
+//! also if the portion is now a shorter or a longer one.
+
+mod bucket;
+mod encode;
+mod folder;
+mod name;
+mod open;
+mod schema;
+mod shred;
+
+pub(crate) use open::open;
+
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use longshore_engine::error::{Code, Error, Result};
+use longshore_engine::sink::{Doing, Portion, Portioned, Sink, Taken};
+use tokio::task::spawn_blocking;
+
+use self::bucket::Bucket;
+use self::encode::encode;
+use self::folder::Folder;
+use self::name::Files;
+use self::schema::Schema;
+use crate::event::Head;
+
+/// No event is as large; a column counts its bytes in 32 bits.
+const LARGEST: usize = 1 << 30;
+
+/// Where the files are.
+#[derive(Clone, Debug)]
+enum Place {
+    Folder(Folder),
+    Bucket(Box<Bucket>),
+}
+
+/// The sink.
+#[derive(Debug)]
+struct Parquet {
+    place: Place,
+    portion: Portion,
+    /// By the folder of a log: where its next portion starts, behind which there is no file.
+    ends: HashMap<String, u64>,
+    schemas: HashMap<Option<i64>, Arc<Schema>>,
+}
+
+impl Sink for Parquet {
+    fn portion(&self) -> Portion {
+        self.portion
+    }
+
+    fn deliver<'a>(&'a mut self, events: Portioned<'a>) -> Doing<'a, Taken> {
+        Box::pin(self.write(events))
+    }
+}
+
+/// The events of a portion by their class, as places in it.
+struct Sorted {
+    classes: BTreeMap<u32, (Arc<Schema>, Vec<Range<usize>>)>,
+    taken: Taken,
+}
+
+impl Parquet {
+    fn new(place: Place, portion: Portion) -> Self {
+        Self { place, portion, ends: HashMap::new(), schemas: HashMap::new() }
+    }
+
+    async fn write(&mut self, events: Portioned<'_>) -> Result<Taken> {
+        let files = Files::of(events.log);
+        let log = format!("{}/{}", files.folder(""), files.name(0));
+        // Whatever happens now, what is there is not known until all of it is done.
+        let is_continued = self.ends.remove(&log) == Some(events.start);
+        let lines = Bytes::copy_from_slice(events.lines);
+        let Sorted { classes, taken } = self.sort(&lines).await?;
+        let mut written = Vec::new();
+        for (class, (schema, places)) in classes {
+            let path = files.path(class, events.start);
+            let lines = lines.clone();
+            let made = blocking(move || {
+                let texts = places.into_iter().map(|place| {
+                    // Each was read as UTF-8 before.
+                    std::str::from_utf8(&lines[place]).unwrap_or_default()
+                });
+                encode(&schema, texts).map_err(|error| internal(&error.to_string()))
+            });
+            let bytes = made.await?;
+            match self.place.clone() {
+                Place::Folder(folder) => {
+                    let path = path.clone();
+                    blocking(move || folder.put(&path, &bytes)).await?;
+                }
+                Place::Bucket(bucket) => bucket.put(&path, bytes).await?,
+            }
+            written.push(path);
+        }
+        if !is_continued {
+            let start = events.start;
+            match self.place.clone() {
+                Place::Folder(folder) => {
+                    blocking(move || folder.remove_from(&files, start, &written)).await?;
+                }
+                Place::Bucket(bucket) => bucket.remove_from(&files, start, &written).await?,
+            }
+        }
+        self.ends.insert(log, events.end());
+        Ok(taken)
+    }
+
+    async fn sort(&mut self, lines: &Bytes) -> Result<Sorted> {
+        let lines = lines.clone();
+        let mut schemas = std::mem::take(&mut self.schemas);
+        let (sorted, schemas) = blocking(move || {
+            let sorted = sort(&lines, &mut schemas)?;
+            Ok((sorted, schemas))
+        })
+        .await?;
+        self.schemas = schemas;
+        Ok(sorted)
+    }
+}
+
+/// Sorts events by class.
+fn sort(lines: &[u8], schemas: &mut HashMap<Option<i64>, Arc<Schema>>) -> Result<Sorted> {
+    let mut sorted = Sorted { classes: BTreeMap::new(), taken: Taken::default() };
+    let mut start = 0;
+    for (index, end) in memchr::memchr_iter(b'\n', lines).enumerate() {
+        let place = std::mem::replace(&mut start, end + 1)..end;
+        let class = match class(&lines[place.clone()]) {
+            Ok(class) => class,
+            Err(reason) => {
+                sorted.taken.refused.push((index, reason));
+                continue;
+            }
+        };
+        let schema = match schemas.get(&class) {
+            Some(schema) => Arc::clone(schema),
+            None => {
+                let made = Schema::of(class).map_err(|error| internal(&error.to_string()))?;
+                // Unknown classes have one schema; there may be any number of them.
+                let known = (made.class != 0).then_some(class).flatten();
+                Arc::clone(schemas.entry(known).or_insert_with(|| Arc::new(made)))
+            }
+        };
+        let class = sorted.classes.entry(schema.class);
+        class.or_insert_with(|| (schema, Vec::new())).1.push(place);
+    }
+    Ok(sorted)
+}
+
+/// The class of an event, or why it can be in no file.
+fn class(event: &[u8]) -> Result<Option<i64>, String> {
+    if event.len() > LARGEST {
+        return Err(format!("it is larger than {LARGEST} bytes"));
+    }
+    std::str::from_utf8(event).map_err(|error| format!("it is not UTF-8: {error}"))?;
+    let head = Head::read(event);
+    head.map(|head| head.class_uid).map_err(|error| error.cause.clone().unwrap_or_default())
+}
+
+/// Runs what takes long on a thread of its own.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    spawn_blocking(work).await.unwrap_or_else(|error| Err(internal(&error.to_string())))
+}
+
+fn internal(cause: &str) -> Error {
+    Error::new(Code::Internal, "a Parquet file could not be made")
+        .cause(cause)
+        .fix("report this as a bug, with the manifest")
+}
