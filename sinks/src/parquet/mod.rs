@@ -22,6 +22,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use longshore_engine::error::{Code, Error, Result};
 use longshore_engine::sink::{Doing, Portion, Portioned, Sink, Taken};
+use serde::Deserialize;
+use serde_json::value::RawValue;
 use tokio::task::spawn_blocking;
 
 use self::bucket::Bucket;
@@ -29,8 +31,6 @@ use self::encode::encode;
 use self::folder::Folder;
 use self::name::Files;
 use self::schema::Schema;
-use crate::event::Head;
-
 /// No event is as large; a column counts its bytes in 32 bits.
 const LARGEST: usize = 1 << 30;
 
@@ -160,8 +160,16 @@ fn class(event: &[u8]) -> Result<Option<i64>, String> {
         return Err(format!("it is larger than {LARGEST} bytes"));
     }
     std::str::from_utf8(event).map_err(|error| format!("it is not UTF-8: {error}"))?;
-    let head = Head::read(event);
-    head.map(|head| head.class_uid).map_err(|error| error.cause.clone().unwrap_or_default())
+    let class: Class<'_> = serde_json::from_slice(event).map_err(|error| error.to_string())?;
+    // What is no number is no class that is known.
+    Ok(class.class_uid.and_then(|uid| uid.get().parse().ok()))
+}
+
+/// The class of an event, whatever stands there.
+#[derive(Deserialize)]
+struct Class<'e> {
+    #[serde(borrow)]
+    class_uid: Option<&'e RawValue>,
 }
 
 /// Runs what takes long on a thread of its own.

@@ -12,7 +12,7 @@ use parquet::schema::types::{Type as Column, TypePtr};
 pub(super) const EVENT_JSON: &str = "event_json";
 
 /// The folder of an event's class says it, as it does for Hive.
-const PARTITION: &str = "class_uid";
+pub(super) const PARTITION: &str = "class_uid";
 
 /// How deep objects are taken apart: `src_endpoint.location.city` has a column of its own, and what is
 /// an object there is JSON.

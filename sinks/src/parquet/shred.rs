@@ -12,7 +12,7 @@ use serde::de::{
 };
 use serde_json::value::RawValue;
 
-use super::schema::{Field, Kind, Schema};
+use super::schema::{EVENT_JSON, Field, Kind, PARTITION, Schema};
 
 /// The years 1 to 9999: what is beyond cannot be shown by most that read Parquet, and would keep them
 /// from reading the rest.
@@ -21,6 +21,8 @@ const TIMESTAMPS: std::ops::RangeInclusive<i64> = -62_135_596_800_000..=253_402_
 /// Events of one class as columns.
 #[derive(Debug)]
 pub(super) struct Shredded {
+    /// The member that the folder of the file says.
+    said: Option<&'static str>,
     pub(super) event: Group,
     /// The events that have something no column takes.
     pub(super) whole: Column,
@@ -72,8 +74,9 @@ pub(super) struct Group {
 impl Shredded {
     /// No events yet.
     pub(super) fn new(schema: &Schema) -> Self {
-        let whole = Field { name: super::schema::EVENT_JSON, kind: Kind::Json, list: false };
-        Self { event: Group::new(&schema.fields), whole: Column::new(&whole) }
+        let whole = Field { name: EVENT_JSON, kind: Kind::Json, list: false };
+        let said = (schema.class != 0).then_some(PARTITION);
+        Self { said, event: Group::new(&schema.fields), whole: Column::new(&whole) }
     }
 
     /// Adds an event, which is a JSON object.
@@ -81,7 +84,8 @@ impl Shredded {
         let ordinal = self.event.count;
         let mut fits = true;
         let mut json = serde_json::Deserializer::from_str(event);
-        let read = Members { group: &mut self.event, fits: &mut fits }.deserialize(&mut json);
+        let read = Members { group: &mut self.event, said: self.said, fits: &mut fits };
+        let read = read.deserialize(&mut json);
         // A text that cannot be decoded ends the reading; what came before stays.
         if read.is_err() || !fits {
             // Even if it is not an object, it is one row.
@@ -148,6 +152,8 @@ impl Column {
 /// Reads the members of an object.
 struct Members<'c> {
     group: &'c mut Group,
+    /// The member that is passed over.
+    said: Option<&'static str>,
     fits: &'c mut bool,
 }
 
@@ -167,15 +173,22 @@ impl<'de> Visitor<'de> for Members<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let Self { group, fits } = self;
+        let Self { group, said, fits } = self;
         let ordinal = group.count;
         group.count += 1;
         let mut before = None;
-        while let Some(found) = map.next_key_seed(Name { group, before })? {
-            let Some(at) = found else {
-                *fits = false;
-                map.next_value::<IgnoredAny>()?;
-                continue;
+        while let Some(found) = map.next_key_seed(Name { group, said, before })? {
+            let at = match found {
+                Found::Column(at) => at,
+                Found::Said => {
+                    map.next_value::<IgnoredAny>()?;
+                    continue;
+                }
+                Found::Nothing => {
+                    *fits = false;
+                    map.next_value::<IgnoredAny>()?;
+                    continue;
+                }
             };
             if let Some(before) = before {
                 group.next[before] = at;
@@ -194,14 +207,22 @@ impl<'de> Visitor<'de> for Members<'_> {
     }
 }
 
-/// Reads the name of a member: its column, if it has one.
+/// Reads the name of a member.
 struct Name<'c> {
     group: &'c Group,
+    said: Option<&'static str>,
     before: Option<usize>,
 }
 
+/// What has the values of a member.
+enum Found {
+    Column(usize),
+    Said,
+    Nothing,
+}
+
 impl<'de> DeserializeSeed<'de> for Name<'_> {
-    type Value = Option<usize>;
+    type Value = Found;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
         deserializer.deserialize_str(self)
@@ -209,14 +230,18 @@ impl<'de> DeserializeSeed<'de> for Name<'_> {
 }
 
 impl Visitor<'_> for Name<'_> {
-    type Value = Option<usize>;
+    type Value = Found;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the name of a member")
     }
 
     fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
-        Ok(self.group.find(name, self.before))
+        Ok(match self.group.find(name, self.before) {
+            Some(at) => Found::Column(at),
+            None if self.said == Some(name) => Found::Said,
+            None => Found::Nothing,
+        })
     }
 }
 
@@ -363,7 +388,7 @@ impl<'de> Visitor<'de> for Value<'_> {
         }
         self.column.count(self.at);
         match &mut self.column.values {
-            Values::Group(group) => Members { group, fits: self.fits }.visit_map(map),
+            Values::Group(group) => Members { group, said: None, fits: self.fits }.visit_map(map),
             _ => Err(A::Error::custom("no object")),
         }
     }

@@ -131,7 +131,7 @@ fn what_is_no_event_is_refused_and_the_rest_kept() {
     let Some(python) = python() else { return };
     let lake = Lake::folder();
     let events = [plain(3002, "a"), plain(3002, "b")];
-    let mut portion = format!("{}\nnot json\n{{}}\n", events[0]).into_bytes();
+    let mut portion = format!("{}\nnot json\n7\n", events[0]).into_bytes();
     portion.extend_from_slice(b"{\"metadata\":{\"uid\":\"\xff\"}}\n");
     portion.extend_from_slice(format!("{}\n", events[1]).as_bytes());
     let events_of = Portioned { log: LOG, start: 0, lines: &portion };

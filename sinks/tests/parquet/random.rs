@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 /// Events of several classes, one JSON object each. Those that have something no column takes have a
 /// uid that begins with `odd-`.
-pub fn events(seed: u64, count: usize) -> Vec<String> {
+pub(crate) fn events(seed: u64, count: usize) -> Vec<String> {
     let mut random = Rng::with_seed(seed);
     (0..count).map(|number| event(&mut random, &format!("{seed}-{number}"))).collect()
 }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 /// The Python that has what `requirements.txt` names; `None`, said aloud, if there is none.
-pub fn python() -> Option<String> {
+pub(crate) fn python() -> Option<String> {
     let python = std::env::var("SINKS_PYTHON").unwrap_or_else(|_| "python3".to_owned());
     let asked = Command::new(&python).args(["-c", "import boto3, duckdb, moto, pyarrow"]).output();
     if asked.is_ok_and(|output| output.status.success()) {
@@ -22,18 +22,18 @@ pub fn python() -> Option<String> {
 }
 
 /// An S3-compatible server with a bucket `lake`.
-pub struct Server {
+pub(crate) struct Server {
     process: Child,
-    pub address: SocketAddr,
+    pub(crate) address: SocketAddr,
 }
 
 impl Server {
-    pub fn start(python: &str) -> Self {
+    pub(crate) fn start(python: &str) -> Self {
         let address = free();
         Self::start_at(python, address)
     }
 
-    pub fn start_at(python: &str, address: SocketAddr) -> Self {
+    pub(crate) fn start_at(python: &str, address: SocketAddr) -> Self {
         let process = Command::new(python)
             .args(["-m", "moto.server", "-H", "127.0.0.1", "-p", &address.port().to_string()])
             .stdout(Stdio::null())
@@ -49,7 +49,7 @@ impl Server {
         server
     }
 
-    pub fn make_bucket(&self) {
+    pub(crate) fn make_bucket(&self) {
         let mut connection = TcpStream::connect(self.address).unwrap();
         let request = "PUT /lake HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
         connection.write_all(request.as_bytes()).unwrap();
@@ -67,21 +67,21 @@ impl Drop for Server {
 }
 
 /// A loopback address that nothing listens to.
-pub fn free() -> SocketAddr {
+pub(crate) fn free() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
 /// A line to `behind` of which each connection breaks after so many bytes of the client.
-pub struct Line {
-    pub address: SocketAddr,
+pub(crate) struct Line {
+    pub(crate) address: SocketAddr,
     /// Bytes until it breaks; it does not from `usize::MAX` on.
-    pub length: Arc<AtomicUsize>,
+    pub(crate) length: Arc<AtomicUsize>,
     /// How often it broke.
-    pub broken: Arc<AtomicUsize>,
+    pub(crate) broken: Arc<AtomicUsize>,
 }
 
 impl Line {
-    pub fn to(behind: SocketAddr) -> Self {
+    pub(crate) fn to(behind: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let line = Self { address, length: Arc::default(), broken: Arc::default() };
