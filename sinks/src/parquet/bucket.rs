@@ -73,7 +73,7 @@ impl Bucket {
     }
 
     fn inside(&self, path: &str) -> Path {
-        path.split('/').fold(self.prefix.clone(), |inside, part| inside.join(part))
+        path.split('/').fold(self.prefix.clone(), Path::join)
     }
 
     fn failed(&self, doing: &str, error: &object_store::Error) -> Error {

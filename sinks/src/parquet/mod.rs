@@ -139,14 +139,13 @@ fn sort(lines: &[u8], schemas: &mut HashMap<Option<i64>, Arc<Schema>>) -> Result
                 continue;
             }
         };
-        let schema = match schemas.get(&class) {
-            Some(schema) => Arc::clone(schema),
-            None => {
-                let made = Schema::of(class).map_err(|error| internal(&error.to_string()))?;
-                // Unknown classes have one schema; there may be any number of them.
-                let known = (made.class != 0).then_some(class).flatten();
-                Arc::clone(schemas.entry(known).or_insert_with(|| Arc::new(made)))
-            }
+        // All classes that are not known have one schema.
+        let class = class.filter(|uid| schemas.contains_key(&Some(*uid)) || schema::is_known(*uid));
+        let schema = if let Some(schema) = schemas.get(&class) {
+            Arc::clone(schema)
+        } else {
+            let made = Schema::of(class).map_err(|error| internal(&error.to_string()))?;
+            Arc::clone(schemas.entry(class).or_insert_with(|| Arc::new(made)))
         };
         let class = sorted.classes.entry(schema.class);
         class.or_insert_with(|| (schema, Vec::new())).1.push(place);

@@ -90,7 +90,7 @@ impl Schema {
     /// None that depend on the argument: those of a schema that Parquet would not take.
     pub(super) fn of(class_uid: Option<i64>) -> Result<Self> {
         let table = table();
-        let class = class_uid.and_then(|uid| table.class_by_uid(uid.try_into().ok()?));
+        let class = class_uid.and_then(known);
         let attributes = class.map_or_else(|| common(table), attributes);
         let fields = fields(table, attributes.into_iter(), &mut Vec::new());
         let mut columns = fields.iter().map(Field::column).collect::<Result<Vec<_>>>()?;
@@ -98,6 +98,15 @@ impl Schema {
         let root = Column::group_type_builder("event").with_fields(columns).build()?;
         Ok(Self { class: class.map_or(0, |class| class.uid), fields, root: Arc::new(root) })
     }
+}
+
+/// Whether there is a class of this `class_uid`.
+pub(super) fn is_known(class_uid: i64) -> bool {
+    known(class_uid).is_some()
+}
+
+fn known(class_uid: i64) -> Option<&'static Class> {
+    table().class_by_uid(class_uid.try_into().ok()?)
 }
 
 fn attributes(class: &'static Class) -> BTreeMap<&'static str, &'static Attribute> {

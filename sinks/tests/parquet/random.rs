@@ -73,15 +73,10 @@ fn attributes(random: &mut Rng, attributes: &Attributes, depth: usize) -> Map<St
         if random.u8(..100) >= likely {
             continue;
         }
-        let length = match attribute.is_array {
-            true => random.usize(..4),
-            false => 1,
-        };
+        let length = if attribute.is_array { random.usize(..4) } else { 1 };
         let made = (0..length).map(|_| value(random, attribute.type_, depth)).collect::<Vec<_>>();
-        let value = match attribute.is_array {
-            true => Value::Array(made),
-            false => made.into_iter().next().unwrap(),
-        };
+        let value =
+            if attribute.is_array { Value::Array(made) } else { made.into_iter().next().unwrap() };
         values.insert(name.to_owned(), if random.u8(..40) == 0 { Value::Null } else { value });
     }
     values
