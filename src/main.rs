@@ -34,6 +34,11 @@ use std::process::ExitCode;
 use arguments::{Arguments, Command};
 use terminal::complain;
 
+/// Gives memory back to the system, whichever thread gave it up.
+#[cfg(not(target_env = "msvc"))]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// How a command ended. The numbers are part of the interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Exit {

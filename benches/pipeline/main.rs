@@ -45,6 +45,11 @@ use shapes::{Shape, serve};
 
 const ROUNDS: usize = 3;
 
+/// The allocator of the release binary.
+#[cfg(not(target_env = "msvc"))]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 type Failure = Box<dyn std::error::Error>;
 
 /// What one run took.

@@ -67,7 +67,7 @@ server.serve_forever()
 
 /// The Python that has the package: the one of a virtual environment, if it is named.
 fn python() -> Option<String> {
-    let python = std::env::var("LONGSHORE_TEST_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    let python = std::env::var("SINKS_PYTHON").unwrap_or_else(|_| "python3".to_owned());
     let mut command = Command::new(&python);
     command.args(["-c", "import opentelemetry.proto.collector.logs.v1.logs_service_pb2"]);
     let found = command.stderr(Stdio::null()).status().is_ok_and(|status| status.success());
