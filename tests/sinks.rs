@@ -111,7 +111,9 @@ fn uids(lines: &[(String, Vec<String>)]) -> Vec<String> {
 #[tokio::test(flavor = "multi_thread")]
 async fn kills_at_any_moment_lose_and_repeat_nothing_in_any_sink() {
     let org = Org::start().await;
+    let started = Instant::now();
     let truth = org.truth();
+    let whole = started.elapsed();
     let connection = org.connection("killed", &format!("{TWO}{WITH_TABLE}"));
     let seed = std::env::var("CRASH_SEED").ok().and_then(|seed| seed.parse().ok());
     let seed = seed.unwrap_or_else(|| fastrand::u64(..));
@@ -120,7 +122,7 @@ async fn kills_at_any_moment_lose_and_repeat_nothing_in_any_sink() {
     let mut kills = 0;
     for _ in 0..KILLS {
         let mut child = org.command(&connection).spawn().unwrap();
-        let deadline = Instant::now() + Duration::from_millis(rng.u64(..800));
+        let deadline = Instant::now() + whole.mul_f64(rng.f64());
         while child.try_wait().unwrap().is_none() {
             if Instant::now() >= deadline {
                 child.kill().unwrap();

@@ -126,7 +126,7 @@ async fn brokers_that_go_down_in_the_middle_lose_nothing() {
         let mut failures = 0;
         for start in (0..20_000).step_by(500) {
             failures += insist(&mut sink, "sign_ins", &lines(start..start + 500)).await;
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            tokio::time::sleep(Duration::from_millis(40)).await;
         }
         failures
     });

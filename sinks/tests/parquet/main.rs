@@ -227,19 +227,31 @@ fn the_rest(lake: &Lake, portion: usize) -> Command {
     rest
 }
 
+/// Kills it again and again, each time after it was acknowledged another few portions and somewhere in the
+/// middle of the next, so that the speed of the machine is no matter.
 fn killed(lake: &Lake, python: &str, seed: u64) {
     let events = random::events(seed, 600);
-    std::fs::write(lake.folder.path().join("events.jsonl"), lines(&events)).unwrap();
+    let all = lines(&events);
+    std::fs::write(lake.folder.path().join("events.jsonl"), &all).unwrap();
+    let acknowledged = lake.folder.path().join("acknowledged");
+    let acknowledged = || std::fs::read_to_string(&acknowledged).unwrap_or_default();
     let mut random = Rng::with_seed(seed);
     let mut kills = 0;
     // Each time with portions of another size.
     for _ in 0..12 {
-        let mut child = the_rest(lake, random.usize(20_000..400_000)).spawn().unwrap();
-        std::thread::sleep(Duration::from_millis(random.u64(20..700)));
+        let portion = random.usize(all.len() / 300..all.len() / 40);
+        let mut child = the_rest(lake, portion).spawn().unwrap();
+        for _ in 0..random.usize(..4) {
+            let before = acknowledged();
+            while acknowledged() == before && child.try_wait().unwrap().is_none() {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
+        std::thread::sleep(Duration::from_millis(random.u64(..15)));
         child.kill().unwrap();
         kills += usize::from(!child.wait().unwrap().success());
     }
-    assert!(kills > 3, "only {kills} of 12 were killed before they were done");
+    assert!(kills > 6, "only {kills} of 12 were killed before they were done");
     let output = the_rest(lake, 100_000).output().unwrap();
     assert!(output.status.success(), "{}", said(&output));
     lake.check(python, &events);
