@@ -16,11 +16,14 @@
 //! cargo bench --bench pipeline -- csv           one shape
 //! cargo bench --bench pipeline -- memory        peak memory and state of 10^5, 10^6 and 10^7 records,
 //!                                               of bodies of 1 GB, and of 100,000 items, by TLS
+//! cargo bench --bench pipeline -- sinks         peak memory of the program with 10^5 and 10^6 records
+//!                                               and a receiver that is fast or slow (20 minutes)
 //! ```
 
 mod by_hand;
 mod manifest;
 mod shapes;
+mod sinks;
 mod tls;
 
 use std::io::{BufRead, BufReader};
@@ -28,7 +31,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use longshore_engine::clock::Clock;
@@ -73,6 +76,8 @@ fn main() -> Result<(), Failure> {
             run(shape_named(shape)?, way, records.parse()?, server.parse()?, Path::new(folder))
         }
         ["memory", ..] => memory(),
+        ["receiver", milliseconds] => sinks::receive(Duration::from_millis(milliseconds.parse()?)),
+        ["sinks", ..] => sinks::sinks(),
         _ => {
             // `cargo bench` and `cargo test --benches` pass flags of their own.
             let wanted: Vec<_> = words.iter().filter_map(|word| Shape::named(word)).collect();

@@ -1,5 +1,6 @@
 //! The server is the real one, from the package `nats-server`.
 
+mod operated;
 mod proxy;
 mod server;
 
@@ -251,7 +252,7 @@ async fn a_client_signs_in_with_a_token_or_a_password() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_signs_in_with_credentials() {
-    let operated = server::Operated::new();
+    let operated = operated::Operated::new();
     let Some(server) = Server::start(&operated.configuration) else { return skipped() };
     let indented = operated.credentials.replace('\n', "\n        ");
     let more = format!("      credentials: |\n        {indented}\n");

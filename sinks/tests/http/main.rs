@@ -9,6 +9,7 @@ mod delivery;
 mod messages;
 mod otlp;
 mod played;
+mod receiver;
 mod wire;
 
 use std::path::Path;

@@ -62,8 +62,12 @@ pub(crate) struct Played {
     /// How often it fails, from 0 to 1.
     pub(crate) failures: f64,
     pub(crate) random: Mutex<fastrand::Rng>,
+    /// Which streams events may come of.
+    pub(crate) streams: &'static [&'static str],
     /// The events by their id, as they came.
     pub(crate) stored: Mutex<BTreeMap<String, Value>>,
+    /// How many came again; they must be the same.
+    pub(crate) repeats: Mutex<usize>,
     /// Requests that came to their end.
     pub(crate) requests: Mutex<usize>,
     token: Mutex<usize>,
@@ -75,7 +79,9 @@ impl Played {
             product,
             failures,
             random: Mutex::new(fastrand::Rng::with_seed(seed)),
+            streams: &["sign_ins"],
             stored: Mutex::default(),
+            repeats: Mutex::default(),
             requests: Mutex::default(),
             token: Mutex::default(),
         }
@@ -90,7 +96,10 @@ impl Played {
     }
 
     fn store(&self, uid: &str, event: &Value) {
-        self.stored.lock().unwrap().insert(uid.to_owned(), event.clone());
+        if let Some(before) = self.stored.lock().unwrap().insert(uid.to_owned(), event.clone()) {
+            assert_eq!(before, *event);
+            *self.repeats.lock().unwrap() += 1;
+        }
     }
 
     fn answer(&self, asked: &Asked) -> Told {
@@ -121,7 +130,7 @@ impl Played {
     /// Takes all, or refuses all because of one.
     fn all_or_nothing(&self, events: &[Value]) -> Told {
         assert!(!events.is_empty());
-        if events.iter().any(|event| uid(event).starts_with("bad")) {
+        if events.iter().any(|event| uid(event).starts_with("bad-")) {
             return Told::new(400, "an event is bad");
         }
         for event in events {
@@ -147,9 +156,10 @@ impl Played {
         for (at, envelope) in envelopes.enumerate() {
             let Envelope { time, source, sourcetype, index, event } = envelope.unwrap();
             assert_eq!((index.as_str(), sourcetype.as_str()), ("security", "longshore:ocsf"));
-            assert_eq!(source, "longshore:acme:sign_ins");
+            let stream = source.strip_prefix("longshore:acme:").unwrap();
+            assert!(self.streams.contains(&stream), "{stream}");
             assert_eq!((time * 1000.0).round() as i64, event["time"].as_i64().unwrap());
-            if uid(&event).starts_with("bad") {
+            if uid(&event).starts_with("bad-") {
                 let said =
                     json!({"text": "Invalid data format", "code": 6, "invalid-event-number": at});
                 return Told::new(400, said.to_string());
@@ -190,12 +200,13 @@ impl Played {
         while let Some(action) = lines.next() {
             let action: Action = serde_json::from_str(action).unwrap();
             let event: Value = serde_json::from_str(lines.next().unwrap()).unwrap();
-            assert_eq!(action.create.index, "logs-sign_ins");
+            let stream = action.create.index.strip_prefix("logs-").unwrap();
+            assert!(self.streams.contains(&stream), "{stream}");
             assert_eq!(action.create.id, uid(&event));
             let timestamp: jiff::Timestamp = event["@timestamp"].as_str().unwrap().parse().unwrap();
             assert_eq!(timestamp.as_millisecond(), event["time"].as_i64().unwrap());
             let error = |kind: &str| json!({"type": kind, "reason": "so it is"});
-            let item = if uid(&event).starts_with("bad") {
+            let item = if uid(&event).starts_with("bad-") {
                 json!({"status": 400, "error": error("document_parsing_exception")})
             } else if self.fails() {
                 json!({"status": 429, "error": error("es_rejected_execution_exception")})
@@ -258,7 +269,7 @@ impl Played {
         for record in records.as_array().unwrap() {
             assert_eq!(record["attributes"][0]["key"], "log.record.uid");
             let uid = record["attributes"][0]["value"]["stringValue"].as_str().unwrap();
-            if uid.starts_with("bad") {
+            if uid.starts_with("bad-") {
                 rejected += 1;
             } else {
                 self.store(uid, record);
