@@ -4,6 +4,7 @@ pub mod auth;
 pub mod clock;
 pub mod connection;
 pub mod decode;
+pub mod disk;
 pub mod error;
 pub mod http;
 pub mod map;

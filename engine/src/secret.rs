@@ -12,6 +12,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
 use crate::auth::Tokens;
+use crate::disk;
 use crate::error::{Code, Error, Result, Retry, printable};
 
 /// A text that must not be shown: it has no `Display`, and its `Debug` is `Secret(***)`.
@@ -270,14 +271,13 @@ fn sync_directory(directory: &Path) -> io::Result<()> {
 }
 
 fn io_error(what: &str, path: &Path, error: &io::Error) -> Error {
-    let code = match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Code::DiskFull,
-        _ => Code::SecretStoreUnavailable,
-    };
-    let fix = match error.kind() {
-        io::ErrorKind::PermissionDenied => "give this user read and write access to the directory",
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "free some space",
-        _ => "check that the directory exists and its disk is healthy",
+    let unavailable = Code::SecretStoreUnavailable;
+    let (code, fix) = match error.kind() {
+        _ if disk::is_full(error) => (Code::DiskFull, "free some space"),
+        io::ErrorKind::PermissionDenied => {
+            (unavailable, "give this user read and write access to the directory")
+        }
+        _ => (unavailable, "check that the directory exists and its disk is healthy"),
     };
     Error::new(code, format!("{what}: {}", path.display()))
         .cause(error.to_string())

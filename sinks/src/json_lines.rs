@@ -14,6 +14,7 @@ use std::time::Duration;
 use flate2::write::GzEncoder;
 use jiff::Timestamp;
 use longshore_engine::connection::{Compression, ConnectionFile, JsonLines, Source};
+use longshore_engine::disk;
 use longshore_engine::error::{Code, Error, Result};
 use longshore_engine::sink::{Doing, Log, Portioned, Sink, Taken};
 use ruzstd::encoding::{CompressionLevel, compress};
@@ -377,10 +378,7 @@ fn sync_folder(path: &Path) -> io::Result<()> {
 }
 
 fn failed(doing: &str, path: &Path, error: &io::Error) -> Error {
-    let full = matches!(
-        error.kind(),
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge
-    );
+    let full = disk::is_full(error) || error.kind() == io::ErrorKind::FileTooLarge;
     let code = if full { Code::DiskFull } else { Code::SinkUnavailable };
     let fix = if full {
         "make room; delivery goes on by itself"

@@ -5,11 +5,8 @@ use std::path::Path;
 
 use rusqlite::ErrorCode;
 
+use crate::disk;
 use crate::error::{Code, Error};
-
-/// Below this many free bytes a failed write is taken for a full disk even if the operating system
-/// reports something else: SQLite needs whole pages and answers a failed one with "disk I/O error".
-const NO_ROOM: u64 = 1 << 20;
 
 /// Why a piece of work on the database failed, before the store adds what it was doing and where.
 #[derive(Debug)]
@@ -45,11 +42,10 @@ impl Failure {
 /// Explains a failure of SQLite.
 fn database(doing: &str, path: &Path, error: &rusqlite::Error) -> Error {
     let shown = path.display();
+    if disk::is_full_for_database(error, path) {
+        return disk::full(shown, path, &error.to_string());
+    }
     match error.sqlite_error_code() {
-        Some(ErrorCode::DiskFull) => disk_full(path, &error.to_string()),
-        Some(ErrorCode::SystemIoFailure) if free_space(path).is_some_and(|free| free < NO_ROOM) => {
-            disk_full(path, &error.to_string())
-        }
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
             corrupt(path, format!("{error}, while {doing}"))
         }
@@ -81,37 +77,12 @@ pub(crate) fn corrupt(path: &Path, cause: impl Into<String>) -> Error {
         ))
 }
 
-/// There is no room for a write.
-fn disk_full(path: &Path, cause: &str) -> Error {
-    let free = free_space(path)
-        .map_or_else(|| "unknown".to_owned(), |free| format!("{} KiB", free / 1024));
-    Error::new(Code::DiskFull, format!("no room to write {}", path.display()))
-        .cause(format!("{cause} (free space: {free})"))
-        .fix("free some space; nothing is lost, delivery continues where it stopped")
-}
-
 /// Explains a failed operation on a file; `doing` completes "could not be ...".
 pub(crate) fn file(code: Code, doing: &str, path: &Path, error: &io::Error) -> Error {
-    if matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) {
-        return disk_full(path, &error.to_string());
+    if disk::is_full(error) {
+        return disk::full(path.display(), path, &error.to_string());
     }
     Error::new(code, format!("{} could not be {doing}", path.display()))
         .cause(error.to_string())
         .fix("check that the path exists and that this user may read and write it")
-}
-
-/// Bytes this user may still write on the file system that holds `path`, or its nearest existing
-/// ancestor; `None` where the system does not tell.
-fn free_space(path: &Path) -> Option<u64> {
-    #[cfg(unix)]
-    {
-        path.ancestors()
-            .find_map(|ancestor| rustix::fs::statvfs(ancestor).ok())
-            .map(|figures| figures.f_bavail.saturating_mul(figures.f_frsize))
-    }
-    #[cfg(not(unix))]
-    {
-        let _ = path;
-        None
-    }
 }

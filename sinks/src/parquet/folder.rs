@@ -4,6 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
+use longshore_engine::disk;
 use longshore_engine::error::{Code, Error, Result};
 
 use super::name::{CLASS, Files};
@@ -117,7 +118,7 @@ fn sync(folder: &Path) -> io::Result<()> {
 
 fn failed(doing: &str, path: &Path, error: &io::Error) -> Error {
     let (code, fix) = match error.kind() {
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+        _ if disk::is_full(error) => {
             (Code::DiskFull, "make room there; nothing is lost, and delivery goes on by itself")
         }
         ErrorKind::PermissionDenied => {

@@ -3,14 +3,11 @@
 use std::io;
 use std::path::Path;
 
+use longshore_engine::disk;
 use longshore_engine::error::{Code, Error, printable};
 use rusqlite::ErrorCode;
 
 use super::holder;
-
-/// Below this many free bytes a failed write is taken for a full disk even if SQLite answers "disk I/O
-/// error", as it does when there is no room for the index of its log.
-const NO_ROOM: u64 = 1 << 20;
 
 /// Why work on the database failed.
 #[derive(Debug)]
@@ -40,14 +37,7 @@ impl Failure {
     pub(super) fn explain(self, path: &Path) -> Error {
         match self {
             Self::Database(error) => database(path, &error),
-            Self::File(error)
-                if matches!(
-                    error.kind(),
-                    io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
-                ) =>
-            {
-                disk_full(path, &error.to_string())
-            }
+            Self::File(error) if disk::is_full(&error) => disk_full(path, &error.to_string()),
             Self::File(error) => unusable(path)
                 .cause(error.to_string())
                 .fix("check that this user may write the file and its folder"),
@@ -63,11 +53,10 @@ fn unusable(path: &Path) -> Error {
 
 fn database(path: &Path, error: &rusqlite::Error) -> Error {
     let said = printable(&error.to_string(), 200);
+    if disk::is_full_for_database(error, path) {
+        return disk_full(path, &said);
+    }
     match error.sqlite_error_code() {
-        Some(ErrorCode::DiskFull) => disk_full(path, &said),
-        Some(ErrorCode::SystemIoFailure) if free_space(path).is_some_and(|free| free < NO_ROOM) => {
-            disk_full(path, &said)
-        }
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
             let what = format!("the database {} is locked by another program", path.display());
             let error = Error::new(Code::SinkUnavailable, what).cause(said);
@@ -89,25 +78,5 @@ fn database(path: &Path, error: &rusqlite::Error) -> Error {
 }
 
 fn disk_full(path: &Path, said: &str) -> Error {
-    let free = free_space(path)
-        .map_or_else(|| "unknown".to_owned(), |free| format!("{} KiB", free / 1024));
-    Error::new(Code::DiskFull, format!("no room to write the database {}", path.display()))
-        .cause(format!("{said} (free space: {free})"))
-        .fix("free some space; nothing is lost, delivery continues where it stopped")
-}
-
-/// Bytes this user may still write on the file system of `path` or its nearest existing ancestor;
-/// `None` where the system does not tell.
-fn free_space(path: &Path) -> Option<u64> {
-    #[cfg(unix)]
-    {
-        path.ancestors()
-            .find_map(|ancestor| rustix::fs::statvfs(ancestor).ok())
-            .map(|figures| figures.f_bavail.saturating_mul(figures.f_frsize))
-    }
-    #[cfg(not(unix))]
-    {
-        let _ = path;
-        None
-    }
+    disk::full(format_args!("the database {}", path.display()), path, said)
 }
