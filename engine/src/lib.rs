@@ -6,6 +6,7 @@ pub mod connection;
 pub mod decode;
 pub mod disk;
 pub mod error;
+pub mod files;
 pub mod http;
 pub mod map;
 pub mod pace;

@@ -14,6 +14,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use crate::auth::Tokens;
 use crate::disk;
 use crate::error::{Code, Error, Result, Retry, printable};
+use crate::files::sync_folder;
 
 /// A text that must not be shown: it has no `Display`, and its `Debug` is `Secret(***)`.
 #[derive(Clone, PartialEq, Eq)]
@@ -138,7 +139,7 @@ impl SecretStore {
     /// [`Code::SecretStoreUnavailable`] if the file cannot be removed.
     pub fn remove(&self, connection: &str) -> Result<()> {
         let path = self.path(connection)?;
-        match fs::remove_file(&path).and_then(|()| sync_directory(&self.directory)) {
+        match fs::remove_file(&path).and_then(|()| sync_folder(&self.directory)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 Err(io_error("the tokens cannot be removed", &path, &error))
             }
@@ -246,14 +247,14 @@ impl Key {
 fn write_durably(path: &Path, content: &[u8]) -> io::Result<()> {
     let file = write_beside(path, content)?;
     file.persist(path)?;
-    path.parent().map_or(Ok(()), sync_directory)
+    path.parent().map_or(Ok(()), sync_folder)
 }
 
 /// Creates `path`; fails if it exists.
 fn create_durably(path: &Path, content: &[u8]) -> io::Result<()> {
     let file = write_beside(path, content)?;
     file.persist_noclobber(path)?;
-    path.parent().map_or(Ok(()), sync_directory)
+    path.parent().map_or(Ok(()), sync_folder)
 }
 
 /// A synced temporary file in the directory of `path`, mode 0600, removed unless it is renamed.
@@ -263,11 +264,6 @@ fn write_beside(path: &Path, content: &[u8]) -> io::Result<tempfile::NamedTempFi
     file.write_all(content)?;
     file.as_file().sync_all()?;
     Ok(file)
-}
-
-/// Makes a rename in `directory` durable; systems other than Unix do not offer (or need) this.
-fn sync_directory(directory: &Path) -> io::Result<()> {
-    if cfg!(unix) { File::open(directory)?.sync_all() } else { Ok(()) }
 }
 
 fn io_error(what: &str, path: &Path, error: &io::Error) -> Error {

@@ -6,7 +6,7 @@
 //! note and wait for the disk. So each event is in the files once.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, Metadata};
 use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -16,6 +16,7 @@ use jiff::Timestamp;
 use longshore_engine::connection::{Compression, ConnectionFile, JsonLines, Source};
 use longshore_engine::disk;
 use longshore_engine::error::{Code, Error, Result};
+use longshore_engine::files;
 use longshore_engine::sink::{Doing, Log, Portioned, Sink, Taken};
 use ruzstd::encoding::{CompressionLevel, compress};
 use serde::{Deserialize, Serialize};
@@ -70,7 +71,8 @@ impl JsonLinesSink {
 
     /// Reads how the file of a stream stands, and ends what a crash cut short.
     fn recover(&mut self, log: Log<'_>) -> Result<Option<u64>> {
-        create_private(&self.folder).map_err(|error| failed("created", &self.folder, &error))?;
+        files::create_private_folder(&self.folder)
+            .map_err(|error| failed("created", &self.folder, &error))?;
         let path = self.note_path(log.stream);
         let text = match fs::read(&path) {
             Ok(text) => text,
@@ -88,12 +90,12 @@ impl JsonLinesSink {
         let file = self.file(log.stream);
         if note.closing.is_none()
             && let Some(found) = found(&file)?
-            && found.inode == note.inode
+            && files::inode(&found) == note.inode
         {
-            if found.length < note.length {
-                return Err(shortened(&file, note.length, found.length));
-            } else if found.length > note.length {
-                let opened = open_private(&file);
+            if found.len() < note.length {
+                return Err(shortened(&file, note.length, found.len()));
+            } else if found.len() > note.length {
+                let opened = files::open_private(&file);
                 opened
                     .and_then(|file| file.set_len(note.length).and_then(|()| file.sync_all()))
                     .map_err(|error| failed("shortened", &file, &error))?;
@@ -112,7 +114,8 @@ impl JsonLinesSink {
         let stream = events.log.stream;
         let path = self.file(stream);
         let note_path = self.note_path(stream);
-        create_private(&self.folder).map_err(|error| failed("created", &self.folder, &error))?;
+        files::create_private_folder(&self.folder)
+            .map_err(|error| failed("created", &self.folder, &error))?;
         let mut note = self.notes.get(&note_path).cloned().unwrap_or_default();
         let result = self.extend(&path, &mut note, events);
         let written = result.and_then(|()| store(&note_path, &note));
@@ -143,26 +146,26 @@ impl JsonLinesSink {
         let unwritten = |error: io::Error| failed("written", path, &error);
         // Its number may be that of one that is gone.
         let is_new = !path.try_exists().map_err(unwritten)?;
-        let mut file = open_private(path).map_err(unwritten)?;
-        let found = Found::of(&file).map_err(unwritten)?;
-        if is_new || found.inode != note.inode {
+        let mut file = files::open_private(path).map_err(unwritten)?;
+        let found = file.metadata().map_err(unwritten)?;
+        let inode = files::inode(&found);
+        if is_new || inode != note.inode {
             // Somebody moved the file away, or put another one in its place: it is continued.
             *note = Note {
                 spool: events.log.spool.to_owned(),
                 connection: events.log.connection.to_owned(),
                 position: events.start,
-                length: found.length,
-                inode: found.inode,
+                length: files::end_line(&mut file, found.len()).map_err(unwritten)?,
+                inode,
                 since: None,
                 closing: None,
             };
-            end_line(&mut file, note).map_err(unwritten)?;
-            sync_folder(&self.folder).map_err(unwritten)?;
+            files::sync_folder(&self.folder).map_err(unwritten)?;
             // Before anything is written that a crash could leave half done.
             store(&self.note_path(events.log.stream), note)?;
-        } else if found.length < note.length {
-            return Err(shortened(path, note.length, found.length));
-        } else if found.length > note.length {
+        } else if found.len() < note.length {
+            return Err(shortened(path, note.length, found.len()));
+        } else if found.len() > note.length {
             file.set_len(note.length).map_err(unwritten)?;
         }
         file.seek(SeekFrom::Start(note.length)).map_err(unwritten)?;
@@ -201,9 +204,9 @@ impl JsonLinesSink {
         let Some(note) = self.notes.get(&note_path) else { return Ok(()) };
         let Some(name) = &note.closing else { return Ok(()) };
         let (open, closed) = (self.file(stream), self.folder.join(name));
-        if found(&open)?.is_some_and(|found| found.inode == note.inode) {
+        if found(&open)?.is_some_and(|found| files::inode(&found) == note.inode) {
             fs::rename(&open, &closed).map_err(|error| failed("renamed", &open, &error))?;
-            sync_folder(&self.folder).map_err(|error| failed("renamed", &open, &error))?;
+            files::sync_folder(&self.folder).map_err(|error| failed("renamed", &open, &error))?;
         }
         if let Some(compression) = self.compression
             && found(&closed)?.is_some()
@@ -228,44 +231,12 @@ impl Sink for JsonLinesSink {
     }
 }
 
-/// A file as it is.
-struct Found {
-    inode: u64,
-    length: u64,
-}
-
-impl Found {
-    fn of(file: &File) -> io::Result<Self> {
-        let metadata = file.metadata()?;
-        #[cfg(unix)]
-        let inode = std::os::unix::fs::MetadataExt::ino(&metadata);
-        #[cfg(not(unix))]
-        let inode = 1;
-        Ok(Self { inode, length: metadata.len() })
-    }
-}
-
-fn found(path: &Path) -> Result<Option<Found>> {
-    match File::open(path).and_then(|file| Found::of(&file)) {
+fn found(path: &Path) -> Result<Option<Metadata>> {
+    match fs::metadata(path) {
         Ok(found) => Ok(Some(found)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(failed("examined", path, &error)),
     }
-}
-
-/// Ends the last line of a file that somebody else began.
-fn end_line(file: &mut File, note: &mut Note) -> io::Result<()> {
-    if note.length == 0 {
-        return Ok(());
-    }
-    let mut last = [0];
-    file.seek(SeekFrom::Start(note.length - 1))?;
-    file.read_exact(&mut last)?;
-    if last != *b"\n" {
-        file.write_all(b"\n")?;
-        note.length += 1;
-    }
-    Ok(())
 }
 
 /// Replaces the note, and waits until that is on the disk.
@@ -273,11 +244,11 @@ fn store(path: &Path, note: &Note) -> Result<()> {
     let unwritten = |error: &io::Error| failed("written", path, error);
     let text = serde_json::to_vec(note).map_err(|error| unwritten(&error.into()))?;
     let fresh = path.with_extension("new");
-    let written = private(&fresh, true).and_then(|mut file| {
+    let written = files::create_private(&fresh).and_then(|mut file| {
         file.write_all(&text)?;
         file.sync_all()?;
         fs::rename(&fresh, path)?;
-        sync_folder(path.parent().unwrap_or(Path::new(".")))
+        files::sync_folder(path.parent().unwrap_or(Path::new(".")))
     });
     written.map_err(|error| unwritten(&error))
 }
@@ -291,7 +262,7 @@ fn compress_file(path: &Path, compression: Compression) -> io::Result<()> {
     let named = |end: &str| PathBuf::from(format!("{}.{end}", path.display()));
     let (fresh, compressed) = (named(fresh), named(end));
     let mut source = BufReader::new(File::open(path)?);
-    let file = private(&fresh, true)?;
+    let file = files::create_private(&fresh)?;
     let file = match compression {
         Compression::Gzip => {
             let mut encoder = GzEncoder::new(file, flate2::Compression::default());
@@ -312,9 +283,9 @@ fn compress_file(path: &Path, compression: Compression) -> io::Result<()> {
     file.sync_all()?;
     fs::rename(&fresh, &compressed)?;
     let folder = path.parent().unwrap_or(Path::new("."));
-    sync_folder(folder)?;
+    files::sync_folder(folder)?;
     fs::remove_file(path)?;
-    sync_folder(folder)
+    files::sync_folder(folder)
 }
 
 /// Keeps the first failure to itself, and pretends from then on that there is nothing more to do.
@@ -345,36 +316,6 @@ impl<T: Write> Write for Kept<T> {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
-}
-
-fn create_private(folder: &Path) -> io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder)
-}
-
-fn open_private(path: &Path) -> io::Result<File> {
-    private(path, false)
-}
-
-/// Opens a file for reading and writing, creating it for this user only.
-fn private(path: &Path, truncate: bool) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(truncate);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
-}
-
-/// Makes names in a folder durable.
-fn sync_folder(path: &Path) -> io::Result<()> {
-    #[cfg(unix)]
-    File::open(path)?.sync_all()?;
-    #[cfg(not(unix))]
-    let _ = path;
-    Ok(())
 }
 
 fn failed(doing: &str, path: &Path, error: &io::Error) -> Error {

@@ -11,8 +11,8 @@
 //! A file may be renamed away at any time, between commits or during one: the next commit starts a
 //! new file of the old name.
 
-use std::fs::{File, Metadata};
-use std::io::{self, IoSlice, Read, Seek, SeekFrom, Write};
+use std::fs::File;
+use std::io::{self, IoSlice, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -21,9 +21,10 @@ use rusqlite::Transaction;
 
 use super::{Commit, Committed, Dedupe, FileWarning};
 use crate::error::{Code, Error, Result};
+use crate::files;
 use crate::state::{
     Failure, Inserted, KEYS_IN_BLOCK, KeyWriter, SinkPosition, Standing, Store, StreamId,
-    file_failure, finish_item, forget_finished, forget_keys, private_file, read_standing,
+    file_failure, finish_item, forget_finished, forget_keys, read_standing,
 };
 
 /// Fewer keys have a row each.
@@ -69,7 +70,8 @@ impl Delivery {
             .and_then(|()| directory.canonicalize())
             .map_err(|error| unavailable("opened", directory, &error))?;
         for synced in [Some(directory.as_path()), directory.parent()].into_iter().flatten() {
-            sync_directory(synced).map_err(|error| unavailable("synchronized", synced, &error))?;
+            files::sync_folder(synced)
+                .map_err(|error| unavailable("synchronized", synced, &error))?;
         }
         let name = name.unwrap_or_else(|| directory.clone());
         let delivery = Self { store, directory, name };
@@ -208,15 +210,15 @@ impl Delivery {
         let failed = |error: io::Error| Failure::from(unavailable("replaced", &path, &error));
         let fresh = self.path(&format!("{name}.new"))?;
         self.store.write("replacing a file", |transaction| {
-            let mut file = private_file(&fresh).map_err(failed)?;
+            let mut file = files::open_private(&fresh).map_err(failed)?;
             file.set_len(0).map_err(failed)?;
             content.seek(SeekFrom::Start(0)).map_err(failed)?;
             let length = io::copy(content, &mut file).map_err(failed)?;
             file.sync_all().map_err(failed)?;
-            let inode = inode(&file.metadata().map_err(failed)?);
+            let inode = files::inode(&file.metadata().map_err(failed)?);
             SinkPosition { inode, length }.store(transaction, &self.name, name)?;
             std::fs::rename(&fresh, &path).map_err(failed)?;
-            sync_directory(&self.directory).map_err(failed)
+            files::sync_folder(&self.directory).map_err(failed)
         })
     }
 
@@ -243,9 +245,9 @@ impl Delivery {
         self.store.write("preparing a file", |transaction| {
             let recorded = SinkPosition::read(transaction, &self.name, name)?;
             let existed = path.try_exists().map_err(failed("examined"))?;
-            let mut file = private_file(path).map_err(failed("opened"))?;
+            let mut file = files::open_private(path).map_err(failed("opened"))?;
             let metadata = file.metadata().map_err(failed("examined"))?;
-            let (inode, found) = (inode(&metadata), metadata.len());
+            let (inode, found) = (files::inode(&metadata), metadata.len());
 
             let warning = match recorded {
                 Some(recorded) if existed && recorded.inode == inode => {
@@ -261,8 +263,8 @@ impl Delivery {
                 _ if found > 0 => Some(FileWarning::Foreign { path: path.to_owned(), found }),
                 _ => None,
             };
-            let length = end_line(&mut file, found).map_err(failed("continued"))?;
-            sync_directory(&self.directory).map_err(failed("created"))?;
+            let length = files::end_line(&mut file, found).map_err(failed("continued"))?;
+            files::sync_folder(&self.directory).map_err(failed("created"))?;
             SinkPosition { inode, length }.store(transaction, &self.name, name)?;
             Ok(Claimed { file, inode, warning })
         })
@@ -284,11 +286,11 @@ impl Delivery {
             if !path.try_exists().map_err(failed("examined"))? {
                 return Ok(());
             }
-            let file = private_file(&path).map_err(failed("opened"))?;
+            let file = files::open_private(&path).map_err(failed("opened"))?;
             let metadata = file.metadata().map_err(failed("examined"))?;
             match SinkPosition::read(transaction, &self.name, name)? {
                 Some(recorded)
-                    if (self.is_own() || recorded.inode == inode(&metadata))
+                    if (self.is_own() || recorded.inode == files::inode(&metadata))
                         && metadata.len() > recorded.length =>
                 {
                     file.set_len(recorded.length).map_err(failed("truncated"))?;
@@ -398,44 +400,6 @@ fn append(mut file: &File, position: u64, parts: &[&[u8]]) -> io::Result<u64> {
     }
     file.sync_data()?;
     Ok(position + parts.iter().map(|part| part.len() as u64).sum::<u64>())
-}
-
-/// Ends the last line of a file of `length` bytes if it is not ended; returns the new length.
-fn end_line(file: &mut File, length: u64) -> io::Result<u64> {
-    if length == 0 {
-        return Ok(0);
-    }
-    let mut last = [0];
-    file.seek(SeekFrom::Start(length - 1))?;
-    file.read_exact(&mut last)?;
-    if last == *b"\n" {
-        return Ok(length);
-    }
-    file.write_all(b"\n")?;
-    file.sync_data()?;
-    Ok(length + 1)
-}
-
-/// Makes names in a directory durable.
-fn sync_directory(path: &Path) -> io::Result<()> {
-    #[cfg(unix)]
-    File::open(path)?.sync_all()?;
-    #[cfg(not(unix))]
-    let _ = path;
-    Ok(())
-}
-
-/// Which file of its name this is.
-fn inode(metadata: &Metadata) -> u64 {
-    #[cfg(unix)]
-    {
-        std::os::unix::fs::MetadataExt::ino(metadata)
-    }
-    #[cfg(not(unix))]
-    {
-        let _ = metadata;
-        0
-    }
 }
 
 fn unavailable(doing: &str, path: &Path, error: &io::Error) -> Error {

@@ -16,7 +16,7 @@ mod runs;
 mod schema;
 mod standing;
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -38,6 +38,7 @@ pub(crate) use standing::read as read_standing;
 pub use standing::{MOST_KEYS, Standing};
 
 use crate::error::{Code, Error, Result};
+use crate::files;
 
 const DATABASE: &str = "state.db";
 const LOCK: &str = "state.lock";
@@ -84,17 +85,17 @@ impl Store {
         let unusable = |path: &Path, doing: &str, error: &std::io::Error| {
             file_failure(Code::InputInvalid, doing, path, error)
         };
-        create_private_directory(directory)
+        files::create_private_folder(directory)
             .map_err(|error| unusable(directory, "created", &error))?;
         let lock_path = directory.join(LOCK);
-        let lock = private_file(&lock_path)
+        let lock = files::open_private(&lock_path)
             .and_then(|file| lock_or_owner(file, &lock_path))
             .map_err(|error| unusable(&lock_path, "locked", &error))?
             .map_err(|owner| locked(directory, &owner))?;
 
         let path = directory.join(DATABASE);
         // Created here because SQLite would create it readable by everyone.
-        private_file(&path).map_err(|error| unusable(&path, "opened", &error))?;
+        files::open_private(&path).map_err(|error| unusable(&path, "opened", &error))?;
         let connection = connect(&path).map_err(|failure| failure.explain("opening it", &path))?;
         let store = Self {
             inner: Mutex::new(Inner { connection, doubtful: false }),
@@ -298,23 +299,6 @@ fn locked(directory: &Path, owner: &str) -> Error {
     )
     .cause("two processes on one state would deliver events twice and overspend quotas")
     .fix("stop the other process, or give this one a state directory of its own")
-}
-
-fn create_private_directory(path: &Path) -> std::io::Result<()> {
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path)
-}
-
-/// Opens a file for reading and writing, creating it for this user only.
-pub(crate) fn private_file(path: &Path) -> std::io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
 }
 
 /// A time as it is stored: milliseconds since 1970, rounded down.

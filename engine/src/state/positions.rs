@@ -10,7 +10,7 @@ use crate::error::Result;
 /// The committed part of one file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct SinkPosition {
-    /// Which file it is; see [`inode`](std::os::unix::fs::MetadataExt::ino).
+    /// Which file it is; see [`inode`](crate::files::inode).
     pub(crate) inode: u64,
     /// Its committed length in bytes.
     pub(crate) length: u64,

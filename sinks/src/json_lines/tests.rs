@@ -77,7 +77,7 @@ fn a_killed_process_repeats_nothing_wherever_it_stopped() {
             match rng.u8(..5) {
                 // It died while it wrote the lines,
                 0 if path.exists() => {
-                    let mut file = open_private(&path).unwrap();
+                    let mut file = files::open_private(&path).unwrap();
                     file.seek(SeekFrom::End(0)).unwrap();
                     file.write_all(b"{\"id\":00").unwrap();
                 }

@@ -1,11 +1,11 @@
 //! Files in a folder.
 
-use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
 use longshore_engine::disk;
 use longshore_engine::error::{Code, Error, Result};
+use longshore_engine::files::{self, sync_folder};
 
 use super::name::{CLASS, Files};
 
@@ -35,7 +35,7 @@ impl Folder {
             let _ = std::fs::remove_file(&unfinished);
             return Err(failed("written", &path, &error));
         }
-        sync(folder).map_err(|error| failed("synchronized", folder, &error))
+        sync_folder(folder).map_err(|error| failed("synchronized", folder, &error))
     }
 
     /// Makes a folder in this one, and its name durable.
@@ -47,7 +47,7 @@ impl Folder {
         let outermost = self.0.parent().unwrap_or(&self.0);
         for made in folder.ancestors().skip(1).take_while(|made| made.starts_with(outermost)) {
             let made = if made.as_os_str().is_empty() { Path::new(".") } else { made };
-            sync(made).map_err(|error| failed("synchronized", made, &error))?;
+            sync_folder(made).map_err(|error| failed("synchronized", made, &error))?;
         }
         Ok(())
     }
@@ -76,7 +76,7 @@ impl Folder {
                 }
             }
             if removed {
-                sync(&folder).map_err(|error| failed("synchronized", &folder, &error))?;
+                sync_folder(&folder).map_err(|error| failed("synchronized", &folder, &error))?;
             }
         }
         Ok(())
@@ -97,23 +97,9 @@ fn names(folder: &Path) -> Result<Vec<String>> {
 }
 
 fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    // Events are not for everybody.
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path)?;
+    let mut file = files::create_private(path)?;
     file.write_all(bytes)?;
     file.sync_all()
-}
-
-/// Makes names in a folder durable.
-fn sync(folder: &Path) -> io::Result<()> {
-    #[cfg(unix)]
-    File::open(folder)?.sync_all()?;
-    #[cfg(not(unix))]
-    let _ = folder;
-    Ok(())
 }
 
 fn failed(doing: &str, path: &Path, error: &io::Error) -> Error {

@@ -1,10 +1,11 @@
 //! The tables, and one transaction per portion.
 
-use std::fs::{File, Metadata, OpenOptions};
+use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use longshore_engine::error::{Code, Error};
+use longshore_engine::files;
 use longshore_engine::sink::{Log, Portioned};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior, params};
 
@@ -190,17 +191,9 @@ fn not_text(error: &std::str::Utf8Error) -> Error {
 /// What it makes beside the file has the file's permissions.
 fn create(path: &Path) -> std::io::Result<(u64, u64)> {
     if let Some(folder) = path.parent() {
-        let mut builder = std::fs::DirBuilder::new();
-        builder.recursive(true);
-        #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.create(folder)?;
+        files::create_private_folder(folder)?;
     }
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let file: File = options.open(path)?;
+    let file = files::open_private(path)?;
     Ok(identity(&file.metadata()?))
 }
 

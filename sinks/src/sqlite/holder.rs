@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use longshore_engine::files;
+
 /// The byte of `-shm` that whoever writes has locked
 /// (<https://www.sqlite.org/walformat.html#wal_locks>).
 const WRITER: u64 = 120;
@@ -21,14 +23,7 @@ pub(super) fn of(database: &Path) -> Option<String> {
 }
 
 fn inode(path: &Path) -> Option<u64> {
-    let metadata = std::fs::metadata(path).ok()?;
-    #[cfg(unix)]
-    return Some(std::os::unix::fs::MetadataExt::ino(&metadata));
-    #[cfg(not(unix))]
-    {
-        let _ = metadata;
-        None
-    }
+    std::fs::metadata(path).ok().map(|metadata| files::inode(&metadata))
 }
 
 /// Finds it in `/proc/locks` (`man 5 proc_locks`): number, kind, mode, access, process, device and inode,
