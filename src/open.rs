@@ -1,17 +1,19 @@
 //! From a connection file to a connection that can be polled.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use longshore_engine::clock::Clock;
 use longshore_engine::connection::ConnectionFile;
 use longshore_engine::error::{Code, Error, Result};
-use longshore_engine::plan::Plan;
+use longshore_engine::plan::{Plan, StreamPlan};
 use longshore_engine::poll::Observer;
 use longshore_engine::runner::{Folders, Runner};
 use longshore_schema::Manifest;
 use longshore_validator::{Checked, Options, Profile, Severity, render_text, validate};
 
+use crate::live::Live;
 use crate::summary::plural;
 use crate::terminal::{colour, complain, stopped};
 
@@ -46,6 +48,18 @@ pub(crate) fn open(
     let size = file.spool.and_then(|spool| spool.size);
     let most = size.map_or(USUAL_SPOOL, |size| size.value.0);
     runner.with_sinks(sinks, &folders.state.join("spool"), most)
+}
+
+/// Opens a connection as [`open`] does, and the streams of these names of it, or all if there are none.
+pub(crate) fn open_streams(
+    path: &Path,
+    output: Option<&Path>,
+    names: &[String],
+    live: &Live,
+) -> Result<(Runner, Vec<Arc<StreamPlan>>)> {
+    let runner = open(path, output, Clock::system(), live.observer())?;
+    let streams = runner.select(names)?;
+    Ok((runner, streams))
 }
 
 /// Reads and checks a manifest. Findings are shown as `longshore validate` shows them.

@@ -1,23 +1,21 @@
 //! `longshore replay`
 
-use longshore_engine::clock::Clock;
 use longshore_engine::poll::Replayed;
 use serde_json::json;
 
 use crate::Exit;
 use crate::arguments::{Format, Replay};
 use crate::live::Live;
-use crate::open::open;
+use crate::open::open_streams;
 use crate::summary::{self, number};
 use crate::terminal::{fail, print};
 
 pub(crate) async fn replay(command: &Replay) -> Exit {
     let live = Live::new();
-    let opened =
-        open(&command.connection, command.output.as_deref(), Clock::system(), live.observer());
-    let selected = opened.and_then(|runner| Ok((runner.select(&command.stream)?, runner)));
-    let (streams, runner) = match selected {
-        Ok(selected) => selected,
+    let output = command.output.as_deref();
+    let (runner, streams) = match open_streams(&command.connection, output, &command.stream, &live)
+    {
+        Ok(opened) => opened,
         Err(error) => return fail(&error),
     };
     let replayed = match runner.replay(&streams).await {

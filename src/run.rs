@@ -1,13 +1,12 @@
 //! `longshore run`
 
-use longshore_engine::clock::Clock;
 use longshore_engine::poll::Limits;
 use serde_json::json;
 
 use crate::Exit;
 use crate::arguments::{Format, Run};
 use crate::live::Live;
-use crate::open::{open, unless_interrupted};
+use crate::open::{open_streams, unless_interrupted};
 use crate::summary;
 use crate::terminal::{complain, fail, print};
 
@@ -16,11 +15,10 @@ const STOPPED: &str =
 
 pub(crate) async fn run(command: &Run) -> Exit {
     let live = if command.watch { Live::watching() } else { Live::new() };
-    let opened =
-        open(&command.connection, command.output.as_deref(), Clock::system(), live.observer());
-    let selected = opened.and_then(|runner| Ok((runner.select(&command.stream)?, runner)));
-    let (streams, runner) = match selected {
-        Ok(selected) => selected,
+    let output = command.output.as_deref();
+    let (runner, streams) = match open_streams(&command.connection, output, &command.stream, &live)
+    {
+        Ok(opened) => opened,
         Err(error) => return fail(&error),
     };
     let limits = Limits { since: command.since, until: command.until };
