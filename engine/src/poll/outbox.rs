@@ -366,16 +366,8 @@ impl<'p> Outbox<'p> {
         let committed = tokio::task::block_in_place(|| {
             // Before the cursor moves past them.
             if !self.rejected.is_empty() {
-                let rejected = Commit {
-                    stream: self.stream,
-                    file: &self.plan.rejected_file,
-                    batch: &self.rejected,
-                    cursor: None,
-                    forget_keys_before: None,
-                    finished: &[],
-                    forget_finished_before: None,
-                    advance: None,
-                };
+                let rejected =
+                    Commit::events(self.stream, &self.plan.rejected_file, &self.rejected);
                 let _ = self.delivery.commit(rejected)?;
             }
             match self.spool {

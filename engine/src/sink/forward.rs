@@ -288,16 +288,8 @@ fn set_aside<'a>(
         batch.push(key, 0, Dedupe::Check, line.to_string().as_bytes());
     }
     let stream = aside.store().stream(log.connection, log.stream)?;
-    let _ = aside.commit(Commit {
-        stream,
-        file: &format!("{}.refused.jsonl", log.stream),
-        batch: &batch,
-        cursor: None,
-        forget_keys_before: None,
-        finished: &[],
-        forget_finished_before: None,
-        advance: None,
-    })?;
+    let file = format!("{}.refused.jsonl", log.stream);
+    let _ = aside.commit(Commit::events(stream, &file, &batch))?;
     Ok(())
 }
 

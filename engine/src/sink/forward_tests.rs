@@ -163,17 +163,8 @@ fn append(spool: &Spool, store: &Store, stream: &str, events: &[String]) {
     for text in events {
         batch.push([0; 16], 0, Dedupe::New, text.as_bytes());
     }
-    let commit = Commit {
-        stream: store.stream("acme", stream).unwrap(),
-        file: "",
-        batch: &batch,
-        cursor: None,
-        forget_keys_before: None,
-        finished: &[],
-        forget_finished_before: None,
-        advance: None,
-    };
-    let _ = spool.commit(stream, commit).unwrap();
+    let id = store.stream("acme", stream).unwrap();
+    let _ = spool.commit(stream, Commit::events(id, "", &batch)).unwrap();
 }
 
 impl Open {

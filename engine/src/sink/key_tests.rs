@@ -62,14 +62,8 @@ proptest! {
             }
             let forget = case.forget.map(|number| Timestamp::from_millisecond(time(number)).unwrap());
             let commit = Commit {
-                stream,
-                file: "log.jsonl",
-                batch: &batch,
-                cursor: None,
                 forget_keys_before: forget,
-                finished: &[],
-                forget_finished_before: None,
-                advance: None,
+                ..Commit::events(stream, "log.jsonl", &batch)
             };
             let transaction = database.transaction().unwrap();
             let dropped = store_keys(&transaction, &commit).unwrap();

@@ -158,6 +158,23 @@ pub struct Commit<'a> {
     pub(crate) advance: Option<&'a Advance>,
 }
 
+impl<'a> Commit<'a> {
+    /// Events alone: the cursor stays as it is, and so does what is known of items.
+    #[must_use]
+    pub fn events(stream: StreamId, file: &'a str, batch: &'a Batch) -> Self {
+        Self {
+            stream,
+            file,
+            batch,
+            cursor: None,
+            forget_keys_before: None,
+            finished: &[],
+            forget_finished_before: None,
+            advance: None,
+        }
+    }
+}
+
 /// What a commit did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[must_use]

@@ -91,16 +91,8 @@ fn at(milliseconds: i64) -> Timestamp {
 }
 
 fn commit<'a>(delivery: &Delivery, batch: &'a Batch, cursor: Option<&'a Cursor>) -> Commit<'a> {
-    Commit {
-        stream: delivery.store().stream("acme", "sign_ins").unwrap(),
-        file: FILE,
-        batch,
-        cursor,
-        forget_keys_before: None,
-        finished: &[],
-        forget_finished_before: None,
-        advance: None,
-    }
+    let stream = delivery.store().stream("acme", "sign_ins").unwrap();
+    Commit { cursor, ..Commit::events(stream, FILE, batch) }
 }
 
 fn deliver(delivery: &Delivery, batch: &Batch) -> Result<Committed> {
