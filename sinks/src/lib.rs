@@ -15,7 +15,6 @@ mod parquet;
 mod postgres;
 mod sqlite;
 mod syslog;
-#[cfg(any(feature = "kafka", feature = "nats"))]
 mod template;
 #[cfg(any(feature = "kafka", feature = "nats"))]
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Names at a receiver that may differ by stream: topics, subjects.
+//! Names at a receiver that may differ by stream: topics, subjects, indexes.
 
 /// A name in which `{stream}` stands for the stream's name.
 #[derive(Clone, Debug, PartialEq, Eq)]

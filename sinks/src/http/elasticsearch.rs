@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::exchange::{Answer, Exchange};
 use super::{HttpSink, Of, Problem, Protocol, SHOWN, Verdict, by_status, settings};
 use crate::event::{Head, append, with_time};
+use crate::template::PerStream;
 
 /// The answer is asked to be as short as it can be.
 const QUERY: &str = "filter_path=errors,items.*.status,items.*.error.type,items.*.error.reason";
@@ -60,24 +61,25 @@ pub(crate) fn elasticsearch(source: &Source, config: &Elasticsearch) -> Result<H
 
 /// The name of an index, with `{stream}` in it, after the rules of "Create an index" of the API
 /// reference: a wrong one would be refused for each document.
-fn index(source: &Source, config: &Elasticsearch) -> Result<String> {
-    let name = config.index.replace("{stream}", "stream");
-    let wrong = |c: char| c.is_uppercase() || " \\/*?\"<>|,#:{}".contains(c) || c.is_control();
-    let refused = name.is_empty()
-        || name.len() > 255
-        || name.starts_with(['-', '_', '+', '.'])
-        || name.contains(wrong);
-    if refused {
-        return Err(source
+fn index(source: &Source, config: &Elasticsearch) -> Result<PerStream> {
+    let wrong = |c: char| c.is_uppercase() || " \\/*?\"<>|,#:".contains(c) || c.is_control();
+    let is_name = |index: &PerStream| {
+        let name = index.name("stream");
+        !name.is_empty()
+            && name.len() <= 255
+            && !name.starts_with(['-', '_', '+', '.'])
+            && !name.contains(wrong)
+    };
+    PerStream::parse(&config.index).filter(is_name).ok_or_else(|| {
+        source
             .error(config.index.span, Code::InputInvalid, "this is not the name of an index")
             .cause("it is empty or too long, or has upper case letters or other characters that are not allowed")
-            .fix("write it like logs-longshore-default or longshore-{stream}"));
-    }
-    Ok(config.index.value.clone())
+            .fix("write it like logs-longshore-default or longshore-{stream}")
+    })
 }
 
 pub(super) struct Bulk {
-    pub(super) index: String,
+    pub(super) index: PerStream,
 }
 
 #[derive(Serialize)]
@@ -151,7 +153,7 @@ impl Outcome {
 
 impl Protocol for Bulk {
     fn write(&self, log: Log<'_>, events: &[&[u8]], body: &mut Vec<u8>) -> Result<()> {
-        let index = self.index.replace("{stream}", log.stream);
+        let index = self.index.name(log.stream);
         for event in events {
             let head = Head::read(event)?;
             append(body, &Action { create: Target { _index: &index, _id: head.uid() } })?;

@@ -14,6 +14,7 @@ use super::generic::Generic;
 use super::otlp::Logs;
 use super::splunk_hec::Collector;
 use super::{HttpSink, Protocol};
+use crate::template::PerStream;
 
 const LOG: Log<'static> = Log { spool: "spool", connection: "acme", stream: "sign_ins" };
 
@@ -48,7 +49,7 @@ fn a_portion_is_written_quickly() {
     let protocols: [(&str, &dyn Protocol); 5] = [
         ("lines", &Generic { body: HttpBody::Lines }),
         ("splunk", &Collector { index: None, sourcetype: "longshore:ocsf".to_owned() }),
-        ("elasticsearch", &Bulk { index: "logs-{stream}".to_owned() }),
+        ("elasticsearch", &Bulk { index: PerStream::parse("logs-{stream}").unwrap() }),
         ("azure", &Ingestion),
         ("otlp", &Logs),
     ];
