@@ -122,7 +122,7 @@ impl Forwarder {
             let mut delivered = false;
             let mut due: Option<Timestamp> = None;
             for stream in self.spool.streams() {
-                match self.turn(&stream, over).await {
+                match self.turn(stream, over).await {
                     Turn::Delivered => delivered = true,
                     Turn::Nothing => {}
                     Turn::Later(at) => due = Some(due.map_or(at, |due| due.min(at))),
@@ -155,9 +155,16 @@ impl Forwarder {
     }
 
     /// Gives the sink the next portion of a stream.
-    async fn turn(&mut self, stream: &str, over: bool) -> Turn {
+    async fn turn(&mut self, stream: String, over: bool) -> Turn {
+        // When a turn is cut short, nothing is known of the stream any more: the sink is asked again.
+        let mut known = self.streams.remove(&stream).unwrap_or_default();
+        let turn = self.turn_of(&stream, &mut known, over).await;
+        self.streams.insert(stream, known);
+        turn
+    }
+
+    async fn turn_of(&mut self, stream: &str, known: &mut Stream, over: bool) -> Turn {
         let waiting = self.spool.waiting(&self.name, stream);
-        let known = self.streams.entry(stream.to_owned()).or_default();
         if waiting.from >= waiting.to {
             known.since = None;
             return Turn::Nothing;
@@ -175,16 +182,14 @@ impl Forwarder {
         if !over && waiting.to - waiting.from < bytes as u64 && now < due {
             return Turn::Later(due);
         }
-        match self.deliver(stream, waiting, bytes).await {
+        match self.deliver(stream, known, waiting, bytes).await {
             Ok(()) => {
-                let known = self.streams.entry(stream.to_owned()).or_default();
                 *known = Stream { is_known: true, ..Stream::default() };
                 self.note(|report| report.error = None);
                 self.spool.set_trouble(&self.name, None);
                 Turn::Delivered
             }
             Err(error) => {
-                let known = self.streams.entry(stream.to_owned()).or_default();
                 known.is_known = false;
                 known.failures = known.failures.saturating_add(1);
                 let doubled = FIRST_PAUSE.saturating_mul(1 << (known.failures - 1).min(6));
@@ -207,10 +212,15 @@ impl Forwarder {
         }
     }
 
-    async fn deliver(&mut self, stream: &str, waiting: Waiting, bytes: usize) -> Result<()> {
-        let Self { spool, sink, streams, lines, name, .. } = self;
+    async fn deliver(
+        &mut self,
+        stream: &str,
+        known: &mut Stream,
+        waiting: Waiting,
+        bytes: usize,
+    ) -> Result<()> {
+        let Self { spool, sink, lines, name, .. } = self;
         let log = Log { spool: spool.id(), connection: spool.connection(), stream };
-        let known = streams.entry(stream.to_owned()).or_default();
         let mut from = waiting.from;
         if !known.is_known {
             if let Some(position) = sink.position(log).await? {

@@ -167,7 +167,7 @@ impl Spool {
         if commit.batch.is_empty() {
             return self.delivery.commit(commit);
         }
-        let start = self.current(stream)?;
+        let start = self.current(stream);
         let file = name(stream, start);
         let committed = self.delivery.commit(Commit { file: &file, ..commit });
         let length = self.delivery.length(&file);
@@ -184,22 +184,23 @@ impl Spool {
     }
 
     /// Where the file starts that is to be appended to, which stays until that is done.
-    fn current(&self, stream: &str) -> Result<u64> {
-        let mut logs = self.logs();
-        let log = logs.entry(stream.to_owned()).or_insert_with(|| Log {
-            files: BTreeMap::new(),
-            appending: 0,
-            acknowledged: self.sinks.iter().map(|sink| (sink.clone(), 0)).collect(),
-        });
-        let Some((start, length)) = log.files.last_key_value() else {
+    fn current(&self, stream: &str) -> u64 {
+        let last = {
+            let mut logs = self.logs();
+            let log = logs.entry(stream.to_owned()).or_insert_with(|| Log {
+                files: BTreeMap::new(),
+                appending: 0,
+                acknowledged: self.sinks.iter().map(|sink| (sink.clone(), 0)).collect(),
+            });
             log.appending += 1;
-            return Ok(0);
+            log.files.last_key_value().map(|(start, length)| (*start, *length))
         };
-        let path = self.delivery.path(&name(stream, *start))?;
-        log.appending += 1;
-        let is_whole = path.metadata().is_ok_and(|found| found.len() >= *length);
-        let is_full = *length >= self.file_bytes();
-        Ok(if is_full || !is_whole { start + length } else { *start })
+        let Some((start, length)) = last else { return 0 };
+        // Nothing is appended to one that somebody took away or shortened.
+        let path = self.delivery.path(&name(stream, start));
+        let is_whole = path.is_ok_and(|path| path.metadata().is_ok_and(|it| it.len() >= length));
+        let is_full = length >= self.file_bytes();
+        if is_full || !is_whole { start + length } else { start }
     }
 
     /// The streams that have a log.
@@ -299,12 +300,6 @@ impl Spool {
     #[must_use]
     pub fn size(&self) -> u64 {
         self.logs().values().map(Log::size).sum()
-    }
-
-    /// How many bytes it may take.
-    #[must_use]
-    pub fn most(&self) -> u64 {
-        self.most
     }
 
     /// Whether polls have to wait.
