@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use flate2::write::GzEncoder;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use longshore_engine::connection::{Compression, ConnectionFile, JsonLines, Source};
 use longshore_engine::disk;
 use longshore_engine::error::{Code, Error, Result};
@@ -124,21 +124,36 @@ impl JsonLinesSink {
             self.notes.remove(&note_path);
             return Err(error);
         }
-        let is_large = self.size.is_some_and(|size| note.length >= size);
-        let is_old = self.every.zip(note.since).is_some_and(|(every, since)| {
-            Timestamp::now().duration_since(since)
-                >= jiff::SignedDuration::try_from(every).unwrap_or(jiff::SignedDuration::MAX)
-        });
-        if is_large || is_old {
-            note.closing = Some(self.closed_name(stream)?);
-            store(&note_path, &note)?;
-        }
-        let closes = note.closing.is_some();
         self.notes.insert(note_path, note);
-        if closes {
-            self.close(stream)?;
-        }
+        self.rotate(stream)?;
         Ok(Taken::default())
+    }
+
+    /// Ends what a crash cut short and closes what is due, without events.
+    fn look_after(&mut self, log: Log<'_>) -> Result<Option<Duration>> {
+        if !self.notes.contains_key(&self.note_path(log.stream)) {
+            self.recover(log)?;
+        }
+        self.rotate(log.stream)
+    }
+
+    /// Closes the file of a stream if it is large or old enough; otherwise tells how soon it is old.
+    fn rotate(&mut self, stream: &str) -> Result<Option<Duration>> {
+        let note_path = self.note_path(stream);
+        let Some(note) = self.notes.get(&note_path) else { return Ok(None) };
+        if note.closing.is_none() {
+            let Some(since) = note.since else { return Ok(None) };
+            let left = self.every.map(|every| left(every, since));
+            let is_large = self.size.is_some_and(|size| note.length >= size);
+            if !is_large && left.is_none_or(|left| !left.is_zero()) {
+                return Ok(left);
+            }
+            let note = Note { closing: Some(self.closed_name(stream)?), ..note.clone() };
+            store(&note_path, &note)?;
+            self.notes.insert(note_path, note);
+        }
+        self.close(stream)?;
+        Ok(None)
     }
 
     /// Appends events to the file, and notes that.
@@ -226,9 +241,20 @@ impl Sink for JsonLinesSink {
         Box::pin(async move { block_in_place(|| self.recover(log)) })
     }
 
+    fn idle<'a>(&'a mut self, log: Log<'a>) -> Doing<'a, Option<Duration>> {
+        Box::pin(async move { block_in_place(|| self.look_after(log)) })
+    }
+
     fn deliver<'a>(&'a mut self, events: Portioned<'a>) -> Doing<'a, Taken> {
         Box::pin(async move { block_in_place(|| self.append(events)) })
     }
+}
+
+/// How long it is until `every` has passed since a time; zero if it has.
+fn left(every: Duration, since: Timestamp) -> Duration {
+    let every = SignedDuration::try_from(every).unwrap_or(SignedDuration::MAX);
+    let left = every.saturating_sub(Timestamp::now().duration_since(since));
+    Duration::try_from(left).unwrap_or_default()
 }
 
 fn found(path: &Path) -> Result<Option<Metadata>> {

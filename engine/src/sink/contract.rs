@@ -33,6 +33,17 @@ pub trait Sink: Send {
         Box::pin(async { Ok(None) })
     }
 
+    /// Does what is due although no events of a stream come, such as closing a file whose time has come;
+    /// tells after how long it wants to be asked again, `None` if not before the next delivery. It is
+    /// asked when it has everything of the stream: after each delivery, and when a run begins and ends.
+    ///
+    /// # Errors
+    /// As for [`deliver`](Self::deliver).
+    fn idle<'a>(&'a mut self, stream: Log<'a>) -> Doing<'a, Option<Duration>> {
+        let _ = stream;
+        Box::pin(async { Ok(None) })
+    }
+
     /// Takes events; when it is done they are durable there. After an error it may have taken none,
     /// some or all of them.
     ///

@@ -74,6 +74,17 @@ struct Stream {
     pause: Option<Timestamp>,
     /// Since when there is something to deliver.
     since: Option<Timestamp>,
+    idle: Idle,
+}
+
+/// When the sink wants a turn without events.
+#[derive(Clone, Copy, Debug, Default)]
+enum Idle {
+    #[default]
+    Now,
+    Later(Timestamp),
+    /// When it was given events again.
+    Never,
 }
 
 /// What came of looking at a stream.
@@ -165,18 +176,15 @@ impl Forwarder {
 
     async fn turn_of(&mut self, stream: &str, known: &mut Stream, over: bool) -> Turn {
         let waiting = self.spool.waiting(&self.name, stream);
-        if waiting.from >= waiting.to {
-            known.since = None;
-            return Turn::Nothing;
-        }
         if over && known.failures >= LAST_ATTEMPTS {
             return Turn::Nothing;
         }
         let now = self.clock.now();
-        let since = *known.since.get_or_insert(now);
+        known.since = (waiting.from < waiting.to).then(|| known.since.unwrap_or(now));
         if let Some(pause) = known.pause.filter(|pause| now < *pause) {
             return Turn::Later(pause);
         }
+        let Some(since) = known.since else { return self.rest(stream, known, over).await };
         let Portion { bytes, age } = self.sink.portion();
         let due = since.checked_add(age).unwrap_or(now);
         if !over && waiting.to - waiting.from < bytes as u64 && now < due {
@@ -185,31 +193,62 @@ impl Forwarder {
         match self.deliver(stream, known, waiting, bytes).await {
             Ok(()) => {
                 *known = Stream { is_known: true, ..Stream::default() };
-                self.note(|report| report.error = None);
-                self.spool.set_trouble(&self.name, None);
+                self.works();
                 Turn::Delivered
             }
-            Err(error) => {
-                known.is_known = false;
-                known.failures = known.failures.saturating_add(1);
-                let doubled = FIRST_PAUSE.saturating_mul(1 << (known.failures - 1).min(6));
-                let mut until = self.clock.now() + doubled.min(LONGEST_PAUSE);
-                if let Retry::Later(Some(asked)) = error.retry {
-                    // Asked to wait, but not for so long that nobody would notice that it works again.
-                    until = asked.clamp(until, self.clock.now() + 10 * LONGEST_PAUSE);
-                }
-                known.pause = Some(until);
-                let error = error
-                    .in_sink(&self.name)
-                    .in_stream(stream)
-                    .in_connection(self.spool.connection());
-                self.spool.set_trouble(&self.name, Some(error.clone()));
-                let wait = until.duration_since(self.clock.now()).try_into().unwrap_or_default();
-                (self.observer)(stream, &Progress::Retrying { error: error.clone(), wait });
-                self.note(|report| report.error = Some(error));
-                Turn::Later(until)
-            }
+            Err(error) => self.failed(stream, known, error),
         }
+    }
+
+    /// Lets the sink do what is due although there are no events of a stream.
+    async fn rest(&mut self, stream: &str, known: &mut Stream, over: bool) -> Turn {
+        let now = self.clock.now();
+        let is_due = match known.idle {
+            Idle::Now => true,
+            Idle::Later(at) => at <= now,
+            Idle::Never => false,
+        };
+        if is_due {
+            let Self { spool, sink, .. } = self;
+            let log = Log { spool: spool.id(), connection: spool.connection(), stream };
+            let again = match sink.idle(log).await {
+                Ok(again) => again.and_then(|again| now.checked_add(again).ok()),
+                Err(error) => return self.failed(stream, known, error),
+            };
+            let idle = again.map_or(Idle::Never, Idle::Later);
+            *known = Stream { is_known: known.is_known, idle, ..Stream::default() };
+            self.works();
+        }
+        match known.idle {
+            Idle::Later(at) if !over => Turn::Later(at),
+            _ => Turn::Nothing,
+        }
+    }
+
+    /// Notes that the sink takes events.
+    fn works(&self) {
+        self.note(|report| report.error = None);
+        self.spool.set_trouble(&self.name, None);
+    }
+
+    /// Notes that the sink failed, and when it is tried again.
+    fn failed(&self, stream: &str, known: &mut Stream, error: Error) -> Turn {
+        known.is_known = false;
+        known.failures = known.failures.saturating_add(1);
+        let doubled = FIRST_PAUSE.saturating_mul(1 << (known.failures - 1).min(6));
+        let mut until = self.clock.now() + doubled.min(LONGEST_PAUSE);
+        if let Retry::Later(Some(asked)) = error.retry {
+            // Asked to wait, but not for so long that nobody would notice that it works again.
+            until = asked.clamp(until, self.clock.now() + 10 * LONGEST_PAUSE);
+        }
+        known.pause = Some(until);
+        let error =
+            error.in_sink(&self.name).in_stream(stream).in_connection(self.spool.connection());
+        self.spool.set_trouble(&self.name, Some(error.clone()));
+        let wait = until.duration_since(self.clock.now()).try_into().unwrap_or_default();
+        (self.observer)(stream, &Progress::Retrying { error: error.clone(), wait });
+        self.note(|report| report.error = Some(error));
+        Turn::Later(until)
     }
 
     async fn deliver(

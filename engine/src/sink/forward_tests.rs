@@ -29,6 +29,10 @@ struct Held {
     down_until: Option<Timestamp>,
     attempts: u64,
     largest: usize,
+    /// What it says to turns without events, the last first: when it wants the next one.
+    rests: Vec<Result<Option<Duration>, ()>>,
+    /// When it had such turns.
+    rested: Vec<Timestamp>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -59,6 +63,15 @@ impl Sink for Fake {
         Box::pin(async move {
             let position = self.held.lock().unwrap().positions.get(log.stream).copied();
             Ok(position.filter(|_| self.transactional))
+        })
+    }
+
+    fn idle<'a>(&'a mut self, _: Log<'a>) -> Doing<'a, Option<Duration>> {
+        Box::pin(async move {
+            let mut held = self.held.lock().unwrap();
+            held.rested.push(self.clock.now());
+            let said = held.rests.pop().unwrap_or(Ok(None));
+            said.map_err(|()| Error::new(Code::SinkUnavailable, "the file cannot be closed"))
         })
     }
 
@@ -290,6 +303,52 @@ fn a_portion_is_delivered_when_it_is_large_or_old_enough() {
     assert_eq!(place.held(0).events.len(), 5);
     assert_eq!(place.held(0).attempts, 2);
     assert!(place.clock.now() >= "2026-09-30T00:05:00Z".parse::<Timestamp>().unwrap());
+}
+
+#[test]
+fn a_sink_has_turns_without_events_when_it_wants_them() {
+    const HOUR: Duration = Duration::from_hours(1);
+    let place = Place::new(&[("one", true)], 1 << 20);
+    let mut open = place.open(Portion::default());
+    let started = place.clock.now();
+    open.append("sign_ins", 0..5);
+    // In a run that ends nobody waits for the hour to pass.
+    place.held(0).rests = vec![Ok(Some(HOUR))];
+    assert!(open.drain());
+    assert_eq!(place.held(0).rested, [started]);
+    assert!(open.drain());
+    assert_eq!(place.held(0).rested, [started], "it is not time yet");
+
+    // In one that goes on, it has its turn after an hour, and again until it does what is due.
+    place.held(0).rests = vec![Ok(None), Err(()), Ok(Some(HOUR))];
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let (polls, on) = watch::channel(Polls::GoOn);
+    let report = open.forwarders[0].report();
+    let forwarder = &mut open.forwarders[0];
+    runtime.block_on(async {
+        let until_done = async {
+            while place.held(0).rested.len() < 4 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            polls.send(Polls::Over).unwrap();
+        };
+        tokio::join!(forwarder.run(on), until_done);
+    });
+    let again = started + 2 * HOUR;
+    let after_pause = again + Duration::from_secs(1);
+    assert_eq!(place.held(0).rested[1..], [started + HOUR, again, after_pause]);
+    assert_eq!(report.lock().unwrap().error, None);
+
+    // One that fails is named, and given up for this run after three times.
+    open.append("sign_ins", 5..6);
+    place.held(0).rests = vec![Err(()), Err(()), Err(())];
+    assert!(open.drain());
+    assert_eq!(place.held(0).rested.len(), 7);
+    assert_eq!(place.held(0).events.len(), 6);
+    assert!(report.lock().unwrap().error.is_some());
+    assert!(open.drain());
+    assert_eq!(report.lock().unwrap().error, None);
+    assert_eq!(place.held(0).events.len(), 6);
 }
 
 #[test]

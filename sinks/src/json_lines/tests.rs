@@ -125,6 +125,76 @@ fn a_file_that_is_closed_is_compressed_and_a_new_one_begun() {
     assert_eq!(delivered(&folder), expected(14));
 }
 
+/// The first event of the file came longer ago than it did.
+fn age(sink: &JsonLinesSink, by: Duration) {
+    let note_path = sink.note_path("sign_ins");
+    let note = &sink.notes[&note_path];
+    let since = note.since.unwrap().checked_sub(by).unwrap();
+    store(&note_path, &Note { since: Some(since), ..note.clone() }).unwrap();
+}
+
+#[test]
+fn a_file_whose_time_has_come_is_closed_without_events() {
+    const DAY: Duration = Duration::from_hours(24);
+    for compression in [None, Some(Compression::Gzip)] {
+        let folder = tempfile::tempdir().unwrap();
+        let events = folder.path().join("events");
+        let open = || JsonLinesSink { every: Some(DAY), ..sink(&folder, None, compression) };
+        let mut before = open();
+        assert_eq!(before.look_after(LOG).unwrap(), None, "nothing came yet");
+        deliver(&mut before, 0, 3).unwrap();
+        let left = before.look_after(LOG).unwrap().unwrap();
+        assert!(left > Duration::ZERO && left <= DAY, "{left:?}");
+        assert!(events.join("sign_ins.jsonl").exists());
+        age(&before, DAY);
+        drop(before);
+
+        // Another process, which crashes after it has renamed the file.
+        let mut killed = open();
+        killed.recover(LOG).unwrap();
+        let note_path = killed.note_path("sign_ins");
+        let closing = Some(killed.closed_name("sign_ins").unwrap());
+        let note = Note { closing, ..killed.notes[&note_path].clone() };
+        store(&note_path, &note).unwrap();
+        fs::rename(events.join("sign_ins.jsonl"), events.join(note.closing.unwrap())).unwrap();
+        drop(killed);
+
+        let mut after = open();
+        assert_eq!(after.look_after(LOG).unwrap(), None);
+        assert!(!events.join("sign_ins.jsonl").exists());
+        assert_eq!(fs::read_dir(&events).unwrap().count(), 2, "a note and a closed file");
+        assert_eq!(delivered(&folder), expected(3));
+        deliver(&mut after, 3, 4).unwrap();
+        age(&after, DAY);
+        let mut last = open();
+        assert_eq!(last.look_after(LOG).unwrap(), None);
+        assert_eq!(fs::read_dir(&events).unwrap().count(), 3, "a note and two closed files");
+        assert_eq!(last.recover(LOG).unwrap(), Some(4 * lines(0..1).len() as u64));
+        assert_eq!(delivered(&folder), expected(4));
+    }
+}
+
+#[test]
+fn a_file_that_could_not_be_closed_is_closed_later() {
+    let folder = tempfile::tempdir().unwrap();
+    let events = folder.path().join("events");
+    let every = Some(Duration::from_hours(1));
+    let mut sink = JsonLinesSink { every, ..sink(&folder, None, Some(Compression::Zstd)) };
+    sink.recover(LOG).unwrap();
+    deliver(&mut sink, 0, 3).unwrap();
+    age(&sink, Duration::from_hours(2));
+    sink.recover(LOG).unwrap();
+    // There is no room for the note.
+    let fresh = events.join(".sign_ins.new");
+    std::os::unix::fs::symlink("/dev/full", &fresh).unwrap();
+    assert_eq!(sink.look_after(LOG).unwrap_err().code, Code::DiskFull);
+    assert!(events.join("sign_ins.jsonl").exists());
+    fs::remove_file(&fresh).unwrap();
+    assert_eq!(sink.look_after(LOG).unwrap(), None);
+    assert!(!events.join("sign_ins.jsonl").exists());
+    assert_eq!(delivered(&folder), expected(3));
+}
+
 #[test]
 fn a_file_of_somebody_else_is_continued_and_a_shortened_one_named() {
     let folder = tempfile::tempdir().unwrap();
