@@ -225,8 +225,12 @@ impl Forwarder {
         }
     }
 
-    /// Notes that the sink takes events.
+    /// Notes that the sink takes events of a stream: all is well if it takes those of all others too.
     fn works(&self) {
+        // The stream whose turn it is is not among them.
+        if self.streams.values().any(|stream| stream.failures > 0) {
+            return;
+        }
         self.note(|report| report.error = None);
         self.spool.set_trouble(&self.name, None);
     }

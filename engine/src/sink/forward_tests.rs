@@ -352,6 +352,24 @@ fn a_sink_has_turns_without_events_when_it_wants_them() {
 }
 
 #[test]
+fn a_sink_that_lacks_one_stream_is_not_well_because_it_takes_another() {
+    let place = Place::new(&[("one", true)], 1 << 20);
+    let mut open = place.open(Portion::default());
+    open.append("changes", 0..5);
+    open.append("sign_ins", 0..5);
+    // Both fail in turns, and the second stream is taken in the end.
+    place.held(0).failing = [vec![Failing::No], vec![Failing::Before; 5]].concat();
+    assert!(open.drain());
+    assert_eq!(place.held(0).events.len(), 5);
+    let report = open.forwarders[0].report();
+    assert!(report.lock().unwrap().error.is_some());
+    assert!(report.lock().unwrap().waiting > 0);
+    assert!(open.drain());
+    assert_eq!(place.held(0).events.len(), 10);
+    assert_eq!(report.lock().unwrap().error, None);
+}
+
+#[test]
 fn events_that_are_gone_are_not_passed_over() {
     let place = Place::new(&[("one", true)], 1 << 20);
     let open = place.open(Portion::default());
