@@ -55,6 +55,7 @@ fn run_on_a_small_disk(
 
 /// The errors that the first run ended with.
 fn errors(said: &str, folder: &Path) {
+    println!("{said}");
     let errors: Vec<_> = said.split("\nerror: ").skip(1).collect();
     let full = |error: &&&str| {
         error.starts_with("DISK_FULL: ") && error.contains(folder.to_str().unwrap())

@@ -70,8 +70,8 @@ impl Place for Reached {
         self.served.is_busy.store(false, Ordering::SeqCst);
     }
 
-    fn line(&self) -> Option<(&Line, u64)> {
-        Some((&self.line, 40))
+    fn line(&self) -> Option<(&Line, &'static [u8])> {
+        Some((&self.line, b"POST "))
     }
 
     fn check(&mut self, given: &BTreeMap<String, Value>) -> usize {
@@ -164,8 +164,8 @@ impl Place for Collector {
         }
     }
 
-    fn line(&self) -> Option<(&Line, u64)> {
-        Some((&self.line, 60))
+    fn line(&self) -> Option<(&Line, &'static [u8])> {
+        Some((&self.line, b"POST "))
     }
 
     fn check(&mut self, given: &BTreeMap<String, Value>) -> usize {

@@ -38,6 +38,8 @@ struct State {
     answered: u64,
     /// Up to how many bytes are carried.
     hold: Option<(Bytes, u64)>,
+    /// Answers are held from when a client says this.
+    question: Option<&'static [u8]>,
     /// Whether some bytes wait for the hold to end.
     is_held: bool,
     /// How often all connections were cut: those of before are no more.
@@ -55,7 +57,16 @@ impl State {
 
     fn set_hold(&mut self, hold: Option<(Bytes, u64)>) {
         self.hold = hold.map(|(what, after)| (what, *self.carried(what) + after));
+        self.question = None;
         self.is_held = false;
+    }
+
+    /// What a client says, before the server does.
+    fn hear(&mut self, said: &[u8]) {
+        let is_in = |question: &[u8]| said.windows(question.len()).any(|part| part == question);
+        if self.question.is_some_and(is_in) {
+            self.set_hold(Some((Bytes::Answered, 0)));
+        }
     }
 }
 
@@ -93,12 +104,17 @@ impl Line {
 
     /// Breaks all connections, with what they held.
     pub(crate) fn cut(&self) {
-        self.way.cut(None);
+        self.way.cut(None, None);
     }
 
     /// Breaks all connections, and holds those that are made then.
     pub(crate) fn cut_and_hold(&self, what: Bytes, after: u64) {
-        self.way.cut(Some((what, after)));
+        self.way.cut(Some((what, after)), None);
+    }
+
+    /// Breaks all connections, and holds what is answered once a client has said something.
+    pub(crate) fn cut_and_hold_answers_to(&self, question: &'static [u8]) {
+        self.way.cut(None, Some(question));
     }
 
     /// Waits until some bytes stand still; meanwhile the program must not end.
@@ -156,6 +172,9 @@ impl Way {
 
     /// Writes all bytes as soon as they may go on; `None` if the connection is broken.
     fn pass(&self, what: Bytes, bytes: &[u8], to: &mut TcpStream, cuts: u64) -> Option<()> {
+        if what == Bytes::Sent {
+            self.state().hear(bytes);
+        }
         let mut rest = bytes;
         while !rest.is_empty() {
             let (part, others) = rest.split_at(self.room(what, rest.len(), cuts)?);
@@ -186,10 +205,11 @@ impl Way {
         }
     }
 
-    fn cut(&self, hold: Option<(Bytes, u64)>) {
+    fn cut(&self, hold: Option<(Bytes, u64)>, question: Option<&'static [u8]>) {
         let mut state = self.state();
         state.cuts += 1;
         state.set_hold(hold);
+        state.question = question;
         for stream in std::mem::take(&mut state.open) {
             let _ = stream.shutdown(Shutdown::Both);
         }

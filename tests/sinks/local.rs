@@ -16,39 +16,43 @@ const TWO: &str = "sinks:\n  first: { json_lines: { folder: first } }\n  second:
 const WITH_TABLE: &str = "  table: { sqlite: { file: events.db } }\n";
 const KILLS: u64 = 10;
 
-/// How many bytes the files in a folder have, and in those in it.
-pub(crate) fn size(folder: &Path) -> u64 {
-    let Ok(entries) = std::fs::read_dir(folder) else { return 0 };
-    let size = |entry: std::io::Result<std::fs::DirEntry>| {
-        // A file may be gone meanwhile.
-        let Ok(metadata) = entry.and_then(|entry| Ok((entry.metadata()?, entry.path()))) else {
-            return 0;
-        };
-        if metadata.0.is_dir() { size(&metadata.1) } else { metadata.0.len() }
+/// Up to where sinks without a server have taken events, which the state of the connection knows.
+pub(crate) fn acknowledged(state: &Path) -> u64 {
+    let Ok(state) = rusqlite::Connection::open_with_flags(
+        state.join("state.db"),
+        rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY,
+    ) else {
+        return 0;
     };
-    entries.map(size).sum()
+    let sum = "SELECT COALESCE(SUM(position), 0) FROM sinks_acknowledged WHERE sink = 'tried'";
+    // The program may not have made the table yet, or keep others out for a moment.
+    state.query_row(sum, [], |row| row.get::<_, i64>(0)).map_or(0, i64::cast_unsigned)
 }
 
 /// Files of lines, closed again and again, and compressed.
 #[derive(Default)]
-struct Files(PathBuf);
+struct Files {
+    folder: PathBuf,
+    state: PathBuf,
+}
 
 impl Place for Files {
     fn section(&mut self, org: &Org) -> String {
-        self.0 = org.path("there");
+        self.folder = org.path("there");
+        self.state = org.path("tried/state");
         "json_lines: { folder: there, rotate: { size: 20KB }, compress: gzip }".to_owned()
     }
 
     fn arrived(&mut self) -> u64 {
-        size(&self.0)
+        acknowledged(&self.state)
     }
 
     fn check(&mut self, given: &BTreeMap<String, Value>) -> usize {
         // The lines of open files, and those that another program finds in closed ones.
         let lines = "find \"$0\" -name '*.jsonl' -exec cat {} + && find \"$0\" -name '*.gz' -exec gzip -dc {} +";
-        let output = Command::new("sh").args(["-c", lines]).arg(&self.0).output().unwrap();
+        let output = Command::new("sh").args(["-c", lines]).arg(&self.folder).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        let closed = std::fs::read_dir(&self.0).unwrap().filter(|entry| {
+        let closed = std::fs::read_dir(&self.folder).unwrap().filter(|entry| {
             entry.as_ref().unwrap().path().extension().is_some_and(|extension| extension == "gz")
         });
         assert!(closed.count() > 3, "hardly a file was closed");
@@ -64,20 +68,24 @@ pub(crate) fn parsed(lines: &[u8]) -> Vec<Value> {
 
 /// A table, read by the shell of SQLite.
 #[derive(Default)]
-struct Table(PathBuf);
+struct Table {
+    file: PathBuf,
+    state: PathBuf,
+}
 
 impl Place for Table {
     fn section(&mut self, org: &Org) -> String {
-        self.0 = org.path("there");
+        self.file = org.path("there/events.db");
+        self.state = org.path("tried/state");
         "sqlite: { file: there/events.db }".to_owned()
     }
 
     fn arrived(&mut self) -> u64 {
-        size(&self.0)
+        acknowledged(&self.state)
     }
 
     fn check(&mut self, given: &BTreeMap<String, Value>) -> usize {
-        compare(given, &table(&self.0.join("events.db")))
+        compare(given, &table(&self.file))
     }
 }
 

@@ -103,8 +103,8 @@ impl Place for Stream {
         self.server.run();
     }
 
-    fn line(&self) -> Option<(&Line, u64)> {
-        Some((&self.line, 300))
+    fn line(&self) -> Option<(&Line, &'static [u8])> {
+        Some((&self.line, b"PUB "))
     }
 
     fn check(&mut self, given: &BTreeMap<String, Value>) -> usize {

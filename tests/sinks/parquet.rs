@@ -13,7 +13,7 @@ pub(crate) use server::python;
 use server::{Server, free};
 
 use crate::line::{Bytes, Line};
-use crate::local::size;
+use crate::local::acknowledged;
 use crate::org::Org;
 use crate::scenario::{Place, survive};
 
@@ -41,16 +41,18 @@ pub(crate) fn check(
 struct Folder {
     python: String,
     folder: PathBuf,
+    state: PathBuf,
 }
 
 impl Place for Folder {
     fn section(&mut self, org: &Org) -> String {
         self.folder = org.path("lake");
+        self.state = org.path("tried/state");
         format!("parquet: {{ to: lake, {SMALL} }}")
     }
 
     fn arrived(&mut self) -> u64 {
-        size(&self.folder)
+        acknowledged(&self.state)
     }
 
     fn check(&mut self, given: &BTreeMap<String, Value>) -> usize {
@@ -62,7 +64,8 @@ impl Place for Folder {
 #[tokio::test(flavor = "multi_thread")]
 async fn parquet_in_a_folder_has_everything_once() {
     let Some(python) = python() else { return };
-    assert_eq!(survive(&mut Folder { python, folder: PathBuf::new() }).await, 0);
+    let mut folder = Folder { python, folder: PathBuf::new(), state: PathBuf::new() };
+    assert_eq!(survive(&mut folder).await, 0);
 }
 
 /// What a server that is killed had is gone with it, so nothing reaches it before.
@@ -111,8 +114,8 @@ impl Place for Bucket {
         self.server = Some(server);
     }
 
-    fn line(&self) -> Option<(&Line, u64)> {
-        Some((&self.line, 150))
+    fn line(&self) -> Option<(&Line, &'static [u8])> {
+        Some((&self.line, b"PUT /"))
     }
 
     fn check(&mut self, given: &BTreeMap<String, Value>) -> usize {

@@ -11,6 +11,11 @@ use serde_json::Value;
 use crate::line::{Bytes, Line, PATIENCE};
 use crate::org::{Org, by_uid, uid, uids};
 
+/// No server answers shorter, in bytes.
+const SHORT: u64 = 40;
+/// Fewer bytes than are sent to any of them for what waits at the least.
+const PART: u64 = 5000;
+
 /// A place that events are delivered to, and how to harm it.
 pub(crate) trait Place {
     /// The sink's section of a connection file; paths in it start at the org's folder.
@@ -25,9 +30,9 @@ pub(crate) trait Place {
     /// Starts the server that was killed.
     fn start(&mut self) {}
 
-    /// The way to the server, if it is one that can be cut, and how many bytes the server answers
-    /// before all events of a delivery can be known to be taken, at least.
-    fn line(&self) -> Option<(&Line, u64)> {
+    /// The way to the server, if it is one that can be cut, and what is said on it to which the answer
+    /// is that events are taken.
+    fn line(&self) -> Option<(&Line, &'static [u8])> {
         None
     }
 
@@ -63,7 +68,7 @@ pub(crate) async fn survive(place: &mut dyn Place) -> usize {
     org.line.wait_held(&mut program);
     // It is delivered to again without further ado; then the program is killed.
     if let Some((line, _)) = place.line() {
-        line.cut_and_hold(Bytes::Sent, random.u64(1..2000));
+        line.cut_and_hold(Bytes::Sent, random.u64(1..PART));
     }
     place.start();
     match place.line() {
@@ -75,13 +80,13 @@ pub(crate) async fn survive(place: &mut dyn Place) -> usize {
     // The network is cut before an answer, and before everything was sent; the program is killed
     // before it hears what was taken.
     org.hold_after(15);
-    if let Some((line, answers)) = place.line() {
-        line.hold(Bytes::Answered, random.u64(..answers));
+    if let Some((line, question)) = place.line() {
+        line.hold(Bytes::Answered, random.u64(..SHORT));
         program = org.begin(&connection);
         line.wait_held(&mut program);
-        line.cut_and_hold(Bytes::Sent, random.u64(1..2000));
+        line.cut_and_hold(Bytes::Sent, random.u64(1..PART));
         line.wait_held(&mut program);
-        line.cut_and_hold(Bytes::Answered, random.u64(..answers));
+        line.cut_and_hold_answers_to(question);
         line.wait_held(&mut program);
     } else {
         let before = place.arrived();

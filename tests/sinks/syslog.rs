@@ -38,8 +38,9 @@ impl Place for Receiver {
         block_in_place(|| Handle::current().block_on(self.rsyslog.start_again()));
     }
 
-    fn line(&self) -> Option<(&Line, u64)> {
-        Some((&self.line, 150))
+    fn line(&self) -> Option<(&Line, &'static [u8])> {
+        // A record of TLS with something in it that only the two can read.
+        Some((&self.line, &[0x17, 3, 3]))
     }
 
     fn check(&mut self, given: &BTreeMap<String, Value>) -> usize {
