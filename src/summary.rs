@@ -75,12 +75,15 @@ pub(crate) fn complain_about<'a>(errors: impl IntoIterator<Item = &'a Error>) ->
     if merged.is_empty() { Exit::Done } else { Exit::Findings }
 }
 
-/// Streams that failed for the same reason in one error.
+/// Streams that failed for the same reason in one error; each sink has its own.
 fn merged<'a>(errors: impl IntoIterator<Item = &'a Error>) -> Vec<Error> {
     let mut merged: Vec<Error> = Vec::new();
     for error in errors {
         let alike = |known: &&mut Error| {
-            known.code == error.code && known.cause == error.cause && known.fix == error.fix
+            known.code == error.code
+                && known.cause == error.cause
+                && known.fix == error.fix
+                && known.place.sink == error.place.sink
         };
         match merged.iter_mut().find(alike) {
             Some(known) => {
@@ -274,5 +277,17 @@ mod tests {
         let streams: Vec<_> = merged.iter().map(|e| e.place.stream.as_deref().unwrap()).collect();
         assert_eq!(streams, ["a, c", "b"]);
         assert!(!merged[0].to_string().contains("tried again"), "the command has ended");
+    }
+
+    #[test]
+    fn sinks_that_fail_alike_are_each_named() {
+        let full = |what| Error::new(Code::DiskFull, what).cause("no space left").in_stream("a");
+        let errors = [full("the spool"), full("x/a").in_sink("x"), full("y/a").in_sink("y")];
+        let shown: Vec<_> = merged(&errors).iter().map(ToString::to_string).collect();
+        for (shown, place) in shown.iter().zip(["stream a", "stream a, sink x", "stream a, sink y"])
+        {
+            assert!(shown.contains(&format!("where: {place}\n")), "{shown}");
+        }
+        assert_eq!(shown.len(), 3);
     }
 }

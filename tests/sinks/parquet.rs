@@ -38,13 +38,13 @@ pub(crate) fn check(
     assert!(said.contains(&format!("{} events given, 0 faults", given.len())), "{said}");
 }
 
-struct Folder {
+struct Files {
     python: String,
     folder: PathBuf,
     state: PathBuf,
 }
 
-impl Place for Folder {
+impl Place for Files {
     fn section(&mut self, org: &Org) -> String {
         self.folder = org.path("lake");
         self.state = org.path("tried/state");
@@ -64,8 +64,8 @@ impl Place for Folder {
 #[tokio::test(flavor = "multi_thread")]
 async fn parquet_in_a_folder_has_everything_once() {
     let Some(python) = python() else { return };
-    let mut folder = Folder { python, folder: PathBuf::new(), state: PathBuf::new() };
-    assert_eq!(survive(&mut folder).await, 0);
+    let mut files = Files { python, folder: PathBuf::new(), state: PathBuf::new() };
+    assert_eq!(survive(&mut files).await, 0);
 }
 
 /// What a server that is killed had is gone with it, so nothing reaches it before.
