@@ -7,6 +7,7 @@ use longshore_engine::error::Error;
 use longshore_engine::plan::StreamPlan;
 use longshore_engine::probe::{Seen, probe};
 use longshore_engine::runner::Runner;
+use longshore_engine::sink::Contact;
 use serde_json::json;
 use tokio::task::JoinSet;
 
@@ -19,6 +20,9 @@ use crate::terminal::{fail, print};
 
 pub(crate) type Probed = (Arc<StreamPlan>, Result<Seen, Error>);
 
+/// A sink by name, and what asking it came to.
+type Asked = (String, Result<Contact, Error>);
+
 pub(crate) async fn run(command: &Connection) -> Exit {
     let live = Live::new();
     match open(&command.connection, None, Clock::system(), live.observer()) {
@@ -27,14 +31,18 @@ pub(crate) async fn run(command: &Connection) -> Exit {
     }
 }
 
-/// Reads a little of each stream and shows what there is.
+/// Reads a little of each stream, asks each sink where it stands, and shows what there is.
 pub(crate) async fn report(runner: &Runner, live: &Live, format: Format) -> Exit {
-    let probed = probe_all(runner).await;
+    let (probed, sinks) = tokio::join!(probe_all(runner), runner.ask_sinks());
     live.clear();
     match format {
         Format::Json => {
             let streams: Vec<_> = probed.iter().map(stream_json).collect();
-            print(&format!("{:#}\n", json!({ "version": 1, "streams": streams })));
+            let mut report = json!({ "version": 1, "streams": streams });
+            if !sinks.is_empty() {
+                report["sinks"] = sinks.iter().map(sink_json).collect();
+            }
+            print(&format!("{report:#}\n"));
         }
         Format::Text => {
             let rows: Vec<_> = probed
@@ -45,9 +53,16 @@ pub(crate) async fn report(runner: &Runner, live: &Live, format: Format) -> Exit
                 .collect();
             print(&summary::table(&["stream", "provides", "visible"], &rows, &[false; 3]));
             print(&summary::quotas(runner.session()));
+            if !sinks.is_empty() {
+                let rows: Vec<_> = sinks.iter().map(sink_row).collect();
+                print(&format!("\n{}", summary::table(&["sink", "state"], &rows, &[false; 2])));
+            }
         }
     }
-    summary::complain_about(probed.iter().filter_map(|(_, seen)| seen.as_ref().err()))
+    let errors = probed.iter().filter_map(|(_, seen)| seen.as_ref().err());
+    summary::complain_about(
+        errors.chain(sinks.iter().filter_map(|(_, asked)| asked.as_ref().err())),
+    )
 }
 
 /// All streams at the same time, so that an app out of reach is waited for once.
@@ -74,6 +89,29 @@ fn stream_json((stream, seen): &Probed) -> serde_json::Value {
         "more": seen.map(|seen| seen.more),
         "error": error.map(summary::error_json),
     })
+}
+
+fn sink_row((name, asked): &Asked) -> Vec<String> {
+    let state = match asked {
+        Ok(contact) => contact_name(*contact).to_owned(),
+        Err(error) => error.code.to_string(),
+    };
+    vec![name.clone(), state]
+}
+
+fn sink_json((name, asked): &Asked) -> serde_json::Value {
+    json!({
+        "sink": name,
+        "state": asked.as_ref().ok().map(|contact| contact_name(*contact)),
+        "error": asked.as_ref().err().map(summary::error_json),
+    })
+}
+
+fn contact_name(contact: Contact) -> &'static str {
+    match contact {
+        Contact::Answers => "answers",
+        Contact::Opened => "opened",
+    }
 }
 
 fn words(seen: &Result<Seen, Error>) -> String {

@@ -18,7 +18,7 @@ use crate::poll::stream::Poll;
 use crate::poll::{Limits, Observer, Replayed, StreamReport, replay};
 use crate::quota::Quota;
 use crate::secret::SecretStore;
-use crate::sink::{Delivery, Forwarder, Polls, Sink, SinkReport, Spool};
+use crate::sink::{Contact, Delivery, Forwarder, Polls, Sink, SinkReport, Spool};
 use crate::state::Store;
 
 /// The longest that a stream which failed waits for its next poll, whatever its schedule.
@@ -158,6 +158,23 @@ impl Runner {
     pub fn sinks(&self) -> Vec<SinkReport> {
         let reports = self.sinks.iter().flat_map(|sinks| &sinks.reports);
         reports.map(|one| one.lock().unwrap_or_else(PoisonError::into_inner).clone()).collect()
+    }
+
+    /// Asks each sink where it stands, all at the same time, and delivers nothing. In the order of the
+    /// connection file, by name.
+    pub async fn ask_sinks(&self) -> Vec<(String, Result<Contact>)> {
+        let mut asked = JoinSet::new();
+        for (index, forwarder) in self.sinks.iter().flat_map(|it| &it.forwarders).enumerate() {
+            let (plan, forwarder) = (Arc::clone(&self.plan), Arc::clone(forwarder));
+            asked.spawn(async move {
+                let streams: Vec<_> = plan.streams.iter().map(|stream| &*stream.name).collect();
+                (index, forwarder.lock().await.ask(&streams).await)
+            });
+        }
+        let mut asked = asked.join_all().await;
+        asked.sort_by_key(|(index, _)| *index);
+        let names = self.sinks().into_iter().map(|report| report.sink);
+        names.zip(asked.into_iter().map(|(_, contact)| contact)).collect()
     }
 
     /// Starts to deliver to the sinks; ends when the polls are over and all is delivered.

@@ -237,6 +237,10 @@ impl JsonLinesSink {
 }
 
 impl Sink for JsonLinesSink {
+    fn keeps_position(&self) -> bool {
+        true
+    }
+
     fn position<'a>(&'a mut self, log: Log<'a>) -> Doing<'a, Option<u64>> {
         Box::pin(async move { block_in_place(|| self.recover(log)) })
     }

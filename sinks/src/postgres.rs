@@ -118,6 +118,10 @@ impl Sink for Postgres {
         Portion { bytes: PORTION, ..Portion::default() }
     }
 
+    fn keeps_position(&self) -> bool {
+        true
+    }
+
     fn position<'a>(&'a mut self, stream: Log<'a>) -> Doing<'a, Option<u64>> {
         Box::pin(async move {
             let session = self.session().await?;

@@ -62,6 +62,10 @@ impl Sink for Sqlite {
         Portion { bytes: PORTION, ..Portion::default() }
     }
 
+    fn keeps_position(&self) -> bool {
+        true
+    }
+
     fn position<'a>(&'a mut self, stream: Log<'a>) -> Doing<'a, Option<u64>> {
         let log = LogName::from(stream);
         Box::pin(self.work(move |database| database.position(&log)))

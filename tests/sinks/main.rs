@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 #![allow(clippy::format_push_string, clippy::format_collect, reason = "texts here are short")]
 
+mod check;
 mod disk;
 mod http;
 #[cfg(feature = "kafka")]

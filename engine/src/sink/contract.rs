@@ -33,6 +33,12 @@ pub trait Sink: Send {
         Box::pin(async { Ok(None) })
     }
 
+    /// Whether [`position`](Self::position) speaks to what is behind the sink: then an answer proves that
+    /// it is there.
+    fn keeps_position(&self) -> bool {
+        false
+    }
+
     /// Does what is due although no events of a stream come, such as closing a file whose time has come;
     /// tells after how long it wants to be asked again, `None` if not before the next delivery. It is
     /// asked when it has everything of the stream: after each delivery, and when a run begins and ends.
@@ -51,6 +57,15 @@ pub trait Sink: Send {
     /// [`Code::SinkUnavailable`](crate::error::Code::SinkUnavailable) with what the sink said and how to
     /// mend it. Everything is tried again after a while, whatever the error: events are never dropped.
     fn deliver<'a>(&'a mut self, events: Portioned<'a>) -> Doing<'a, Taken>;
+}
+
+/// What is known of a sink that was given no events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Contact {
+    /// It told where it stands.
+    Answers,
+    /// Its settings are in order; it is spoken to only to deliver.
+    Opened,
 }
 
 /// How much is delivered at a time: as soon as there is so much of it, or it is that old.

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 use tokio::task::block_in_place;
 
-use super::contract::{Log, Portion, Portioned, Sink};
+use super::contract::{Contact, Log, Portion, Portioned, Sink};
 use super::spool::{Spool, Waiting};
 use super::{Batch, Commit, Dedupe, Delivery};
 use crate::clock::Clock;
@@ -119,6 +119,22 @@ impl Forwarder {
     /// How the sink stands, now and later.
     pub(crate) fn report(&self) -> Arc<Mutex<SinkReport>> {
         Arc::clone(&self.report)
+    }
+
+    /// Asks the sink where it stands with streams, and delivers nothing.
+    ///
+    /// # Errors
+    /// What it fails with, and [`Code::StateCorrupt`] if it and the spool do not belong together.
+    pub(crate) async fn ask(&mut self, streams: &[&str]) -> Result<Contact> {
+        let Self { spool, sink, name, .. } = self;
+        let connection = spool.connection();
+        for stream in streams {
+            let log = Log { spool: spool.id(), connection, stream };
+            let asked = position(sink.as_mut(), spool, name, log).await;
+            asked
+                .map_err(|error| error.in_sink(name).in_stream(stream).in_connection(connection))?;
+        }
+        Ok(if sink.keeps_position() { Contact::Answers } else { Contact::Opened })
     }
 
     /// Delivers until the polls are over and the sink has everything, or fails again and again.
@@ -266,15 +282,7 @@ impl Forwarder {
         let log = Log { spool: spool.id(), connection: spool.connection(), stream };
         let mut from = waiting.from;
         if !known.is_known {
-            if let Some(position) = sink.position(log).await? {
-                if position > waiting.to {
-                    return Err(ahead(name, position, waiting.to));
-                }
-                if position < spool.start(stream) {
-                    return Err(behind(name, position, waiting.from));
-                }
-                from = position;
-            }
+            from = position(sink.as_mut(), spool, name, log).await?.unwrap_or(from);
             known.is_known = true;
             if from > waiting.from {
                 block_in_place(|| spool.acknowledge(name, stream, from))?;
@@ -316,6 +324,22 @@ impl Forwarder {
         });
         let waiting = waiting.sum();
         self.note(|report| report.waiting = waiting);
+    }
+}
+
+/// Where a sink stands with a stream, if it keeps that itself.
+async fn position(
+    sink: &mut dyn Sink,
+    spool: &Spool,
+    name: &str,
+    log: Log<'_>,
+) -> Result<Option<u64>> {
+    let position = sink.position(log).await?;
+    let Waiting { from, to } = spool.waiting(name, log.stream);
+    match position {
+        Some(position) if position > to => Err(ahead(name, position, to)),
+        Some(position) if position < spool.start(log.stream) => Err(behind(name, position, from)),
+        position => Ok(position),
     }
 }
 

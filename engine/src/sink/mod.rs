@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 
-pub use contract::{Doing, Log, Portion, Portioned, Sink, Taken};
+pub use contract::{Contact, Doing, Log, Portion, Portioned, Sink, Taken};
 pub use forward::SinkReport;
 pub(crate) use forward::{Forwarder, Polls};
 pub use json_lines::Delivery;
