@@ -13,7 +13,7 @@ use longshore_engine::sink::{Doing, Log, Portion, Portioned, Sink, Taken};
 use self::database::{Database, LogName};
 use self::failure::Failure;
 
-/// Large enough that a page of the index of uids, which are in no order, takes several at once.
+/// Large enough that waiting for the disk does not count.
 const PORTION: usize = 8 << 20;
 
 /// A table of events in a SQLite file.

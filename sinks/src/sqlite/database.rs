@@ -19,13 +19,17 @@ const APPLICATION: i32 = 0x4c53_4556;
 /// How long another writer is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// In bytes. An event takes about one KiB, and what is left of a page is of no use to the next one.
+const PAGE: i64 = 16 << 10;
+
 /// Each entry turns version `index` into version `index + 1`, which `PRAGMA user_version` has. Entries
 /// are never edited once released.
 // Not STRICT: the programs that read the file may have a SQLite older than 3.37.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE events (
         -- `metadata.uid` of the event.
-        uid        TEXT NOT NULL PRIMARY KEY,
+        uid        TEXT NOT NULL,
         connection TEXT NOT NULL,
         stream     TEXT NOT NULL,
         class_uid  INTEGER,
@@ -45,10 +49,26 @@ const MIGRATIONS: &[&str] = &["
         position   INTEGER NOT NULL,
         PRIMARY KEY (spool, connection, stream)
     ) WITHOUT ROWID;
-"];
+",
+    // What was made as version 1 has `uid` as its primary key. It stays so: that is an index of uids as
+    // good as the one below.
+    "",
+];
+
+/// Whether another log of the same stream was delivered before, so that its events may come again.
+const IS_ANEW: &str = "SELECT EXISTS (
+    SELECT 1 FROM positions WHERE connection = ?2 AND stream = ?3 AND spool <> ?1)";
+
+const HAS_UIDS: &str = "SELECT EXISTS (
+    SELECT 1 FROM pragma_index_list('events') AS listed, pragma_index_info(listed.name) AS indexed
+    WHERE NOT listed.partial AND indexed.seqno = 0 AND indexed.name = 'uid')";
+
+const INDEX_UIDS: &str = "CREATE INDEX events_by_uid ON events (uid)";
 
 const INSERT: &str = "INSERT INTO events (uid, connection, stream, class_uid, time, event)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (uid) DO NOTHING";
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+
+const IS_KNOWN: &str = "SELECT EXISTS (SELECT 1 FROM events WHERE uid = ?1)";
 
 const POSITION: &str =
     "SELECT position FROM positions WHERE spool = ?1 AND connection = ?2 AND stream = ?3";
@@ -91,18 +111,19 @@ impl Database {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut connection = Connection::open_with_flags(path, flags)?;
         connection.busy_timeout(PATIENCE)?;
+        // Of a file that is still empty alone.
+        connection.pragma_update(None, "page_size", PAGE)?;
         // Before anything is changed: it may be the database of another program.
         migrate(&mut connection, path)?;
         for (pragma, value) in [
             ("journal_mode", "WAL"),
             ("synchronous", "FULL"),
-            ("temp_store", "MEMORY"),
             ("trusted_schema", "OFF"),
             ("cell_size_check", "ON"),
             // KiB (negative).
             ("cache_size", "-32768"),
             // Pages, 128 MiB: one that is changed by many commits is copied to the database once.
-            ("wal_autocheckpoint", "32768"),
+            ("wal_autocheckpoint", "8192"),
             ("journal_size_limit", "134217728"),
         ] {
             connection.pragma_update(None, pragma, value)?;
@@ -143,11 +164,21 @@ impl Database {
             let heads: Result<Vec<_>, Error> =
                 missing.events().map(|event| Ok((Head::read(event)?, event))).collect();
             let mut heads = heads?;
-            // Uids have no order of their own: this way a page of their index is visited once.
-            heads.sort_unstable_by(|(one, _), (other, _)| one.uid().cmp(other.uid()));
+            // A log has each event once, so its position is enough to add none twice. Only what another
+            // log brought has to be known by its uid. An index of uids, which are in no order, is the
+            // slower to add to the larger it is; so it is made when it is needed.
+            let has_uids = has_uids(&transaction, log)?;
+            if has_uids {
+                // This way a page of the index is visited once.
+                heads.sort_unstable_by(|(one, _), (other, _)| one.uid().cmp(other.uid()));
+            }
+            let mut is_known = transaction.prepare_cached(IS_KNOWN)?;
             let mut insert = transaction.prepare_cached(INSERT)?;
             for (head, event) in heads {
                 let (uid, class_uid, time) = (head.uid(), head.class_uid, head.time);
+                if has_uids && is_known.query_row([uid], |row| row.get(0))? {
+                    continue;
+                }
                 let text = str::from_utf8(event).map_err(|error| not_text(&error))?;
                 insert.execute(params![uid, log.connection, log.stream, class_uid, time, text])?;
             }
@@ -179,6 +210,19 @@ fn position(connection: &Connection, log: &LogName) -> rusqlite::Result<Option<u
         .query_row([&log.spool, &log.connection, &log.stream], |row| row.get(0))
         .optional()?;
     Ok(found.map(|position| position as u64))
+}
+
+/// Whether uids have an index, which is made if events of the stream may come again.
+fn has_uids(connection: &Connection, log: &LogName) -> rusqlite::Result<bool> {
+    if connection.prepare_cached(HAS_UIDS)?.query_row([], |row| row.get(0))? {
+        return Ok(true);
+    }
+    let log = [&log.spool, &log.connection, &log.stream];
+    let is_anew = connection.prepare_cached(IS_ANEW)?.query_row(log, |row| row.get(0))?;
+    if is_anew {
+        connection.execute_batch(INDEX_UIDS)?;
+    }
+    Ok(is_anew)
 }
 
 fn not_text(error: &std::str::Utf8Error) -> Error {

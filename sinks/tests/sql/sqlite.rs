@@ -49,6 +49,7 @@ async fn events_are_read_back_by_another_program() {
     assert_eq!(heads, [format!("{first}|acme|sign_ins|3002|1760000000000|user0@acme.example")]);
     assert_eq!(query(folder.path(), "PRAGMA integrity_check"), ["ok"]);
     assert_eq!(query(folder.path(), "PRAGMA journal_mode"), ["wal"]);
+    assert_eq!(query(folder.path(), "PRAGMA page_size"), ["16384"]);
     #[cfg(unix)]
     for name in ["data", "data/events.db", "data/events.db-wal", "data/events.db-shm"] {
         use std::os::unix::fs::PermissionsExt as _;

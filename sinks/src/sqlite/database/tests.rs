@@ -79,3 +79,60 @@ fn a_crash_between_writing_and_synchronizing_leaves_whole_portions() {
     }
     assert!(seen.len() > 3 && seen.contains(&54), "{seen:?}");
 }
+
+fn lines(numbers: std::ops::Range<usize>) -> String {
+    numbers.map(|number| event(number) + "\n").collect()
+}
+
+fn indexes(database: &Database) -> Vec<String> {
+    let sql = "SELECT name FROM pragma_index_list('events') ORDER BY name";
+    let mut statement = database.connection.prepare(sql).unwrap();
+    statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+}
+
+fn anew() -> LogName {
+    Log { spool: "anew", connection: "acme", stream: "sign_ins" }.into()
+}
+
+#[test]
+fn uids_are_compared_when_a_stream_is_delivered_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut database = Database::open(&folder.path().join("events.db")).unwrap();
+    database.append(&log(), 0, lines(0..40).as_bytes()).unwrap();
+    // Of another stream, which has no earlier log.
+    let other = Log { spool: "anew", connection: "acme", stream: "other" }.into();
+    database.append(&other, 0, lines(100..110).as_bytes()).unwrap();
+    assert_eq!(indexes(&database), ["events_by_class", "events_by_time"]);
+    let again = lines(30..50) + &lines(45..50);
+    database.append(&anew(), 0, again.as_bytes()).unwrap();
+    assert_eq!(count(&database, "events"), 60);
+    assert_eq!(indexes(&database), ["events_by_class", "events_by_time", "events_by_uid"]);
+    database.append(&anew(), again.len() as u64, lines(0..60).as_bytes()).unwrap();
+    assert_eq!(count(&database, "events"), 70);
+    assert_eq!(count(&database, "positions"), 3);
+}
+
+#[test]
+fn a_database_of_version_1_stays_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("events.db");
+    let first = lines(0..5);
+    let old = Connection::open(&path).unwrap();
+    let tables = MIGRATIONS[0].replacen("NOT NULL,", "NOT NULL PRIMARY KEY,", 1);
+    old.execute_batch(&tables).unwrap();
+    for number in 0..5 {
+        let event = event(number);
+        let uid = Head::read(event.as_bytes()).unwrap().uid().to_owned();
+        old.execute(INSERT, params![uid, "acme", "sign_ins", 3002, number as i64, event]).unwrap();
+    }
+    old.execute(ADVANCE, params!["s", "acme", "sign_ins", first.len() as i64]).unwrap();
+    old.pragma_update(None, "application_id", APPLICATION).unwrap();
+    old.pragma_update(None, "user_version", 1).unwrap();
+    drop(old);
+    let mut database = Database::open(&path).unwrap();
+    database.append(&log(), first.len() as u64, lines(5..10).as_bytes()).unwrap();
+    database.append(&anew(), 0, lines(0..12).as_bytes()).unwrap();
+    assert_eq!(count(&database, "events"), 12);
+    let key = "sqlite_autoindex_events_1";
+    assert_eq!(indexes(&database), ["events_by_class", "events_by_time", key]);
+}
