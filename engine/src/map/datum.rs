@@ -4,21 +4,26 @@ use super::scan::{Scanner, plain_length};
 
 /// A value on its way from a record to an event.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) enum Datum<'v> {
+pub enum Datum<'v> {
     /// No value: a missing member, JSON null, an empty CSV field, or what could not be converted.
     #[default]
     Missing,
-    /// A JSON string with its quotes.
+    /// A JSON string.
     String {
+        /// As written, with its quotes.
         raw: &'v str,
+        /// Whether it has escapes.
         escaped: bool,
     },
     /// Text that is not JSON: a CSV field, a match, a template's result.
     Text(&'v str),
     /// A JSON number as written.
     Number(&'v str),
+    /// `true` or `false`.
     Boolean(bool),
+    /// A JSON object as written.
     Object(&'v str),
+    /// A JSON array as written.
     Array(&'v str),
     /// A whole number made by a conversion; a time is one in milliseconds since 1970.
     Integer(i64),
@@ -37,7 +42,8 @@ impl<'v> Datum<'v> {
     /// The text that a person sees: strings without escapes, numbers and truth values as JSON writes
     /// them. `None` for no value, objects and arrays. `buffer` holds it where no span does.
     #[inline]
-    pub(super) fn text<'b>(self, buffer: &'b mut String) -> Option<&'b str>
+    #[must_use]
+    pub fn text<'b>(self, buffer: &'b mut String) -> Option<&'b str>
     where
         'v: 'b,
     {
@@ -60,7 +66,7 @@ impl<'v> Datum<'v> {
 
     /// Appends the value as JSON in one line; nothing for no value.
     #[inline]
-    pub(super) fn write(self, out: &mut Vec<u8>) {
+    pub fn write(self, out: &mut Vec<u8>) {
         match self {
             Self::Missing => {}
             Self::String { raw, .. } | Self::Number(raw) => {

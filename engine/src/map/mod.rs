@@ -22,11 +22,10 @@ use longshore_schema::stream::Stream;
 use crate::decode::Row;
 use crate::error;
 use compile::{Choice, Plan};
-use datum::{Datum, write_string};
+use datum::write_string;
 use paths::{Shape, Slots};
 use plan::{Buffers, Case, Origin, Run, ToldBy};
 use privacy::Redaction;
-use scan::Fault;
 
 mod compile;
 mod condition;
@@ -43,8 +42,10 @@ mod privacy;
 mod scan;
 mod template;
 
+pub use datum::Datum;
 pub use failure::Error;
 pub use parts::Events;
+pub use scan::{Fault, Scanner};
 
 /// What all events of a stream have in common.
 #[derive(Clone, Debug, PartialEq, Eq)]

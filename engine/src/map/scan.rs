@@ -8,24 +8,30 @@ const MAX_DEPTH: usize = 126;
 
 /// Why the bytes are not a record; offsets count from its first byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fault {
+pub enum Fault {
+    /// Not JSON (RFC 8259).
     Syntax {
+        /// Where.
         at: usize,
+        /// What would have been JSON.
         expected: &'static str,
     },
+    /// More than 126 objects and arrays in each other.
     TooDeep {
+        /// Where the one too many begins.
         at: usize,
     },
     /// Half of a UTF-16 surrogate pair. RFC 8259 section 8.2 leaves open what that means, and most
     /// readers refuse it.
     LoneSurrogate {
+        /// Where its escape begins.
         at: usize,
     },
 }
 
-/// A position in a record.
+/// A position in a record. Nothing is copied, and what was not read by name is checked all the same.
 #[derive(Clone, Debug)]
-pub(super) struct Scanner<'a> {
+pub struct Scanner<'a> {
     text: &'a str,
     /// The same.
     bytes: &'a [u8],
@@ -34,13 +40,15 @@ pub(super) struct Scanner<'a> {
 }
 
 impl<'a> Scanner<'a> {
-    pub(super) fn new(text: &'a str) -> Self {
+    /// Stands before the record.
+    #[must_use]
+    pub fn new(text: &'a str) -> Self {
         Self { text, bytes: text.as_bytes(), at: 0, depth: 0 }
     }
 
     /// The first byte of the next value; 0 at the end.
     #[inline]
-    pub(super) fn peek(&mut self) -> u8 {
+    pub fn peek(&mut self) -> u8 {
         while let Some(&byte) = self.bytes.get(self.at) {
             if !matches!(byte, b' ' | b'\n' | b'\r' | b'\t') {
                 return byte;
@@ -61,14 +69,14 @@ impl<'a> Scanner<'a> {
     }
 
     /// Fails if anything but white space is left.
-    pub(super) fn end(&mut self) -> Result<(), Fault> {
+    pub fn end(&mut self) -> Result<(), Fault> {
         self.peek();
         if self.at < self.bytes.len() { self.expected("the end of the record") } else { Ok(()) }
     }
 
     /// Reads one value of any kind.
     #[inline]
-    pub(super) fn value(&mut self) -> Result<Datum<'a>, Fault> {
+    pub fn value(&mut self) -> Result<Datum<'a>, Fault> {
         match self.peek() {
             b'"' => self.string().map(|(raw, escaped)| Datum::String { raw, escaped }),
             b'{' => {
@@ -95,11 +103,11 @@ impl<'a> Scanner<'a> {
     /// Reads an object and calls `on_member` at the start of each member, which reads the
     /// [`Scanner::name`] and then the value.
     #[inline]
-    pub(super) fn members(
+    pub fn members(
         &mut self,
         mut on_member: impl FnMut(&mut Self) -> Result<(), Fault>,
     ) -> Result<(), Fault> {
-        self.open()?;
+        self.open(b'{', "an object")?;
         if self.peek() == b'}' {
             return self.close();
         }
@@ -113,10 +121,31 @@ impl<'a> Scanner<'a> {
         }
     }
 
+    /// Reads an object up to the end of the member of this name, which is in quotes, and returns its
+    /// value. `None` if the object ends before; a name with escapes is none that is looked for.
+    pub fn find(&mut self, name: &[u8]) -> Result<Option<Datum<'a>>, Fault> {
+        self.open(b'{', "an object")?;
+        if self.peek() == b'}' {
+            return self.close().map(|()| None);
+        }
+        loop {
+            let (found, _) = self.name()?;
+            let value = self.value()?;
+            if found == name {
+                return Ok(Some(value));
+            }
+            match self.peek() {
+                b',' => self.at += 1,
+                b'}' => return self.close().map(|()| None),
+                _ => return self.expected("a comma or the object's end"),
+            }
+        }
+    }
+
     /// Reads a member's name and the colon behind it; returns the name with its quotes, and whether
     /// it has escapes.
     #[inline]
-    pub(super) fn name(&mut self) -> Result<(&'a [u8], bool), Fault> {
+    pub fn name(&mut self) -> Result<(&'a [u8], bool), Fault> {
         if self.peek() != b'"' {
             return self.expected("a member name");
         }
@@ -128,7 +157,7 @@ impl<'a> Scanner<'a> {
     /// Reads the member's name and the colon behind it if the name is this one, with its quotes, as
     /// it was read before; `None` if it is another one, and nothing is read.
     #[inline]
-    pub(super) fn known_name(&mut self, known: &[u8]) -> Result<Option<&'a [u8]>, Fault> {
+    pub fn known_name(&mut self, known: &[u8]) -> Result<Option<&'a [u8]>, Fault> {
         self.peek();
         let start = self.at;
         if known.is_empty() || !self.bytes[start..].starts_with(known) {
@@ -150,11 +179,11 @@ impl<'a> Scanner<'a> {
     }
 
     /// Reads an array and calls `on_element` at the start of each element with its index.
-    pub(super) fn elements(
+    pub fn elements(
         &mut self,
         mut on_element: impl FnMut(&mut Self, usize) -> Result<(), Fault>,
     ) -> Result<(), Fault> {
-        self.open()?;
+        self.open(b'[', "an array")?;
         if self.peek() == b']' {
             return self.close();
         }
@@ -170,7 +199,10 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    fn open(&mut self) -> Result<(), Fault> {
+    fn open(&mut self, bracket: u8, expected: &'static str) -> Result<(), Fault> {
+        if self.peek() != bracket {
+            return self.expected(expected);
+        }
         if self.depth == MAX_DEPTH {
             return Err(Fault::TooDeep { at: self.at });
         }
@@ -400,6 +432,16 @@ mod tests {
             let parsed = serde_json::from_str::<serde_json::Value>(text);
             assert_eq!(scan(text).is_ok(), parsed.is_ok(), "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_member_is_found_before_the_rest_is_read() {
+        let find = |text| Scanner::new(text).find(b"\"a\"");
+        assert_eq!(find(r#"{"b":{"a":1}, "a" : 2, rest"#), Ok(Some(Datum::Number("2"))));
+        assert_eq!(find(r#"{"b":"\"a\":1"}"#), Ok(None));
+        assert_eq!(find("{}"), Ok(None));
+        assert!(find(r#"{"b":1 "a":2}"#).is_err());
+        assert!(find(r#"["a"]"#).is_err());
     }
 
     #[test]

@@ -3,8 +3,6 @@
 //! Each value of a column has two levels: how much of the path to it there is (definition), and at
 //! which list on the path a new element begins (repetition).
 
-use std::sync::{Arc, OnceLock};
-
 use bytes::Bytes;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::column::writer::ColumnWriterImpl;
@@ -12,58 +10,86 @@ use parquet::data_type::{
     BoolType, ByteArray, ByteArrayType, DataType, DoubleType, Int32Type, Int64Type,
 };
 use parquet::errors::{ParquetError, Result};
-use parquet::file::properties::{WriterProperties, WriterPropertiesPtr};
+use parquet::file::properties::WriterProperties;
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
-use parquet::schema::types::ColumnPath;
+use parquet::schema::types::SchemaDescriptor;
 
-use super::schema::{EVENT_JSON, Schema};
-use super::shred::{Column, Group, Shredded, Values};
+use super::schema::Schema;
+use super::shred::{Column, Content, Group, Shredded, Values};
 
 /// How much of events, as JSON, goes into a row group: what is held in memory as columns.
 const ROW_GROUP: usize = 64 << 20;
 
-/// Writes events of one class as a file. Each is a JSON object.
+/// What became of events of one class.
+pub(super) enum Encoded {
+    /// They are a file.
+    File(Vec<u8>),
+    /// Some are not JSON. The others have to be given again.
+    Refused(Refused),
+}
+
+/// Which events are refused, counted from 0, and why.
+pub(super) type Refused = Vec<(usize, String)>;
+
+/// Writes events of one class as a file.
 ///
 /// # Errors
 /// Those of the encoder, which depend on no event.
 pub(super) fn encode<'e>(
     schema: &Schema,
     events: impl Iterator<Item = &'e str>,
-) -> Result<Vec<u8>> {
-    let mut file = SerializedFileWriter::new(Vec::new(), schema.root.clone(), properties())?;
-    let mut events = events.peekable();
+) -> Result<Encoded> {
+    let mut file = None;
+    let mut refused = Refused::new();
+    let mut events = events.enumerate().peekable();
     while events.peek().is_some() {
         let mut shredded = Shredded::new(schema);
         let mut taken = 0;
-        while let Some(event) =
-            events.next_if(|event| taken == 0 || taken + event.len() <= ROW_GROUP)
+        while let Some((index, event)) =
+            events.next_if(|(_, event)| taken == 0 || taken + event.len() <= ROW_GROUP)
         {
             taken += event.len();
-            shredded.push(event);
+            if let Err(reason) = shredded.push(event) {
+                refused.push((index, reason));
+            }
         }
+        if !refused.is_empty() {
+            continue;
+        }
+        let file = if let Some(file) = &mut file {
+            file
+        } else {
+            let properties = properties(schema, &shredded).into();
+            file.insert(SerializedFileWriter::new(Vec::new(), schema.root.clone(), properties)?)
+        };
         let mut rows = Rows { group: file.next_row_group()? };
         rows.write(shredded)?;
         rows.group.close()?;
     }
-    file.into_inner()
+    match file {
+        Some(file) if refused.is_empty() => Ok(Encoded::File(file.into_inner()?)),
+        _ => Ok(Encoded::Refused(refused)),
+    }
 }
 
-fn properties() -> WriterPropertiesPtr {
-    static PROPERTIES: OnceLock<WriterPropertiesPtr> = OnceLock::new();
-    let made = || {
-        // What is different in each event would only be looked up in vain.
-        let unlike =
-            [vec!["metadata", "uid"], vec!["unmapped"], vec!["raw_data"], vec![EVENT_JSON]];
-        let path = |path: Vec<&str>| ColumnPath::new(path.into_iter().map(str::to_owned).collect());
-        let properties = WriterProperties::builder()
-            .set_compression(Compression::ZSTD(ZstdLevel::default()))
-            .set_created_by(concat!("longshore ", env!("CARGO_PKG_VERSION")).to_owned());
-        let properties = unlike.into_iter().fold(properties, |properties, unlike| {
-            properties.set_column_dictionary_enabled(path(unlike), false)
-        });
-        Arc::new(properties.build())
-    };
-    PROPERTIES.get_or_init(made).clone()
+/// How columns are written.
+fn properties(schema: &Schema, shredded: &Shredded) -> WriterProperties {
+    let mut properties = WriterProperties::builder()
+        .set_compression(Compression::ZSTD(ZstdLevel::default()))
+        .set_created_by(concat!("longshore ", env!("CARGO_PKG_VERSION")).to_owned());
+    let columns = SchemaDescriptor::new(schema.root.clone());
+    for (column, content) in columns.columns().iter().zip(shredded.contents()) {
+        let path = column.path();
+        if content != Content::Repeated {
+            // Each value would be looked up in vain.
+            properties = properties.set_column_dictionary_enabled(path.clone(), false);
+        }
+        if content == Content::Nothing {
+            // Most columns of a class: what compresses them would be made for nothing.
+            properties = properties.set_column_compression(path.clone(), Compression::UNCOMPRESSED);
+        }
+    }
+    properties.build()
 }
 
 /// The levels of everything that has a place in a group.

@@ -21,13 +21,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use longshore_engine::error::{Code, Error, Result};
+use longshore_engine::map::{Datum, Scanner};
 use longshore_engine::sink::{Doing, Portion, Portioned, Sink, Taken};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::task::spawn_blocking;
 
 use self::bucket::Bucket;
-use self::encode::encode;
+use self::encode::{Encoded, Refused, encode};
 use self::folder::Folder;
 use self::name::Files;
 use self::schema::Schema;
@@ -61,9 +62,12 @@ impl Sink for Parquet {
     }
 }
 
-/// The events of a portion by their class, as places in it.
+/// Which event of a portion, and its bytes.
+type InPortion = (usize, Range<usize>);
+
+/// The events of a portion by their class.
 struct Sorted {
-    classes: BTreeMap<u32, (Arc<Schema>, Vec<Range<usize>>)>,
+    classes: BTreeMap<u32, (Arc<Schema>, Vec<InPortion>)>,
     taken: Taken,
 }
 
@@ -78,19 +82,17 @@ impl Parquet {
         // Whatever happens now, what is there is not known until all of it is done.
         let is_continued = self.ends.remove(&log) == Some(events.start);
         let lines = Bytes::copy_from_slice(events.lines);
-        let Sorted { classes, taken } = self.sort(&lines).await?;
+        let Sorted { classes, mut taken } = self.sort(&lines).await?;
         let mut written = Vec::new();
         for (class, (schema, places)) in classes {
             let path = files.path(class, events.start);
             let lines = lines.clone();
             let made = blocking(move || {
-                let texts = places.into_iter().map(|place| {
-                    // Each was read as UTF-8 before.
-                    std::str::from_utf8(&lines[place]).unwrap_or_default()
-                });
-                encode(&schema, texts).map_err(|error| internal(&error.to_string()))
+                made(&schema, &lines, places).map_err(|error| internal(&error.to_string()))
             });
-            let bytes = made.await?;
+            let (bytes, refused) = made.await?;
+            taken.refused.extend(refused);
+            let Some(bytes) = bytes else { continue };
             match self.place.clone() {
                 Place::Folder(folder) => {
                     let path = path.clone();
@@ -110,6 +112,7 @@ impl Parquet {
             }
         }
         self.ends.insert(log, events.end());
+        taken.refused.sort_unstable();
         Ok(taken)
     }
 
@@ -148,17 +151,20 @@ fn sort(lines: &[u8], schemas: &mut HashMap<Option<i64>, Arc<Schema>>) -> Result
             Arc::clone(schemas.entry(class).or_insert_with(|| Arc::new(made)))
         };
         let class = sorted.classes.entry(schema.class);
-        class.or_insert_with(|| (schema, Vec::new())).1.push(place);
+        class.or_insert_with(|| (schema, Vec::new())).1.push((index, place));
     }
     Ok(sorted)
 }
 
-/// The class of an event, or why it can be in no file.
+/// The class of an event, or why it can be in no file. What is behind the class is not looked at.
 fn class(event: &[u8]) -> Result<Option<i64>, String> {
     if event.len() > LARGEST {
         return Err(format!("it is larger than {LARGEST} bytes"));
     }
-    std::str::from_utf8(event).map_err(|error| format!("it is not UTF-8: {error}"))?;
+    let text = std::str::from_utf8(event).map_err(|error| format!("it is not UTF-8: {error}"))?;
+    if let Ok(Some(Datum::Number(uid))) = Scanner::new(text).find(b"\"class_uid\"") {
+        return Ok(uid.parse().ok());
+    }
     let class: Class<'_> = serde_json::from_slice(event).map_err(|error| error.to_string())?;
     // What is no number is no class that is known.
     Ok(class.class_uid.and_then(|uid| uid.get().parse().ok()))
@@ -169,6 +175,31 @@ fn class(event: &[u8]) -> Result<Option<i64>, String> {
 struct Class<'e> {
     #[serde(borrow)]
     class_uid: Option<&'e RawValue>,
+}
+
+/// A file of events, and which are refused because they are not JSON; none if all of them are.
+fn made(
+    schema: &Schema,
+    lines: &[u8],
+    mut places: Vec<InPortion>,
+) -> parquet::errors::Result<(Option<Vec<u8>>, Refused)> {
+    let mut refused = Refused::new();
+    while !places.is_empty() {
+        // Each was read as UTF-8 before.
+        let texts = places
+            .iter()
+            .map(|(_, place)| std::str::from_utf8(&lines[place.clone()]).unwrap_or_default());
+        match encode(schema, texts)? {
+            Encoded::File(bytes) => return Ok((Some(bytes), refused)),
+            Encoded::Refused(found) => {
+                // From behind, so that those before stay where they are.
+                for (at, reason) in found.into_iter().rev() {
+                    refused.push((places.remove(at).0, reason));
+                }
+            }
+        }
+    }
+    Ok((None, refused))
 }
 
 /// Runs what takes long on a thread of its own.

@@ -4,13 +4,12 @@
 //! costs nothing here. What a column does not take is left out of it and the whole event is kept
 //! beside the columns, so nothing is lost.
 
-use std::fmt;
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::hash::Hash;
 
-use serde::de::{
-    Deserialize as _, DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess,
-    Visitor,
-};
-use serde_json::value::RawValue;
+use longshore_engine::map::{Datum, Fault, Scanner};
+use serde::de::IgnoredAny;
 
 use super::schema::{EVENT_JSON, Field, Kind, PARTITION, Schema};
 
@@ -22,7 +21,7 @@ const TIMESTAMPS: std::ops::RangeInclusive<i64> = -62_135_596_800_000..=253_402_
 #[derive(Debug)]
 pub(super) struct Shredded {
     /// The member that the folder of the file says.
-    said: Option<&'static str>,
+    said: Option<Vec<u8>>,
     pub(super) event: Group,
     /// The events that have something no column takes.
     pub(super) whole: Column,
@@ -31,13 +30,25 @@ pub(super) struct Shredded {
 /// The values of an attribute in all groups that it is in.
 #[derive(Debug)]
 pub(super) struct Column {
-    pub(super) name: &'static str,
+    /// In quotes, as it is written in events.
+    name: Vec<u8>,
     pub(super) list: bool,
     /// Which of the groups around it have it, counted from 0, ascending.
     pub(super) present: Vec<u32>,
     /// For a list, how long it is in each of those.
     pub(super) lengths: Vec<u32>,
     pub(super) values: Values,
+}
+
+/// What is in a column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Content {
+    /// In no row is anything, and all of them lack the same.
+    Nothing,
+    /// Hardly any value is there twice.
+    Different,
+    /// Some values are there again and again.
+    Repeated,
 }
 
 /// Values in the order in which they came.
@@ -67,7 +78,8 @@ pub(super) struct Group {
     pub(super) count: u32,
     /// By name.
     pub(super) columns: Vec<Column>,
-    /// Which column came last after each: events of a stream have their members in one order.
+    /// Which column came last after each, and behind them which came first: events of a stream have
+    /// their members in one order.
     next: Vec<usize>,
 }
 
@@ -75,41 +87,107 @@ impl Shredded {
     /// No events yet.
     pub(super) fn new(schema: &Schema) -> Self {
         let whole = Field { name: EVENT_JSON, kind: Kind::Json, list: false };
-        let said = (schema.class != 0).then_some(PARTITION);
+        let said = (schema.class != 0).then(|| quoted(PARTITION));
         Self { said, event: Group::new(&schema.fields), whole: Column::new(&whole) }
     }
 
-    /// Adds an event, which is a JSON object.
-    pub(super) fn push(&mut self, event: &str) {
+    /// Adds an event.
+    ///
+    /// # Errors
+    /// Why it is not JSON. Then what was added is not whole, and of no use.
+    pub(super) fn push(&mut self, event: &str) -> Result<(), String> {
         let ordinal = self.event.count;
         let mut fits = true;
-        let mut json = serde_json::Deserializer::from_str(event);
-        let read = Members { group: &mut self.event, said: self.said, fits: &mut fits };
-        let read = read.deserialize(&mut json);
-        // A text that cannot be decoded ends the reading; what came before stays.
+        let mut scanner = Scanner::new(event);
+        let read = self.event.read(&mut scanner, self.said.as_deref(), &mut fits);
+        let read = read.and_then(|()| scanner.end());
+        if read.is_err() {
+            // It may be JSON nevertheless: a text that cannot be decoded ends the reading.
+            serde_json::from_str::<IgnoredAny>(event).map_err(|error| error.to_string())?;
+        }
         if read.is_err() || !fits {
-            // Even if it is not an object, it is one row.
+            // What was read stays. Even if it is not an object, it is one row.
             self.event.count = ordinal + 1;
             self.whole.present.push(ordinal);
             self.whole.text(event);
         }
+        Ok(())
+    }
+
+    /// What is in the columns, in the order of the schema.
+    pub(super) fn contents(&self) -> Vec<Content> {
+        let mut contents = Vec::new();
+        self.event.contents(true, &mut contents);
+        contents.push(self.whole.content(true));
+        contents
     }
 }
 
 impl Group {
     fn new(fields: &[Field]) -> Self {
         let columns: Vec<Column> = fields.iter().map(Column::new).collect();
-        let next = (1..=columns.len()).collect();
+        let next = (1..=columns.len()).chain([0]).collect();
         Self { count: 0, columns, next }
     }
 
-    /// The column of a member that comes after the column `before`.
-    fn find(&self, name: &str, before: Option<usize>) -> Option<usize> {
-        let likely = before.map_or(0, |before| self.next[before]);
-        if self.columns.get(likely).is_some_and(|column| column.name == name) {
-            return Some(likely);
+    /// `alike` is whether the group is in all rows or in none.
+    fn contents(&self, alike: bool, contents: &mut Vec<Content>) {
+        for column in &self.columns {
+            let is_absent = column.present.is_empty();
+            let is_everywhere = !column.list && column.present.len() == self.count as usize;
+            match &column.values {
+                Values::Group(group) => {
+                    group.contents(alike && (is_absent || is_everywhere), contents);
+                }
+                _ => contents.push(column.content(alike)),
+            }
         }
-        self.columns.binary_search_by(|column| column.name.cmp(name)).ok()
+    }
+
+    /// The column of a name, which is in quotes. No name has a character before the quote in ASCII, so
+    /// they have the same order with quotes and without.
+    fn find(&self, name: &[u8]) -> Option<usize> {
+        self.columns.binary_search_by(|column| (*column.name).cmp(name)).ok()
+    }
+
+    /// Adds an object, whose member `said` is passed over. `fits` becomes false if there is something
+    /// that no column takes.
+    fn read(
+        &mut self,
+        scanner: &mut Scanner<'_>,
+        mut said: Option<&[u8]>,
+        fits: &mut bool,
+    ) -> Result<(), Fault> {
+        let ordinal = self.count;
+        self.count += 1;
+        let mut before = self.columns.len();
+        scanner.members(|scanner| {
+            let likely = self.next[before];
+            let is_likely = match self.columns.get(likely) {
+                Some(column) => scanner.known_name(&column.name)?.is_some(),
+                None => false,
+            };
+            let at = if is_likely {
+                likely
+            } else {
+                let (name, escaped) = scanner.name()?;
+                let name = if escaped { Cow::Owned(plain(name)) } else { Cow::Borrowed(name) };
+                let Some(found) = self.find(&name) else {
+                    *fits &= said.take().is_some_and(|said| *said == *name);
+                    return scanner.value().map(drop);
+                };
+                self.next[before] = found;
+                found
+            };
+            before = at;
+            let column = &mut self.columns[at];
+            if column.present.last() == Some(&ordinal) {
+                // The same member twice.
+                *fits = false;
+                return scanner.value().map(drop);
+            }
+            column.read(scanner, Some(ordinal), fits)
+        })
     }
 }
 
@@ -126,7 +204,7 @@ impl Column {
             Kind::Group(fields) => Values::Group(Group::new(fields)),
         };
         let (present, lengths) = (Vec::new(), Vec::new());
-        Self { name: field.name, list: field.list, present, lengths, values }
+        Self { name: quoted(field.name), list: field.list, present, lengths, values }
     }
 
     fn text(&mut self, text: &str) -> bool {
@@ -147,249 +225,103 @@ impl Column {
             }
         }
     }
-}
 
-/// Reads the members of an object.
-struct Members<'c> {
-    group: &'c mut Group,
-    /// The member that is passed over.
-    said: Option<&'static str>,
-    fits: &'c mut bool,
-}
-
-impl<'de> DeserializeSeed<'de> for Members<'_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Members<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let Self { group, said, fits } = self;
-        let ordinal = group.count;
-        group.count += 1;
-        let mut before = None;
-        while let Some(found) = map.next_key_seed(Name { group, said, before })? {
-            let at = match found {
-                Found::Column(at) => at,
-                Found::Said => {
-                    map.next_value::<IgnoredAny>()?;
-                    continue;
-                }
-                Found::Nothing => {
-                    *fits = false;
-                    map.next_value::<IgnoredAny>()?;
-                    continue;
-                }
-            };
-            if let Some(before) = before {
-                group.next[before] = at;
-            }
-            before = Some(at);
-            let column = &mut group.columns[at];
-            if column.present.last() == Some(&ordinal) {
-                // The same member twice.
-                *fits = false;
-                map.next_value::<IgnoredAny>()?;
-                continue;
-            }
-            map.next_value_seed(Value { column, at: Some(ordinal), fits })?;
+    fn content(&self, alike: bool) -> Content {
+        if alike && self.present.is_empty() {
+            return Content::Nothing;
         }
-        Ok(())
-    }
-}
-
-/// Reads the name of a member.
-struct Name<'c> {
-    group: &'c Group,
-    said: Option<&'static str>,
-    before: Option<usize>,
-}
-
-/// What has the values of a member.
-enum Found {
-    Column(usize),
-    Said,
-    Nothing,
-}
-
-impl<'de> DeserializeSeed<'de> for Name<'_> {
-    type Value = Found;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_str(self)
-    }
-}
-
-impl Visitor<'_> for Name<'_> {
-    type Value = Found;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the name of a member")
-    }
-
-    fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
-        Ok(match self.group.find(name, self.before) {
-            Some(at) => Found::Column(at),
-            None if self.said == Some(name) => Found::Said,
-            None => Found::Nothing,
-        })
-    }
-}
-
-/// Reads a value into a column.
-struct Value<'c> {
-    column: &'c mut Column,
-    /// Which group it is in; `None` for an element of a list.
-    at: Option<u32>,
-    fits: &'c mut bool,
-}
-
-impl<'de> DeserializeSeed<'de> for Value<'_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        let Self { column, at, fits } = self;
-        let begins_list = column.list && at.is_some();
-        match &mut column.values {
-            Values::Text { json: true, .. } => {
-                let text = <&RawValue>::deserialize(deserializer)?.get();
-                if text != "null" {
-                    column.text(text);
-                    column.count(at);
-                }
-                Ok(())
+        let differ = match &self.values {
+            Values::Long { values, .. } => differ(values.iter()),
+            Values::Text { bytes, ends, .. } => {
+                let mut start = 0;
+                differ(ends.iter().map(|end| {
+                    let place = std::mem::replace(&mut start, *end as usize)..*end as usize;
+                    &bytes[place]
+                }))
             }
-            // As text: the number nearest to what is written.
-            Values::Float(values) if !begins_list => {
-                let text = <&RawValue>::deserialize(deserializer)?.get();
-                match text.parse::<f64>() {
-                    Ok(value) if value.is_finite() => {
-                        values.push(value);
-                        column.count(at);
-                    }
-                    _ => *fits &= text == "null" && at.is_some(),
-                }
-                Ok(())
+            _ => false,
+        };
+        if differ { Content::Different } else { Content::Repeated }
+    }
+
+    /// Adds the value of a member of the group `at`, or an element of the list that was begun last.
+    /// `fits` becomes false if there is something that it does not take.
+    fn read(
+        &mut self,
+        scanner: &mut Scanner<'_>,
+        at: Option<u32>,
+        fits: &mut bool,
+    ) -> Result<(), Fault> {
+        let first = scanner.peek();
+        if let (true, Some(ordinal)) = (self.list, at) {
+            if first == b'[' {
+                self.present.push(ordinal);
+                self.lengths.push(0);
+                return scanner.elements(|scanner, _| self.read(scanner, None, fits));
             }
-            _ => deserializer.deserialize_any(Value { column, at, fits }),
+            *fits &= scanner.value()? == Datum::Missing;
+            return Ok(());
         }
-    }
-}
-
-impl Value<'_> {
-    /// Whether a list is to come.
-    fn begins_list(&self) -> bool {
-        self.column.list && self.at.is_some()
-    }
-
-    /// Counts a value that was taken; what was not makes the event one that does not fit.
-    #[expect(clippy::unnecessary_wraps, reason = "what each visit gives back")]
-    fn took<E>(self, taken: bool) -> Result<(), E> {
-        if taken {
-            self.column.count(self.at);
+        if let (Values::Group(group), b'{') = (&mut self.values, first) {
+            let read = group.read(scanner, None, fits);
+            self.count(at);
+            return read;
+        }
+        let value = scanner.value()?;
+        if value == Datum::Missing {
+            // A member that is null is one that is missing; in a list it has a place.
+            *fits &= at.is_some();
+        } else if self.take(value) {
+            self.count(at);
         } else {
-            *self.fits = false;
+            *fits = false;
         }
         Ok(())
     }
 
-    fn integer<E>(self, value: i64) -> Result<(), E> {
-        let list = self.begins_list();
-        let taken = match &mut self.column.values {
-            _ if list => false,
-            Values::Integer(values) => {
-                let value = i32::try_from(value);
-                value.is_ok_and(|value| {
-                    values.push(value);
-                    true
-                })
+    /// Adds a value that is no list and no group, unless it is one that the column does not take.
+    fn take(&mut self, value: Datum<'_>) -> bool {
+        match (&mut self.values, value) {
+            (Values::Boolean(values), Datum::Boolean(value)) => values.push(value),
+            (Values::Integer(values), Datum::Number(text)) => match text.parse() {
+                Ok(value) => values.push(value),
+                Err(_) => return false,
+            },
+            (Values::Long { values, timestamps }, Datum::Number(text)) => match text.parse() {
+                Ok(value) if !*timestamps || TIMESTAMPS.contains(&value) => values.push(value),
+                _ => return false,
+            },
+            // The number nearest to what is written.
+            (Values::Float(values), Datum::Number(text)) => match text.parse::<f64>() {
+                Ok(value) if value.is_finite() => values.push(value),
+                _ => return false,
+            },
+            (Values::Text { bytes, ends, json: true }, value) => {
+                value.write(bytes);
+                ends.push(bytes.len() as u32);
             }
-            Values::Long { timestamps: true, .. } if !TIMESTAMPS.contains(&value) => false,
-            Values::Long { values, .. } => {
-                values.push(value);
-                true
+            (Values::Text { .. }, Datum::String { .. }) => {
+                let mut buffer = String::new();
+                return value.text(&mut buffer).is_some_and(|text| self.text(text));
             }
-            _ => false,
-        };
-        self.took(taken)
+            _ => return false,
+        }
+        true
     }
 }
 
-impl<'de> Visitor<'de> for Value<'_> {
-    type Value = ();
+/// Whether hardly any value is there twice, as far as the first ones tell.
+fn differ<T: Hash + Eq>(values: impl Iterator<Item = T>) -> bool {
+    let mut looked_at = 0;
+    let different: HashSet<T> = values.take(1000).inspect(|_| looked_at += 1).collect();
+    different.len() * 10 > looked_at * 9
+}
 
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("any JSON value")
-    }
+fn quoted(name: &str) -> Vec<u8> {
+    format!("\"{name}\"").into_bytes()
+}
 
-    fn visit_bool<E>(self, value: bool) -> Result<(), E> {
-        let list = self.begins_list();
-        let taken = match &mut self.column.values {
-            Values::Boolean(values) if !list => {
-                values.push(value);
-                true
-            }
-            _ => false,
-        };
-        self.took(taken)
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<(), E> {
-        self.integer(value)
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<(), E> {
-        match i64::try_from(value) {
-            Ok(value) => self.integer(value),
-            Err(_) => self.took(false),
-        }
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
-        self.took(false)
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<(), E> {
-        let taken = !self.begins_list() && self.column.text(value);
-        self.took(taken)
-    }
-
-    fn visit_unit<E>(self) -> Result<(), E> {
-        // A member that is null is one that is missing; in a list it has a place.
-        *self.fits &= self.at.is_some();
-        Ok(())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<(), A::Error> {
-        let Some(ordinal) = self.at.filter(|_| self.column.list) else {
-            while elements.next_element::<IgnoredAny>()?.is_some() {}
-            return self.took(false);
-        };
-        let Self { column, fits, .. } = self;
-        column.present.push(ordinal);
-        column.lengths.push(0);
-        while elements.next_element_seed(Value { column, at: None, fits })?.is_some() {}
-        Ok(())
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        if self.begins_list() || !matches!(self.column.values, Values::Group(_)) {
-            while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-            return self.took(false);
-        }
-        self.column.count(self.at);
-        match &mut self.column.values {
-            Values::Group(group) => Members { group, said: None, fits: self.fits }.visit_map(map),
-            _ => Err(A::Error::custom("no object")),
-        }
-    }
+/// A name without its escapes.
+fn plain(name: &[u8]) -> Vec<u8> {
+    serde_json::from_slice::<String>(name).map(|name| quoted(&name)).unwrap_or_default()
 }

@@ -135,11 +135,15 @@ fn what_is_no_event_is_refused_and_the_rest_kept() {
     let events = [plain(3002, "a"), plain(3002, "b")];
     let mut portion = format!("{}\nnot json\n7\n", events[0]).into_bytes();
     portion.extend_from_slice(b"{\"metadata\":{\"uid\":\"\xff\"}}\n");
+    // Damaged behind the class: beside others of it, and alone.
+    portion.extend_from_slice(b"{\"class_uid\":3002,\"metadata\":{\"uid\":\"c\"},\"status\":}\n");
+    portion.extend_from_slice(b"{\"class_uid\":6003,\"metadata\":{\"uid\":\"d\"}\n");
     portion.extend_from_slice(format!("{}\n", events[1]).as_bytes());
+    portion.extend_from_slice(b"{\"class_uid\":3002,\"time\":1} 2\n");
     let events_of = Portioned { log: LOG, start: 0, lines: &portion };
     let taken = lake.runtime.block_on(lake.sink().deliver(events_of)).unwrap();
     let refused: Vec<usize> = taken.refused.iter().map(|(index, _)| *index).collect();
-    assert_eq!(refused, [1, 2, 3], "{taken:?}");
+    assert_eq!(refused, [1, 2, 3, 4, 5, 7], "{taken:?}");
     lake.check(&python, &events);
 }
 
