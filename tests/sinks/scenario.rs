@@ -75,6 +75,8 @@ pub(crate) async fn survive(place: &mut dyn Place) -> usize {
         Some((line, _)) => line.wait_held(&mut program),
         None => wait_for_more(place, before, &mut program),
     }
+    // Who takes events for delivered before they are has time to.
+    pause(&mut random);
     kill(&mut program, place);
 
     // The network is cut before an answer, and before everything was sent; the program is killed
@@ -84,8 +86,10 @@ pub(crate) async fn survive(place: &mut dyn Place) -> usize {
         line.hold(Bytes::Answered, random.u64(..SHORT));
         program = org.begin(&connection);
         line.wait_held(&mut program);
+        pause(&mut random);
         line.cut_and_hold(Bytes::Sent, random.u64(1..PART));
         line.wait_held(&mut program);
+        pause(&mut random);
         line.cut_and_hold_answers_to(question);
         line.wait_held(&mut program);
     } else {
@@ -94,6 +98,7 @@ pub(crate) async fn survive(place: &mut dyn Place) -> usize {
         org.line.wait_held(&mut program);
         wait_for_more(place, before, &mut program);
     }
+    pause(&mut random);
     kill(&mut program, place);
 
     org.line.cut();
@@ -104,6 +109,10 @@ pub(crate) async fn survive(place: &mut dyn Place) -> usize {
     let repeats = place.check(&given);
     println!("seed {seed}: {} events, {repeats} repeats", truth.len());
     repeats
+}
+
+fn pause(random: &mut Rng) {
+    std::thread::sleep(Duration::from_millis(random.u64(..400)));
 }
 
 fn wait_for_more(place: &mut dyn Place, before: u64, program: &mut Child) {
