@@ -97,9 +97,16 @@ pub(crate) async fn survive(place: &mut dyn Place) -> usize {
         program = org.begin(&connection);
         org.line.wait_held(&mut program);
         wait_for_more(place, before, &mut program);
+        // Nobody is there when the program is killed.
+        place.kill();
+        org.hold_after(18);
+        org.line.wait_held(&mut program);
     }
     pause(&mut random);
     kill(&mut program, place);
+    if place.line().is_none() {
+        place.start();
+    }
 
     org.line.cut();
     let ran = org.run(&connection);
