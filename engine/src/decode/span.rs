@@ -2,10 +2,10 @@
 //!
 //! Containers are walked in blocks of 64 bytes. For each block a bit mask of the quotes gives, by a
 //! running exclusive or, the bytes inside strings; only brackets outside strings are looked at one
-//! by one. The masks are made by plain loops over arrays that the compiler turns into vector
-//! instructions, and the rarer ones (backslashes, brackets) only for blocks that need them.
+//! by one.
 
 use memchr::memchr2;
+use wide::u8x16;
 
 /// The deepest nesting a [`Span`] can follow: the brackets that are open live in one `u128`, and
 /// `serde_json` refuses to parse values nested deeper than 127.
@@ -117,17 +117,17 @@ impl Span {
         length: usize,
         start: usize,
     ) -> Result<Option<usize>, Fault> {
-        let escaped = self.escaped_bytes(block, length);
-        let quotes = mask(block, |byte| byte == b'"') & !escaped;
+        let lanes = Lanes::of(block);
+        let escaped = self.escaped_bytes(&lanes, length);
+        let quotes = lanes.equal(b'"') & !escaped;
         let carried = if self.in_string { u64::MAX } else { 0 };
         let inside = running_xor(quotes) ^ carried;
         self.in_string = inside >> (BLOCK - 1) == 1;
-        if !any(block, |byte| is_open(byte) | is_close(byte)) {
-            return Ok(None);
-        }
         let outside = !(inside | escaped);
-        let opens = mask(block, is_open) & outside;
-        let mut brackets = opens | mask(block, is_close) & outside;
+        // `{` and `[`, like `}` and `]`, differ in this one bit.
+        let folded = lanes.with_bits(0x20);
+        let opens = folded.equal(b'{') & outside;
+        let mut brackets = opens | folded.equal(b'}') & outside;
         while brackets != 0 {
             let at = brackets.trailing_zeros() as usize;
             let is_opening = opens >> at & 1 == 1;
@@ -158,12 +158,9 @@ impl Span {
 
     /// The bytes that a backslash before them takes the meaning from.
     #[inline]
-    fn escaped_bytes(&mut self, block: &[u8; BLOCK], length: usize) -> u64 {
+    fn escaped_bytes(&mut self, lanes: &Lanes, length: usize) -> u64 {
         let mut escaped = u64::from(std::mem::take(&mut self.escaped));
-        if !any(block, |byte| byte == b'\\') {
-            return escaped;
-        }
-        let mut rest = mask(block, |byte| byte == b'\\') & !escaped;
+        let mut rest = lanes.equal(b'\\') & !escaped;
         while rest != 0 {
             let next = rest.trailing_zeros() as usize + 1;
             if next == length {
@@ -183,38 +180,28 @@ fn ends_scalar(byte: u8) -> bool {
     matches!(byte, b',' | b']' | b'}' | b' ' | b'\n' | b'\r' | b'\t' | b'"' | b'{' | b'[' | b':')
 }
 
-// `{` and `[`, like `}` and `]`, differ in this one bit.
-fn is_open(byte: u8) -> bool {
-    byte | 0x20 == b'{'
-}
+/// The bytes of a block, side by side.
+struct Lanes([u8x16; BLOCK / 16]);
 
-fn is_close(byte: u8) -> bool {
-    byte | 0x20 == b'}'
-}
+impl Lanes {
+    #[inline]
+    fn of(block: &[u8; BLOCK]) -> Self {
+        let [a, b, c, d] = block.as_chunks::<16>().0 else { unreachable!("four times sixteen bytes") };
+        Self([*a, *b, *c, *d].map(u8x16::new))
+    }
 
-#[inline]
-fn any(block: &[u8; BLOCK], test: impl Fn(u8) -> bool) -> bool {
-    let mut found = 0;
-    for &byte in block {
-        found |= u8::from(test(byte));
+    /// Each byte with these bits set.
+    #[inline]
+    fn with_bits(&self, bits: u8) -> Self {
+        Self(self.0.map(|lane| lane | u8x16::splat(bits)))
     }
-    found != 0
-}
 
-/// Bit `i` is set where the test holds for byte `i`.
-#[inline]
-fn mask(block: &[u8; BLOCK], test: impl Fn(u8) -> bool) -> u64 {
-    let mut hits = [0; BLOCK];
-    for (hit, &byte) in hits.iter_mut().zip(block) {
-        *hit = u8::from(test(byte));
+    /// Bit `i` is set where byte `i` is this one.
+    #[inline]
+    fn equal(&self, byte: u8) -> u64 {
+        let masks = self.0.map(|lane| u64::from(lane.simd_eq(u8x16::splat(byte)).to_bitmask()));
+        masks[0] | masks[1] << 16 | masks[2] << 32 | masks[3] << 48
     }
-    let mut bits = 0;
-    for (index, &lane) in hits.as_chunks::<8>().0.iter().enumerate() {
-        // Eight bytes of 0 or 1: the product moves byte `i`'s lowest bit to bit `i` of the top byte.
-        let gathered = u64::from_le_bytes(lane).wrapping_mul(0x0102_0408_1020_4080) >> 56;
-        bits |= gathered << (8 * index);
-    }
-    bits
 }
 
 /// Bit `i` of the result is the exclusive or of the bits `0..=i`.
