@@ -186,7 +186,9 @@ struct Lanes([u8x16; BLOCK / 16]);
 impl Lanes {
     #[inline]
     fn of(block: &[u8; BLOCK]) -> Self {
-        let [a, b, c, d] = block.as_chunks::<16>().0 else { unreachable!("four times sixteen bytes") };
+        let [a, b, c, d] = block.as_chunks::<16>().0 else {
+            unreachable!("four times sixteen bytes")
+        };
         Self([*a, *b, *c, *d].map(u8x16::new))
     }
 
