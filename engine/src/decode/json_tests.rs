@@ -1,7 +1,7 @@
 use std::fmt::Write as _;
 
 use proptest::prelude::*;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 

@@ -8,8 +8,8 @@
 
 use serde_json::{Map, Value};
 
+use super::envelope::{Envelope, Found};
 use super::error::{OPENING_BYTES, show_byte, show_opening};
-use super::json::{Envelope, Found};
 use super::{Error, JsonLimits};
 
 /// What is being read.
