@@ -263,7 +263,7 @@ pub(crate) enum Format {
 /// Which connection.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "A connection file:\n\n  name: acme\n  manifest: manifests/salesforce/manifest.yaml\n  grant: client_credentials\n  inputs:\n    login_host: acme.my.salesforce.com\n    client_id: YOUR_CONSUMER_KEY\n    client_secret: { env: ACME_SECRET }   # or { file: acme.secret }\n\nPaths start at the file's folder. State goes to `state` beside the file and events to `events`,\nunless the keys `state` and `output` name other folders."
+    after_help = "A connection file:\n\n  name: acme\n  manifest: manifests/salesforce/manifest.yaml\n  grant: client_credentials\n  inputs:\n    login_host: acme.my.salesforce.com\n    client_id: YOUR_CONSUMER_KEY\n    client_secret: { env: ACME_SECRET }   # or { file: acme.secret }\n\nPaths start at the file's folder. State goes to `state` beside the file and events to `events`,\nunless the keys `state` and `output` name other folders. Events go to other places in place of files\nif there are some:\n\n  sinks:\n    archive: { json_lines: { folder: archive, compress: zstd } }\n    search: { sqlite: { file: events.db } }"
 )]
 pub(crate) struct Connection {
     /// The connection file
