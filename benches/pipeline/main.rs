@@ -22,6 +22,7 @@
 
 mod by_hand;
 mod manifest;
+mod process;
 mod shapes;
 mod sinks;
 mod tls;
@@ -44,6 +45,7 @@ use tempfile::TempDir;
 
 use by_hand::{by_hand, drain};
 use manifest::{Depth, manifest};
+use process::{Used, used};
 use shapes::{Shape, serve};
 
 const ROUNDS: usize = 3;
@@ -260,17 +262,9 @@ fn run(
         return Err(format!("{records} records instead of {expected}").into());
     }
     let wall = started.elapsed().as_secs_f64();
-    let stat = std::fs::read_to_string("/proc/self/stat")?;
-    let fields: Vec<&str> =
-        stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-    // Fields 14 and 15 of proc(5), in ticks of 10 ms on every Linux there is.
-    let ticks: u64 = fields[11].parse::<u64>()? + fields[12].parse::<u64>()?;
-    let status = std::fs::read_to_string("/proc/self/status")?;
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let peak: u64 =
-        peak.and_then(|text| text.split_whitespace().next()).ok_or("no VmHWM")?.parse()?;
+    let Used { cpu_seconds, peak_kib } = used("self")?;
     let state = size(&folder.join("state"))? / 1024;
-    println!("{} {peak} {state} {wall}", ticks as f64 / 100.0);
+    println!("{cpu_seconds} {peak_kib} {state} {wall}");
     Ok(())
 }
 

@@ -1,5 +1,5 @@
-//! Peak memory of the program when it delivers to a receiver by HTTP that is fast, and to one that takes
-//! a second for each request.
+//! Processor time and peak memory of the program when it delivers to a receiver by HTTP that is fast, and
+//! to one that takes a second for each request.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -8,6 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::manifest::{Depth, manifest};
+use crate::process::{Used, used};
 use crate::shapes::Shape;
 use crate::{Failure, Server};
 
@@ -17,23 +18,24 @@ const SLOW: Duration = Duration::from_secs(1);
 /// not the one that was just built.
 pub(crate) fn sinks() -> Result<(), Failure> {
     println!(
-        "{:<10} {:>10} {:>10} {:>10} {:>8}",
-        "receiver", "records", "requests", "peak MiB", "wall s"
+        "{:<10} {:>10} {:>10} {:>10} {:>8} {:>8}",
+        "receiver", "records", "requests", "peak MiB", "CPU s", "wall s"
     );
     for records in [100_000, 1_000_000] {
         for (name, pause) in [("fast", Duration::ZERO), ("slow", SLOW)] {
-            let (requests, peak_kib, wall) = measure(records, pause)?;
+            let (requests, used, wall) = measure(records, pause)?;
             println!(
-                "{name:<10} {records:>10} {requests:>10} {:>10.1} {wall:>8.1}",
-                peak_kib as f64 / 1024.0
+                "{name:<10} {records:>10} {requests:>10} {:>10.1} {:>8.2} {wall:>8.1}",
+                used.peak_kib as f64 / 1024.0,
+                used.cpu_seconds
             );
         }
     }
     Ok(())
 }
 
-/// Requests, peak KiB and wall seconds of one run.
-fn measure(records: u64, pause: Duration) -> Result<(u64, u64, f64), Failure> {
+/// Requests, what the program used, and wall seconds of one run.
+fn measure(records: u64, pause: Duration) -> Result<(u64, Used, f64), Failure> {
     let app = Server::start("salesforce", records, None)?;
     let (mut receiver, port) = start(pause)?;
     let folder = tempfile::tempdir()?;
@@ -58,18 +60,18 @@ fn measure(records: u64, pause: Duration) -> Result<(u64, u64, f64), Failure> {
     });
     let _ = receiver.kill();
     let _ = receiver.wait();
-    let (peak, told) = (run?, told?);
+    let (used, told) = (run?, told?);
     let mut told = told.split_whitespace().map(str::parse::<u64>);
     let mut next = || told.next().ok_or("the receiver told nothing");
     let (requests, events) = (next()??, next()??);
     if events != records {
         return Err(format!("{events} events of {records} arrived").into());
     }
-    Ok((requests, peak, wall))
+    Ok((requests, used, wall))
 }
 
-/// Runs the program to its end, and gives its peak in KiB, which is looked at as long as it runs.
-fn run(connection: &Path, records: u64) -> Result<u64, Failure> {
+/// Runs the program to its end, and gives what it had used when it was last looked at.
+fn run(connection: &Path, records: u64) -> Result<Used, Failure> {
     let program =
         std::env::var_os("LONGSHORE").unwrap_or_else(|| env!("CARGO_BIN_EXE_longshore").into());
     let mut program = Command::new(program)
@@ -78,14 +80,11 @@ fn run(connection: &Path, records: u64) -> Result<u64, Failure> {
         .arg(connection)
         .stdout(Stdio::null())
         .spawn()?;
-    let status = format!("/proc/{}/status", program.id());
-    let mut peak = 0;
+    let id = program.id().to_string();
+    let mut last = None;
     let ended = loop {
-        let text = std::fs::read_to_string(&status).unwrap_or_default();
-        let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        if let Some(known) = line.and_then(|line| line.split_whitespace().next()) {
-            peak = known.parse()?;
-        }
+        // One that has ended has no memory, and is told by its state below.
+        last = used(&id).ok().or(last);
         if let Some(ended) = program.try_wait()? {
             break ended;
         }
@@ -94,7 +93,7 @@ fn run(connection: &Path, records: u64) -> Result<u64, Failure> {
     if !ended.success() {
         return Err(format!("the run with {records} records failed").into());
     }
-    Ok(peak)
+    last.ok_or_else(|| "the run was never seen".into())
 }
 
 /// A receiver in a process of its own, and its port.
