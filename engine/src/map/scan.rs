@@ -113,10 +113,8 @@ impl<'a> Scanner<'a> {
         }
         loop {
             on_member(self)?;
-            match self.peek() {
-                b',' => self.at += 1,
-                b'}' => return self.close(),
-                _ => return self.expected("a comma or the object's end"),
+            if !self.has_more_members()? {
+                return Ok(());
             }
         }
     }
@@ -134,11 +132,22 @@ impl<'a> Scanner<'a> {
             if found == name {
                 return Ok(Some(value));
             }
-            match self.peek() {
-                b',' => self.at += 1,
-                b'}' => return self.close().map(|()| None),
-                _ => return self.expected("a comma or the object's end"),
+            if !self.has_more_members()? {
+                return Ok(None);
             }
+        }
+    }
+
+    /// Reads what is behind a member: the comma before the next one, or the object's end.
+    #[inline]
+    fn has_more_members(&mut self) -> Result<bool, Fault> {
+        match self.peek() {
+            b',' => {
+                self.at += 1;
+                Ok(true)
+            }
+            b'}' => self.close().map(|()| false),
+            _ => self.expected("a comma or the object's end"),
         }
     }
 

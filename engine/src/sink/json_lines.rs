@@ -210,8 +210,7 @@ impl Delivery {
         let failed = |error: io::Error| Failure::from(unavailable("replaced", &path, &error));
         let fresh = self.path(&format!("{name}.new"))?;
         self.store.write("replacing a file", |transaction| {
-            let mut file = files::open_private(&fresh).map_err(failed)?;
-            file.set_len(0).map_err(failed)?;
+            let mut file = files::create_private(&fresh).map_err(failed)?;
             content.seek(SeekFrom::Start(0)).map_err(failed)?;
             let length = io::copy(content, &mut file).map_err(failed)?;
             file.sync_all().map_err(failed)?;

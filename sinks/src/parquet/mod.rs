@@ -32,6 +32,7 @@ use self::encode::{Encoded, Refused, encode};
 use self::folder::Folder;
 use self::name::Files;
 use self::schema::Schema;
+
 /// No event is as large; a column counts its bytes in 32 bits.
 const LARGEST: usize = 1 << 30;
 
